@@ -1,0 +1,54 @@
+# Two commands for everyone: `make demo` and `make test`. The others are for those who work on Impasto.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.impasto-installed
+
+.PHONY: demo test setup lint format types unit e2e bench pictures clean
+
+demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
+	$(BIN)/python -m examples.demo
+
+test: setup lint types ## Everything: style, types, protocol, daemon, engine, command line, plug-in in a real GIMP 3
+	$(BIN)/python -m pytest
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml | $(BIN)/python
+	@echo "Installing Impasto and what it needs into $(VENV): several GB with torch, once."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[daemon,dev]'
+	@touch $@
+
+# Debian's python3 comes without venv: root gets it, everybody else is told.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Impasto needs Python 3.11 or newer: make PYTHON=/path/of/python3.12")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy python3-venv \
+	  && $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); echo "Install python3-venv and run make again." >&2; exit 1; }
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup
+	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 protocol gimp_plugin/impasto
+
+unit: setup ## The tests that need no GIMP
+	$(BIN)/python -m pytest -m 'not gimp'
+
+e2e: setup ## The tests in a real GIMP 3 alone
+	$(BIN)/python -m pytest -m gimp
+
+bench: setup ## Ratios measured in one run
+	$(BIN)/python -m benchmarks.bench
+
+pictures: setup ## Make the pictures of the documentation again
+	$(BIN)/python -m docs.make_pictures
+
+clean:
+	rm -rf $(VENV) build dist artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,102 @@
+"""The daemon's place on this machine: a socket path in a folder that only its user can enter, claimed by a lock.
+
+ZeroMQ takes a socket path over without a word from whoever listens there, so the lock is what keeps two daemons
+apart; and a path that a killed daemon left behind is free as soon as its lock is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+from impasto_protocol.endpoint import LONGEST_PATH
+from impasto_protocol.errors import Code, ImpastoError
+
+IPC = "ipc://"
+
+
+def socket_path(endpoint: str) -> Path:
+    """The path of an ipc endpoint. Raises ImpastoError where the daemon cannot listen there."""
+    if endpoint.startswith("tcp://"):
+        raise _refusal(
+            f"Impasto does not listen on the network ({endpoint}). Listen on a Unix socket here, and let ssh carry it "
+            "from the other machine: ssh -N -L LOCAL.sock:DAEMON.sock HOST, then IMPASTO_ENDPOINT=ipc://LOCAL.sock"
+        )
+    path = endpoint.removeprefix(IPC)
+    if not endpoint.startswith(IPC) or not path.startswith("/"):
+        raise _refusal(f"An endpoint is ipc:// and the absolute path of a socket, not {endpoint!r}.")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise _refusal(f"The path of a socket may have {LONGEST_PATH} bytes, and {path} is longer: use a shorter one.")
+    return Path(path)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Own this socket path, in a private folder, until the end of the block; then no socket is left there.
+
+    Raises ImpastoError where the folder is not private or another daemon has the path.
+    """
+    _private_folder(path.parent)
+    lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ImpastoError(
+            Code.CONFLICT,
+            f"Another daemon listens on {path} already: use it, stop it, or choose another endpoint.",
+        ) from None
+    except OSError as error:
+        raise _refusal(f"The daemon cannot listen on {path}: {error.strerror or error}.") from error
+    try:
+        if _somebody_listens(path):
+            raise _refusal(f"Another program listens on {path}: stop it, or choose another endpoint.")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _somebody_listens(path: Path) -> bool:
+    """Whether a program that knows nothing of our lock has the path."""
+    with socket.socket(socket.AF_UNIX) as attempt:
+        attempt.settimeout(1.0)
+        try:
+            attempt.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def short_temporary_folder() -> str | None:
+    """A folder for temporary folders in which a socket's path is short enough; None for the usual one."""
+    needed = len(os.fsencode(tempfile.gettempdir())) + len("/impasto-12345678/daemon.sock")
+    return "/tmp" if needed > LONGEST_PATH else None
+
+
+def _private_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = folder.stat()
+    except OSError as error:
+        raise _refusal(f"The folder {folder} of the socket cannot be made: {error.strerror or error}.") from error
+    if facts.st_uid != os.getuid():
+        raise _refusal(f"The folder {folder} of the socket belongs to another user: choose one of your own.")
+    if facts.st_mode & stat.S_ISVTX:
+        raise _refusal(f"The folder {folder} of the socket is everybody's: choose one of your own.")
+    if facts.st_mode & 0o077:
+        raise _refusal(
+            f"Other users can enter the folder {folder} of the socket: choose another one, or close it with "
+            f"chmod 700 {folder}."
+        )
+
+
+def _refusal(sentence: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, sentence)

@@ -1,0 +1,21 @@
+"""`impasto cancel`: stop a job, whoever handed it in."""
+
+from __future__ import annotations
+
+import click
+from impasto_protocol.zmq_client import Client
+
+from impasto_daemon import launch
+
+from . import options
+
+
+@click.command()
+@click.argument("job")
+@options.endpoint
+def cancel(job: str, endpoint: str | None) -> None:
+    """Stop JOB; the beginning of its name is enough. `impasto status` lists them."""
+    with Client(launch.usable_endpoint(endpoint), agent=options.AGENT) as client:
+        name = options.whole_job_name(client, job)
+        state = client.cancel(name)
+    click.echo(f"{name} {state.value}")

@@ -1,0 +1,55 @@
+"""`impasto daemon`: serve in the foreground, as a service or a terminal wants it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from impasto_protocol.errors import Code, ImpastoError
+
+from impasto_daemon import launch
+from impasto_daemon.log import LEVELS
+from impasto_daemon.supervisor import Settings, run
+
+from . import options
+
+_DEFAULT = Settings(endpoint="")
+
+
+@click.command()
+@options.endpoint
+@click.option("--device", default=_DEFAULT.device, show_default=True, help="auto, cpu, cuda, cuda:1, mps …")
+@click.option("--weights", type=options.file_path(), metavar="PATH", help="VGG19 weights to use instead of the cache.")
+@click.option("--offline", is_flag=True, help="Never fetch weights from the network.")
+@click.option("--idle-exit", type=options.Number(0), default=_DEFAULT.idle_exit, show_default=True, metavar="SECONDS",
+              help="Leave after so long without a job; 0 for never.")  # fmt: skip
+@click.option("--worker-idle", type=options.Number(0), default=_DEFAULT.worker_idle, show_default=True,
+              metavar="SECONDS", help="Give the device back after so long without a job; 0 for never.")  # fmt: skip
+@click.option("--log-level", type=click.Choice(LEVELS), default=_DEFAULT.log_level, show_default=True)
+@click.option("--painter", envvar=launch.PAINTER, default=_DEFAULT.painter, hidden=True)
+def daemon(
+    endpoint: str | None,
+    device: str,
+    weights: Path | None,
+    offline: bool,
+    idle_exit: float,
+    worker_idle: float,
+    log_level: str,
+    painter: str,
+) -> None:
+    """Serve jobs until told to stop (Ctrl-C, SIGTERM)."""
+    if painter == _DEFAULT.painter and not launch.has_torch():
+        sentence = "the daemon needs torch, which is not installed. Type: pip install '.[daemon]' in Impasto's folder"
+        raise ImpastoError(Code.INTERNAL, sentence)
+    settings = Settings(
+        endpoint=launch.usable_endpoint(endpoint),
+        device=device,
+        weights=launch.check_weights_path(weights) if weights else None,
+        offline=offline,
+        idle_exit=idle_exit,
+        worker_idle=worker_idle,
+        painter=painter,
+        log_level=log_level,
+    )
+    sys.exit(run(settings))

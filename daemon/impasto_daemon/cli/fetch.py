@@ -1,0 +1,29 @@
+"""`impasto fetch`: collect a result that nobody collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from impasto_protocol.zmq_client import Client
+
+from impasto_daemon import launch, pictures
+
+from . import options
+
+
+@click.command()
+@click.argument("job")
+@click.option("-o", "--output", type=options.file_path(), required=True, metavar="OUT", help="File to write.")
+@options.endpoint
+def fetch(job: str, output: Path, endpoint: str | None) -> None:
+    """Save a result that was not collected.
+
+    The daemon keeps the result of JOB for a while when its client went away; once saved, it is forgotten there.
+    """
+    pictures.check_destination(output)
+    with Client(launch.usable_endpoint(endpoint), agent=options.AGENT) as client:
+        result = client.fetch(options.whole_job_name(client, job))
+        pictures.save(result.pictures[0], output, lambda note: click.echo(note, err=True))
+        client.acknowledge(result.job)
+    click.echo(f"{output} ({result.pictures[0].width}×{result.pictures[0].height})")

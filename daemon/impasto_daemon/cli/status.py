@@ -1,0 +1,54 @@
+"""`impasto status`: the daemon and its jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from impasto_protocol.zmq_client import Client
+
+from impasto_daemon import launch
+
+from . import options
+from .report import duration
+
+
+@click.command()
+@options.endpoint
+@options.as_json
+def status(endpoint: str | None, as_json: bool) -> None:
+    """Say how the daemon is and what it does."""
+    with Client(launch.usable_endpoint(endpoint), agent=options.AGENT) as client:
+        daemon, jobs = client.status(), client.jobs()
+    if as_json:
+        click.echo(json.dumps({"daemon": daemon, "jobs": jobs}))
+        return
+    show_daemon(daemon)
+    show_jobs(jobs)
+
+
+def show_daemon(daemon: Mapping[str, Any]) -> None:
+    """One line a fact; facts that this version does not know come as they are."""
+    for key, value in daemon.items():
+        if key == "uptime":
+            value = duration(value)
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{name} {item}" for name, item in value.items() if item not in ("", None)) or "none"
+        if value not in ("", None):
+            click.echo(f"{key + ':':<12} {value}")
+
+
+def show_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
+    """One line a job, or a sentence where there is none."""
+    if not jobs:
+        click.echo("no jobs")
+    for row in jobs:
+        size = f"{row.get('width', '?')}×{row.get('height', '?')}"
+        line = f"{row['job']}  {row['state']:<10} {row.get('recipe', '')}, {size}"
+        if row.get("steps"):
+            line += f", step {row.get('step', 0)} of {row['steps']}"
+        if row.get("kept"):
+            line += f"; to collect it: impasto fetch {row['job'][:8]} -o FILE"
+        click.echo(line)

@@ -1,0 +1,269 @@
+"""`impasto stylize`: two picture files in, one out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import click
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.limits import Limits
+from impasto_protocol.messages import Preview, Result
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_RECIPE, DEFAULT_STRENGTH, Request, Scalar, Style
+from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
+
+from impasto_daemon import launch, pictures
+
+from . import options, recipes
+from .report import Report, duration, reporting
+
+PREVIEW_SIDE = 512
+"""Longest side of previews that are written to files."""
+
+
+def read_settings(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, Scalar]:
+    """Each field=value as a pair; of a field that is set twice the last counts."""
+    settings = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{value!r} is not a field, = and its value.")
+        settings[name] = scalar(text)
+    return settings
+
+
+def scalar(text: str) -> Scalar:
+    """A number or a truth value where it reads as one, and a text otherwise."""
+    for read in (int, float, {"true": True, "false": False}.__getitem__):
+        try:
+            return read(text)
+        except (ValueError, KeyError):
+            continue
+    return text
+
+
+@dataclass(frozen=True)
+class Where:
+    """Whom to ask: a daemon at an endpoint, or one with these weights for this command alone."""
+
+    endpoint: str | None
+    weights: Path | None
+
+
+@click.command()
+@click.argument("content", type=options.file_path())
+@click.option("--style", "styles", type=options.file_path(), multiple=True, required=True, metavar="STYLE",
+              help="Picture whose manner is wanted. Several are blended.")  # fmt: skip
+@click.option("-o", "--output", type=options.file_path(), required=True, metavar="OUT",
+              help=f"File to write; its extension names the format ({', '.join(pictures.WRITE)}).")  # fmt: skip
+@click.option("--recipe", default=DEFAULT_RECIPE, show_default=True, shell_complete=recipes.complete,
+              help="How to paint; `impasto recipes` lists them.")  # fmt: skip
+@click.option("--strength", type=options.Number(0, 100), default=DEFAULT_STRENGTH, show_default=True,
+              help="From 0, the content as it is, to 100, the style alone.")  # fmt: skip
+@click.option("--max-size", type=click.IntRange(0, 2**31 - 1), default=DEFAULT_MAX_SIZE, show_default=True,
+              metavar="PIXELS", help="Longest side at which to optimise, 0 for the content's own.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+              help="For whatever is random in the recipe.")  # fmt: skip
+@click.option("--style-weight", "style_weights", type=options.Number(0, 1e6), multiple=True, metavar="W",
+              help="The share of each style: as many as there are styles.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, callback=read_settings, metavar="FIELD=VALUE",
+              help="Set a field of the recipe otherwise; `impasto recipes NAME` lists them.")  # fmt: skip
+@click.option("--weights", type=options.file_path(), metavar="PATH",
+              help="VGG19 weights for this command alone, painted by a daemon of its own.")  # fmt: skip
+@click.option("--previews", type=options.file_path(), metavar="FOLDER",
+              help="Write the picture as it grows into this folder.")  # fmt: skip
+@options.endpoint
+@options.as_json
+def stylize(
+    content: Path,
+    styles: Sequence[Path],
+    output: Path,
+    recipe: str,
+    strength: float,
+    max_size: int,
+    seed: int,
+    style_weights: Sequence[float],
+    settings: dict[str, Scalar],
+    weights: Path | None,
+    previews: Path | None,
+    endpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Paint CONTENT in the manner of STYLE and save it as OUT.
+
+    The daemon of this user paints; where none runs, one is started that leaves by itself when idle.
+    """
+    if style_weights and len(style_weights) != len(styles):
+        raise click.UsageError(f"{len(style_weights)} --style-weight for {len(styles)} --style: give one each.")
+    if style_weights and not sum(style_weights):
+        raise click.UsageError("All --style-weight are 0: one at least must be more.")
+    if weights and endpoint:
+        raise click.UsageError("--weights starts a daemon of its own, so it does not go with --endpoint.")
+    pictures.check_destination(output)
+    where = Where(endpoint, launch.check_weights_path(weights) if weights else None)
+    with reporting(as_json) as report:
+        request = Request(
+            content=pictures.load(content, Limits(), report.note),
+            styles=load_styles(styles, style_weights, report),
+            recipe=recipe,
+            strength=strength,
+            max_size=max_size,
+            seed=seed,
+            settings=settings,
+        )
+        pictures.check_destination(output, request.content.width, request.content.height)
+        paint(request, output, where, report, Folder.of(previews, report))
+
+
+def load_styles(paths: Sequence[Path], weights: Sequence[float], report: Report) -> tuple[Style, ...]:
+    """The styles with their shares. More than a daemon takes are refused before they are read."""
+    if len(paths) > Limits().styles:
+        raise ImpastoError(Code.TOO_LARGE, f"{len(paths)} styles are more than the {Limits().styles} that are possible")
+    shares = weights or [1.0] * len(paths)
+    return tuple(Style(pictures.load(path, Limits(), report.note), share) for path, share in zip(paths, shares))
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where previews go, one file a step."""
+
+    path: Path
+    report: Report
+
+    @classmethod
+    def of(cls, path: Path | None, report: Report) -> Folder | None:
+        """The folder, made if need be. Raises ImpastoError."""
+        if path is None:
+            return None
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sentence = f"the folder {path} for previews cannot be made: {error.strerror}. Name another"
+            raise ImpastoError(Code.BAD_REQUEST, sentence) from None
+        pictures.check_destination(path / "step-00000.png")
+        return cls(path, report)
+
+    def write(self, preview: Preview) -> None:
+        path = self.path / f"step-{preview.step:05d}.png"
+        try:
+            pictures.save(preview.pictures[0], path)
+        except ImpastoError as error:
+            self.report.note(f"previews are left out: {error}")  # the painting itself may still find its place
+        else:
+            self.report.preview(preview.step, str(path))
+
+
+def paint(request: Request, output: Path, where: Where, report: Report, folder: Folder | None) -> None:
+    """Have the daemon paint, save the result, and only then let the daemon forget it."""
+    began = time.monotonic()
+    with leaving_tidily(), daemon_at(where, report) as endpoint, Client(endpoint, agent=options.AGENT) as client:
+        with interruptible() as interrupt:
+            result = ask(client, request, report, folder, interrupt)
+        keep(result, output, report, time.monotonic() - began, private=where.weights is not None)
+        client.acknowledge(result.job)
+
+
+def ask(client: Client, request: Request, report: Report, folder: Folder | None, interrupt: Interrupt) -> Result:
+    """Hand in the job and wait for its end. After Ctrl-C that is KeyboardInterrupt, even if the result was quicker."""
+    job = new_job_name()
+    client.submit(request, job=job, preview=PREVIEW_SIDE if folder else 0)
+    report.started(job)
+    on_preview = folder.write if folder else None
+    try:
+        return client.wait(job, on_progress=report.progress, on_preview=on_preview, interrupt=interrupt)
+    finally:
+        if interrupt.is_set():
+            raise KeyboardInterrupt from None
+
+
+def keep(result: Result, output: Path, report: Report, seconds: float, *, private: bool) -> None:
+    """Save the result and say so. Where that fails a `private` daemon ends with the command, others still have it."""
+    picture = result.pictures[0]
+    try:
+        pictures.save(picture, output, report.note)
+    except ImpastoError as error:
+        hint = rescued(picture, output) if private else f"The picture is not lost: impasto fetch {result.job} -o FILE"
+        raise ImpastoError(error.code, f"{error}. {hint}", **error.problem.details) from None
+    for sentence in result.record.get("notes") or ():
+        report.note(str(sentence))  # progress is latest-wins: what matters may have been missed on the way
+    report.close()
+    size = f"{picture.width}×{picture.height}"
+    report.result(
+        f"{output} ({size}, {duration(seconds)})",
+        {
+            "job": result.job,
+            "output": str(output),
+            "width": picture.width,
+            "height": picture.height,
+            "channels": picture.channels,
+            "seconds": round(seconds, 3),
+            "record": dict(result.record),
+        },
+    )
+
+
+def rescued(picture: Picture, output: Path) -> str:
+    """Save the only copy that there is beside its place, or in the temporary folder; a sentence on where it is."""
+    for folder in (output.parent, None):
+        with suppress(OSError, ImpastoError):
+            handle, name = tempfile.mkstemp(prefix="impasto-", suffix=".png", dir=folder)
+            os.close(handle)
+            try:
+                pictures.save(picture, Path(name))
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            return f"The picture is not lost: it is {name}"
+    return "There was no place for the picture in the temporary folder either: it is lost"
+
+
+def daemon_at(where: Where, report: Report) -> AbstractContextManager[str]:
+    """The endpoint of the daemon that is to paint."""
+    if where.weights:
+        return launch.private_daemon("--weights", str(where.weights), say=report.note)
+    return nullcontext(launch.ensure_daemon(where.endpoint, say=report.note))
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Ctrl-C becomes a wish that the client carries to the daemon; a second one does not wait for its answer."""
+    interrupt = Interrupt()
+
+    def wish(_: int, __: FrameType | None) -> None:
+        if interrupt.is_set():
+            raise KeyboardInterrupt
+        interrupt.set()
+
+    with handling(wish, signal.SIGINT):
+        yield interrupt
+
+
+def leaving_tidily() -> AbstractContextManager[None]:
+    """SIGTERM and SIGHUP leave through every `finally`: a daemon of this command alone must not stay."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    return handling(leave, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
+    """These signals have this handler meanwhile; one that is ignored (nohup, a shell's background job) stays so."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])

@@ -1,0 +1,261 @@
+"""What is wrong on this machine, in plain words, and what to type. Looks and changes nothing.
+
+torch is asked in another process with a time-out: a broken driver can hang or crash whoever imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from impasto_protocol import __version__
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.zmq_client import Client
+
+from . import launch, plugin_install, service
+from .address import socket_path
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+WEIGHTS_BYTES = 600_000_000
+"""Room that VGG19's weights need while they are fetched."""
+TORCH_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. level: ok, warning (works, but less well) or problem. remedy: what to do or type."""
+
+    room: str
+    level: str
+    sentence: str
+    remedy: str = ""
+
+
+def examine(endpoint: str | None = None) -> Iterator[Finding]:
+    """Everything that there is to say, as it is found out; a check that fails is a finding too."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        python,
+        torch_and_weights,
+        lambda: folder(endpoint),
+        lambda: daemon(endpoint),
+        gimp,
+        plugin,
+        unit,
+    )
+    for check in checks:
+        try:
+            yield from check()
+        except ImpastoError as error:
+            yield Finding("impasto", PROBLEM, str(error))
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            yield Finding("impasto", WARNING, f"a check could not be made: {error}")
+
+
+def python() -> Iterator[Finding]:
+    """Where we run."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", OK, f"Impasto {__version__} on Python {version} ({sys.executable})")
+
+
+# Torch and weights ------------------------------------------------------------------------------------------
+
+_ASK_TORCH = """
+import json, torch
+from impasto_daemon import weights
+device = "cuda" if torch.cuda.is_available() else "cpu"
+name = torch.cuda.get_device_name() if device == "cuda" else ""
+rows = [(r.network, str(r.path), r.present) for r in weights.listing()]
+print(json.dumps({"version": torch.__version__, "device": device, "name": name, "weights": rows,
+                  "cache": str(weights.cache_folder())}))
+"""
+
+
+def torch_and_weights() -> Iterator[Finding]:
+    """Whether a daemon can paint here, on what, and with which weights."""
+    if not launch.has_torch():
+        remedy = (
+            "pip install '.[daemon]' in Impasto's folder, or let IMPASTO_ENDPOINT name the socket of a machine that "
+            "has it"
+        )
+        yield Finding("torch", WARNING, "torch is not installed, so this machine cannot paint itself", remedy)
+        return
+    try:
+        facts = ask_torch()
+    except subprocess.TimeoutExpired:
+        sentence = f"torch did not answer within {TORCH_SECONDS} s"
+        yield Finding("torch", PROBLEM, sentence, f"find out why: {sys.executable} -c 'import torch'")
+        return
+    except ValueError as error:
+        yield Finding(
+            "torch", PROBLEM, f"torch cannot be used: {error}", "pip install --upgrade '.[daemon]' in Impasto's folder"
+        )
+        return
+    yield from device(facts)
+    yield from weights(facts)
+
+
+def ask_torch() -> dict[str, Any]:
+    """What torch says of itself. Raises ValueError with its last words where it fails."""
+    command = [sys.executable, "-P", "-W", "ignore", "-c", _ASK_TORCH]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TORCH_SECONDS, check=False)
+    if done.returncode:
+        raise ValueError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+    facts = json.loads(done.stdout.strip().splitlines()[-1])
+    assert isinstance(facts, dict)
+    return facts
+
+
+def device(facts: dict[str, Any]) -> Iterator[Finding]:
+    """What it computes on."""
+    head = f"torch {facts['version']} computes on {facts['device']}"
+    if facts["device"] != "cpu":
+        yield Finding("torch", OK, f"{head} {facts['name']}".strip())
+    elif shutil.which("nvidia-smi"):
+        remedy = "compare the driver with torch: nvidia-smi, and https://pytorch.org/get-started"
+        yield Finding("torch", WARNING, f"{head}, though there is an NVIDIA driver", remedy)
+    else:
+        yield Finding("torch", OK, f"{head}: no GPU was found, so painting takes minutes")
+
+
+def weights(facts: dict[str, Any]) -> Iterator[Finding]:
+    """VGG19's weights, or the room for them."""
+    for network, path, present in facts["weights"]:
+        if present:
+            yield Finding("weights", OK, f"{network}: {path}")
+            continue
+        sentence = f"{network}: not here yet; without network too, the recipe impasto paints with wavelets instead"
+        yield Finding("weights", WARNING, sentence, "impasto weights fetch")
+        yield from room_for_weights(Path(facts["cache"]))
+
+
+def room_for_weights(cache: Path) -> Iterator[Finding]:
+    """Whether the disk has room for the weights that are missing."""
+    there = next(each for each in (cache, *cache.parents) if each.exists())
+    free = shutil.disk_usage(there).free
+    if free < WEIGHTS_BYTES:
+        sentence = f"{cache} has {free / 1e6:.0f} MB free, the weights need {WEIGHTS_BYTES / 1e6:.0f} MB"
+        yield Finding(
+            "weights", PROBLEM, sentence, "free some space, or set XDG_CACHE_HOME to a folder on another disk"
+        )
+
+
+# The daemon -------------------------------------------------------------------------------------------------
+
+
+def folder(endpoint: str | None) -> Iterator[Finding]:
+    """The socket, or where none is yet its folder: private, and ours. ssh makes its sockets private themselves."""
+    path = socket_path(launch.usable_endpoint(endpoint))
+    if not path.parent.exists():
+        yield Finding("endpoint", OK, f"{path.parent} is not there yet; the daemon makes it")
+        return
+    folder, place = path.parent.stat(), path if path.exists() else path.parent
+    facts = place.stat()
+    if facts.st_uid != os.getuid():
+        yield Finding("endpoint", PROBLEM, f"{place} belongs to another user", "name another with IMPASTO_ENDPOINT")
+    elif facts.st_mode & folder.st_mode & 0o077:
+        sentence = f"other users can enter {path.parent} ({stat.filemode(folder.st_mode)}), so no daemon listens there"
+        yield Finding("endpoint", PROBLEM, sentence, f"chmod 700 {path.parent}, or name another with IMPASTO_ENDPOINT")
+    else:
+        yield Finding("endpoint", OK, f"{place} is yours alone")
+
+
+def daemon(endpoint: str | None) -> Iterator[Finding]:
+    """Whether one answers, and of which version."""
+    chosen = launch.usable_endpoint(endpoint)
+    try:
+        if not launch.somebody_listens(chosen):
+            log = f" (the last one's log: {launch.log_path()})" if launch.log_path().exists() else ""
+            yield Finding("daemon", OK, f"none runs at {chosen}; it is started when it is needed{log}")
+            return
+        with Client(chosen, agent="impasto-doctor") as client:
+            agent = client.welcome.agent
+            worker = client.status().get("worker") or {}
+    except ImpastoError as error:
+        log = f"stop it and try again; its log: {launch.log_path()}, or journalctl --user -u impasto"
+        remedy = "update the older side" if error.code is Code.VERSION_MISMATCH else log
+        yield Finding("daemon", PROBLEM, f"the one at {chosen} does not answer as it should: {error}", remedy)
+        return
+    if agent.rpartition("/")[2] != __version__:
+        remedy = "restart it, or update the older side"
+        yield Finding("daemon", WARNING, f"{agent} answers at {chosen}, this is {__version__}", remedy)
+    else:
+        about = f", its worker on {worker['device']}" if isinstance(worker, dict) and worker.get("device") else ""
+        yield Finding("daemon", OK, f"{agent} answers at {chosen}{about}")
+
+
+# GIMP -------------------------------------------------------------------------------------------------------
+
+_PROGRAMS = ("gimp", "gimp-3.2", "gimp-3.0", "gimp-3", "gimp-console-3.2", "gimp-console-3.0", "gimp-console")
+
+
+def gimp() -> Iterator[Finding]:
+    """Which GIMPs there are; Flatpak and Snap start no daemon themselves."""
+    found = list(gimps())
+    good = [(name, version) for name, version in found if version.startswith("3.")]
+    for name, version in good:
+        yield Finding("gimp", OK, f"GIMP {version} ({name})")
+        if name in ("Flatpak", "Snap"):
+            sentence = f"a GIMP from {name} cannot start the daemon, and it sees only some of your folders"
+            yield Finding("gimp", WARNING, sentence, "impasto service install")
+    if not good:
+        other = f" (found: {', '.join(f'{version} ({name})' for name, version in found)})" if found else ""
+        remedy = "install GIMP 3 if you want the filter; the command line works without"
+        yield Finding("gimp", WARNING, f"no GIMP 3 was found{other}", remedy)
+
+
+def gimps() -> Iterator[tuple[str, str]]:
+    """Where each is from, and its version."""
+    seen = set()
+    for program in _PROGRAMS:
+        path = shutil.which(program)
+        if path and (version := version_in([path, "--version"])) and version not in seen:
+            seen.add(version)
+            yield path, version
+    if shutil.which("flatpak") and (version := version_in(["flatpak", "info", "org.gimp.GIMP"])):
+        yield "Flatpak", version
+    if shutil.which("snap") and (version := version_in(["snap", "list", "gimp"])):
+        yield "Snap", version
+
+
+def version_in(command: list[str]) -> str:
+    """The first number of three parts that a program writes; nothing where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = re.search(r"\b\d+\.\d+\.\d+\b", done.stdout)
+    return match.group() if match and not done.returncode else ""
+
+
+def plugin() -> Iterator[Finding]:
+    """The filter in each profile."""
+    for profile in plugin_install.find_profiles():
+        if not (profile / "plug-ins" / plugin_install.NAME).exists():
+            yield Finding("plug-in", WARNING, f"not installed in {profile}", "impasto install-plugin")
+            continue
+        for finding in plugin_install.check(profile):
+            yield Finding("plug-in", OK if finding.good else PROBLEM, finding.sentence, finding.remedy)
+
+
+def unit() -> Iterator[Finding]:
+    """The systemd service, if the user has it."""
+    now = service.status()
+    if now.unit is None:
+        yield Finding("service", OK, "not installed, and not needed: commands start the daemon themselves")
+    elif not now.current:
+        yield Finding("service", WARNING, f"{now.unit} is of another version or changed", "impasto service install")
+    elif now.active in ("active", "unknown"):
+        yield Finding("service", OK, f"{now.unit} is {now.active}")
+    else:
+        remedy = "systemctl --user status impasto, then impasto service install"
+        yield Finding("service", PROBLEM, f"the service is installed but {now.active}", remedy)

@@ -1,0 +1,59 @@
+"""What a painter is to the worker: a request goes in, events come out. Data only; no torch, no sockets.
+
+The worker finds its painter by name (`module:attribute`), so that tests can put a quick one in its place. The
+real one is `impasto_daemon.painter:open_painter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, Union
+
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import Request
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """Something beside optimisation takes time (a download, loading a network); `note` is a sentence about it."""
+
+    note: str
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """One evaluation of the losses is done: number `step` of `steps` over all scales.
+
+    done: the share of the whole work that is behind us, 0 to 1 (steps at fine scales take longer than at coarse ones).
+    preview: the picture as it stands, its longest side at most the given number of pixels. Valid until the next
+    event is asked for.
+    """
+
+    step: int
+    steps: int
+    done: float
+    losses: Mapping[str, float]
+    preview: Callable[[int], Picture]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """The result, of the content's size and sample type, and the record of how it was made (JSON-able)."""
+
+    picture: Picture
+    record: Mapping[str, object]
+
+
+PaintEvent = Union[Preparing, Iterate, Painted]
+
+
+class Painter(Protocol):
+    """Owns the device. Made once per worker process."""
+
+    def about(self) -> Mapping[str, object]:
+        """Device, features and weights as plain data, for `status`."""
+
+    def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
+        """Any number of Preparing and Iterate, then one Painted. To cancel, close the generator: between two of its
+        events lies one optimisation step at most. Raises ImpastoError."""

@@ -1,0 +1,202 @@
+"""The socket that clients talk to: a ZeroMQ ROUTER, and what keeps it alive whatever they send or do not read.
+
+Bytes become messages here and messages bytes; what they mean is the protocol core's business. Nothing blocks. What
+a client does not read waits in an outbox of bounded size, where only the latest progress and preview of a job stay.
+Finished pictures do not wait there: they are asked for when the client reads, and until then only counted. The ends of
+jobs have room of their own; what exceeds the bounds is lost, and the log says so.
+A message is refused before it is decoded when it has too many frames or bytes; ZeroMQ itself refuses a single frame
+that is too large and drops the connection. (It gathers all frames of one message before it hands over the first, so
+a client of the same user can fill memory with one endless message; other users cannot reach the socket at all.)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+from impasto_protocol import codec
+from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
+from impasto_protocol.limits import PICTURES, Limits
+from impasto_protocol.messages import Error, Message, Preview, Progress, Result
+from impasto_protocol.picture import Buffer
+from impasto_protocol.server_events import Received, Refused
+
+PIPE = 100
+"""Messages that ZeroMQ itself holds for one client."""
+OUTBOX_MESSAGES = 1000
+OUTBOX_BYTES = 64 * 1024**2
+"""Bounds of one client's outbox; a single larger message is taken where the outbox is empty. As many messages again
+have room if they tell the end of a job: a sentence each."""
+PATIENCE = 0.02
+"""Seconds until a client that does not read is tried again."""
+LINGER = 1000
+"""Milliseconds that last words have when the daemon leaves."""
+TURN = 64
+"""Messages that are read before others have their turn."""
+
+logger = logging.getLogger("impasto.router")
+
+
+@dataclass
+class _Parcel:
+    """A message on its way. `slot`: it takes the place of an earlier one with the same slot. `ending`: it tells the
+    end of a job. `nbytes`: what it holds in memory while it waits; a result that is kept elsewhere holds nothing."""
+
+    frames: Callable[[], list[Buffer]]
+    nbytes: int = 0
+    slot: tuple[str, str] | None = None
+    ending: bool = False
+
+    @classmethod
+    def of(cls, message: Message) -> _Parcel:
+        frames = codec.encode(message)
+        ending = isinstance(message, Error) and not message.re and bool(message.job)
+        slotted = ending or isinstance(message, (Progress, Preview))
+        slot = (message.TYPE, getattr(message, "job", "")) if slotted else None
+        return cls(lambda: frames, sum(memoryview(frame).nbytes for frame in frames), slot, ending)
+
+    @classmethod
+    def later(cls, job: str, re: int, message: Callable[[], Message]) -> _Parcel:
+        """A result as an answer, or as a job's end where `re` is 0; `message` fetches it when it is to leave."""
+
+        def frames() -> list[Buffer]:
+            try:
+                return codec.encode(message())
+            except ProtocolError as error:  # the number of a request can make a header that just fitted too long
+                problem = Problem(Code.INTERNAL, f"The result of job {job} cannot be sent: {error}.")
+                return codec.encode(Error.of(problem, re=re, job=job))
+
+        return cls(frames, slot=None if re else (Result.TYPE, job), ending=not re)
+
+
+@dataclass
+class Outbox:
+    """What one client has not read yet, in order."""
+
+    parcels: deque[_Parcel] = field(default_factory=deque)
+    lost: int = 0
+
+    def put(self, parcel: _Parcel) -> bool:
+        """False where there is no room."""
+        if parcel.slot:
+            for i, waiting in enumerate(self.parcels):
+                if waiting.slot == parcel.slot:
+                    self.parcels[i] = parcel
+                    return True
+        nbytes = parcel.nbytes + sum(waiting.nbytes for waiting in self.parcels if not waiting.ending)
+        full = len(self.parcels) >= OUTBOX_MESSAGES or nbytes > OUTBOX_BYTES
+        room = len(self.parcels) < 2 * OUTBOX_MESSAGES if parcel.ending else not (self.parcels and full)
+        if not room:
+            self.lost += 1
+            return False
+        self.parcels.append(parcel)
+        return True
+
+
+class Router:
+    """The bound socket. Belongs to one thread."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], path: Path, limits: Limits) -> None:
+        self._limits = limits
+        self._outboxes: dict[bytes, Outbox] = {}
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.router_mandatory = True
+        self.socket.maxmsgsize = limits.frame_bytes
+        self.socket.sndhwm = self.socket.rcvhwm = PIPE
+        self.socket.linger = LINGER
+        try:
+            self.socket.bind(f"ipc://{path}")
+            path.chmod(0o600)
+        except (zmq.ZMQError, OSError) as error:
+            self.socket.close()
+            raise ImpastoError(Code.BAD_REQUEST, f"The daemon cannot listen on {path}: {error.strerror}.") from error
+
+    def receive(self) -> Iterator[Received | Refused]:
+        """What has arrived, one turn of it. Pixels are views of ZeroMQ's own memory."""
+        for _ in range(TURN):
+            try:
+                route = self.socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            frames, too_many = self._rest()
+            if not _is_ours(route):
+                logger.warning("refused a message from another user")
+                continue
+            try:
+                if too_many:
+                    codec.check_limit("pictures", PICTURES + 1, PICTURES)
+                yield Received(route.bytes, codec.decode(frames, self._limits))
+            except ProtocolError as error:
+                yield Refused(route.bytes, error)
+
+    def _rest(self) -> tuple[list[Buffer], bool]:
+        """The frames behind the route, those over the limit thrown away at once."""
+        frames: list[Buffer] = []
+        too_many = False
+        while self.socket.rcvmore:
+            frame = self.socket.recv(zmq.NOBLOCK, copy=False)
+            too_many = too_many or len(frames) == PICTURES + 2
+            if not too_many:
+                frames.append(frame.buffer)
+        return frames, too_many
+
+    def send(self, route: bytes, message: Message) -> None:
+        """Send now or when the client reads again; a client that is gone, or reads nothing for long, gets nothing."""
+        self._dispatch(route, _Parcel.of(message))
+
+    def send_kept(self, route: bytes, job: str, re: int, message: Callable[[], Message]) -> None:
+        """The same for a job's result, which `message` fetches when there is room: it may be gone by then."""
+        self._dispatch(route, _Parcel.later(job, re, message))
+
+    def _dispatch(self, route: bytes, parcel: _Parcel) -> None:
+        outbox = self._outboxes.get(route)
+        if outbox is None and self._try(route, parcel):
+            return
+        outbox = self._outboxes.setdefault(route, Outbox())
+        if not outbox.put(parcel) and outbox.lost == 1:
+            logger.warning("a client reads too slowly and loses messages")
+
+    def flush(self) -> None:
+        """Try again what could not be sent yet."""
+        for route, outbox in list(self._outboxes.items()):
+            while outbox.parcels and self._try(route, outbox.parcels[0]):
+                if outbox.parcels:
+                    outbox.parcels.popleft()
+            if not outbox.parcels:
+                self._outboxes.pop(route, None)
+
+    def deadline(self, now: float) -> float | None:
+        """When `flush` is due."""
+        return now + PATIENCE if self._outboxes else None
+
+    def _try(self, route: bytes, parcel: _Parcel) -> bool:
+        """False where the client has to read first. For one that is gone there is nothing more to do."""
+        try:
+            self.socket.send_multipart([route, *parcel.frames()], flags=zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            outbox = self._outboxes.pop(route, None)
+            if outbox:
+                outbox.parcels.clear()
+        return True
+
+    def close(self) -> None:
+        self.flush()
+        self.socket.close()
+
+
+def _is_ours(frame: zmq.Frame) -> bool:
+    """Whether the sender is this user or root, where the system tells."""
+    try:
+        user = str(frame.get("Peer-Address")).split(":")[1]
+    except (zmq.ZMQError, IndexError):
+        return True
+    return not user.isdigit() or int(user) in (os.getuid(), 0)

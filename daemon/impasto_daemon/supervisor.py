@@ -1,0 +1,282 @@
+"""The daemon's poll loop: one thread that brings socket, protocol core, executor and results together.
+
+It decides nothing itself. What happens becomes an event for the core, and what the core wants done is done. It
+never imports torch and never waits for the worker, so it answers within milliseconds whatever the device does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import zmq
+from impasto_protocol import __version__, server_events
+from impasto_protocol.errors import Code, ImpastoError, Problem
+from impasto_protocol.limits import Limits
+from impasto_protocol.messages import Error, Result
+from impasto_protocol.request import Request
+from impasto_protocol.server_core import ServerCore, accept_all
+
+from . import log
+from .address import claimed, socket_path
+from .engine import recipes
+from .executor import Executor, WorkerSettings
+from .results import KEEP_BYTES, Results
+from .router import Router
+
+TAKEN = 3
+"""Exit status where another daemon has the endpoint: whoever started this one may talk to that."""
+
+TICK = 1.0
+"""Longest time in seconds that the loop sleeps."""
+
+FAULTS = 100
+"""Turns of the loop that may fail one after the other until the daemon gives up: it is not to fill the disk with its
+log."""
+
+REAL_PAINTER = "impasto_daemon.painter:open_painter"
+
+logger = logging.getLogger("impasto.supervisor")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One daemon, as it is started. Times in seconds; `idle_exit` and `worker_idle` 0 for never."""
+
+    endpoint: str
+    device: str = "auto"
+    weights: Path | None = None
+    offline: bool = False
+    idle_exit: float = 0.0
+    worker_idle: float = 300.0
+    painter: str = REAL_PAINTER
+    log_level: str = "info"
+    limits: Limits = field(default_factory=Limits)
+    lease: float = 10.0
+    heartbeat: float = 2.0
+    grace: float = 2.0
+    keep: float = 3600.0
+    keep_bytes: int = KEEP_BYTES
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal or idleness ends it. Returns the exit status; what prevents serving is logged."""
+    log.configure(settings.log_level)
+    os.umask(0o077)
+    try:
+        path = socket_path(settings.endpoint)
+        with claimed(path), signals() as wake, contextlib.closing(Supervisor(settings, path, wake)) as supervisor:
+            supervisor.serve()
+    except ImpastoError as error:
+        logger.error("%s", error)
+        return TAKEN if error.code is Code.CONFLICT else 1
+    return 0
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[int]:
+    """A descriptor that becomes readable when the daemon is asked to end.
+
+    A closed terminal asks too (SIGHUP), except of a daemon that was started with nohup.
+    """
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    # The handlers only have to exist: Python writes the number of each signal that has one to the descriptor.
+    ending = [number for number in _ENDING if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: None) for number in ending}
+    wake_before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    try:
+        yield read
+    finally:
+        signal.set_wakeup_fd(wake_before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(read)
+        os.close(write)
+
+
+def check_recipe(request: Request) -> None:
+    """Refuse what no worker could paint before it is queued. Raises ImpastoError."""
+    recipes.override(recipes.find(request.recipe), request.settings)
+
+
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Supervisor:
+    """Everything that one daemon is, on a socket path that is its own. Belongs to one thread."""
+
+    def __init__(self, settings: Settings, path: Path, wake: int) -> None:
+        self._settings = settings
+        self._wake = wake
+        self._began = time.monotonic()
+        self._ticked = self._began
+        self._faults = 0
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._router = Router(self._context, path, settings.limits)
+        self._executor = Executor(self._context, _worker_settings(settings))
+        self._results = Results(settings.keep_bytes)
+        self._core = ServerCore(
+            instance=uuid.uuid4().hex,
+            limits=settings.limits,
+            agent=f"impasto-daemon/{__version__}",
+            lease=settings.lease,
+            heartbeat=settings.heartbeat,
+            keep=settings.keep,
+            # Another painter has settings of its own.
+            check=check_recipe if settings.painter == REAL_PAINTER else accept_all,
+            report=self._report,
+        )
+
+    def serve(self) -> None:
+        """Until asked to end, or idle for long enough."""
+        logger.info("ready: %s, process %d", self._settings.endpoint, os.getpid())
+        while not self._leaves():
+            self._wait()
+            self._turn(time.monotonic())
+
+    def _turn(self, now: float) -> None:
+        """Look everywhere once. What fails in one place keeps nobody from being served in the others."""
+        faults = self._faults
+        with self._guarded("reading what clients sent"):
+            for event in self._router.receive():
+                self._handle(event, now)
+        with self._guarded("listening to the worker"):
+            for message in self._executor.poll(now):
+                self._handle(server_events.WorkerSaid(message), now)
+        if now >= self._ticked + TICK or now >= (self._core.next_deadline() or now + 1):
+            self._ticked = now
+            self._handle(server_events.Tick(), now)
+        with self._guarded("sending"):
+            self._router.flush()
+        self._faults = 0 if self._faults == faults else self._faults
+
+    @contextlib.contextmanager
+    def _guarded(self, what: str) -> Iterator[None]:
+        """A fault of ours must not take everybody's daemon down, unless it comes back turn after turn."""
+        try:
+            yield
+        except Exception:
+            self._faults += 1
+            logger.exception("%s failed", what)
+            if self._faults >= FAULTS:
+                raise
+
+    def close(self) -> None:
+        """Tell every job's client that it ends here, end the worker, and give last words their time."""
+        self._handle(server_events.Leaving(), time.monotonic())
+        self._executor.close()
+        self._router.close()
+        self._context.term()
+        logger.info("ended")
+
+    # The loop -------------------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        times = (self._core.next_deadline(), self._executor.deadline(now), self._router.deadline(now))
+        until = min((at for at in times if at is not None), default=now + TICK)
+        seconds = min(max(0.0, until - now), TICK)
+        watched = [self._router.socket, self._wake, *self._executor.watched()]
+        zmq.zmq_poll([(each, zmq.POLLIN) for each in watched], int(seconds * 1000) + 1)
+
+    def _leaves(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            numbers = os.read(self._wake, 64)
+            if any(number in _ENDING for number in numbers):
+                logger.info("asked to end (%s)", signal.Signals(numbers[0]).name)
+                return True
+        idle = self._core.idle_since
+        if not self._settings.idle_exit or idle is None or len(self._results):
+            return False
+        if time.monotonic() - idle < self._settings.idle_exit:
+            return False
+        logger.info("nobody has needed this daemon for %g seconds", self._settings.idle_exit)
+        return True
+
+    # Events and actions ---------------------------------------------------------------------------------------
+
+    def _handle(self, event: server_events.Event, now: float) -> None:
+        """One event and all that follows from it; a fault costs no other event."""
+        try:
+            for action in self._core.handle(event, now):
+                _ACTIONS[type(action)](self, action, now)
+        except Exception:
+            logger.exception("a %s could not be handled", type(event).__name__)
+            if isinstance(event, server_events.Received):
+                problem = Problem(Code.INTERNAL, "Impasto's daemon failed on this message: its log says where.")
+                self._router.send(event.route, Error.of(problem, re=getattr(event.message, "id", 0)))
+
+    def _send(self, action: server_events.Send, now: float) -> None:
+        self._router.send(action.route, action.message)
+
+    def _send_kept(self, action: server_events.SendKept, now: float) -> None:
+        self._router.send_kept(action.route, action.job, action.re, lambda: self._kept(action.job, action.re))
+
+    def _kept(self, job: str, re: int) -> Result | Error:
+        """A job's result as an answer, or as the event that it is where `re` is 0."""
+        result = self._results.get(job)
+        if result:
+            return replace(result, re=re)
+        sentence = f"The result of job {job} is not kept any more: paint it again."
+        return Error.of(Problem(Code.RESULT_GONE, sentence), re=re, job=job)
+
+    def _keep(self, action: server_events.Keep, now: float) -> None:
+        for job in self._results.keep(action.job, action.result):
+            self._handle(server_events.Evicted(job), now)
+
+    def _forget(self, action: server_events.Forget, now: float) -> None:
+        self._results.forget(action.job)
+
+    def _start(self, action: server_events.Start, now: float) -> None:
+        self._executor.start(action.submit, now)
+
+    def _stop(self, action: server_events.Stop, now: float) -> None:
+        self._executor.cancel(action.job, now)
+
+    def _ack_worker(self, action: server_events.AckWorker, now: float) -> None:
+        self._executor.ack(action.job)
+
+    def _report(self) -> dict[str, Any]:
+        return {
+            "endpoint": self._settings.endpoint,
+            "pid": os.getpid(),
+            "uptime": round(time.monotonic() - self._began, 3),
+            "device": self._settings.device,
+            "weights": str(self._settings.weights or ""),
+            "worker": self._executor.about(),
+            "kept": len(self._results),
+            "kept_bytes": self._results.nbytes,
+        }
+
+
+_ACTIONS: dict[type, Callable[[Supervisor, Any, float], None]] = {
+    server_events.Send: Supervisor._send,
+    server_events.SendKept: Supervisor._send_kept,
+    server_events.Keep: Supervisor._keep,
+    server_events.Forget: Supervisor._forget,
+    server_events.Start: Supervisor._start,
+    server_events.Stop: Supervisor._stop,
+    server_events.AckWorker: Supervisor._ack_worker,
+}
+
+
+def _worker_settings(settings: Settings) -> WorkerSettings:
+    return WorkerSettings(
+        painter=settings.painter,
+        device=settings.device,
+        weights=settings.weights,
+        offline=settings.offline,
+        log_level=settings.log_level,
+        idle=settings.worker_idle,
+        grace=settings.grace,
+    )

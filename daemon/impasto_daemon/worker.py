@@ -1,0 +1,245 @@
+"""The process that owns the device: a request comes in over the link, progress, previews and the picture go out.
+
+It imports no torch itself: the painter does, and is found by name. It knows no clients, no queue and no leases;
+it paints one job at a time and ends when its standard input does, for then the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import zmq
+from impasto_protocol.errors import Code, ImpastoError, Problem
+from impasto_protocol.jobstate import State
+from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result, Submit
+
+from . import log
+from .link import Link
+from .painting import Iterate, Painted, Painter, PaintEvent, Preparing
+
+PROGRESS_EVERY = 0.1
+"""Seconds between two progress messages; the first and the last step are always told."""
+PREVIEW_EVERY = 0.5
+"""Seconds between two previews, at least."""
+PREVIEW_SHARE = 0.1
+"""Of the time, at most, that making previews may take."""
+FIRST_PREVIEW = 3
+"""The step whose iterate makes the first preview: the very first ones show noise or nothing new."""
+SMOOTHING = 0.1
+"""Weight of the newest step in the mean pace that the time left is reckoned from."""
+
+logger = logging.getLogger("impasto.worker")
+
+
+class Pace:
+    """Seconds that the whole work takes at the pace of the recent steps, and the time left that follows from it."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, float] | None = None
+        self._whole: float | None = None
+
+    def step(self, done: float, now: float) -> None:
+        """This share of the work, 0 to 1, is done by now."""
+        if self._last and done > self._last[1]:
+            whole = (now - self._last[0]) / (done - self._last[1])
+            self._whole = whole if self._whole is None else self._whole + SMOOTHING * (whole - self._whole)
+        self._last = (now, done)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to go; None while no step has been timed."""
+        return None if self._whole is None or not self._last else max(0.0, (1 - self._last[1]) * self._whole)
+
+
+class Reporter:
+    """What is said of a job's paint events, and when. The clock is passed in (but previews are timed)."""
+
+    def __init__(self, submit: Submit, now: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job = submit.job
+        self._preview_side = submit.preview
+        self._began = now
+        self._clock = clock
+        self._pace = Pace()
+        self._next_progress = now
+        self._next_preview = now
+        self._preview_under_way = False
+
+    def preview_arrived(self) -> None:
+        """The client has the last preview: another may be made."""
+        self._preview_under_way = False
+
+    def tell(self, event: PaintEvent, now: float) -> Iterator[Message]:
+        """The messages for this event."""
+        if isinstance(event, Preparing):
+            yield Progress(job=self._job, state=State.LOADING, elapsed=now - self._began, note=event.note)
+        elif isinstance(event, Iterate):
+            self._pace.step(event.done, now)
+            if now >= self._next_progress or event.step in (1, event.steps):
+                self._next_progress = now + PROGRESS_EVERY
+                yield self._progress(event, now)
+            if self._wants_preview(event, now):
+                yield self._preview(event)
+        else:
+            yield Result(job=self._job, record=event.record, pictures=(event.picture,))
+
+    def _progress(self, event: Iterate, now: float) -> Progress:
+        return Progress(
+            job=self._job,
+            state=State.RUNNING,
+            step=event.step,
+            steps=event.steps,
+            losses={name: loss for name, loss in event.losses.items() if math.isfinite(loss)},
+            elapsed=now - self._began,
+            eta=self._pace.left,
+        )
+
+    def _wants_preview(self, event: Iterate, now: float) -> bool:
+        due = event.step >= min(FIRST_PREVIEW, event.steps) and now >= self._next_preview
+        return self._preview_side > 0 and due and not self._preview_under_way
+
+    def _preview(self, event: Iterate) -> Preview:
+        began = self._clock()
+        picture = event.preview(self._preview_side)
+        ended = self._clock()
+        self._next_preview = ended + max(PREVIEW_EVERY, (ended - began) / PREVIEW_SHARE)
+        self._preview_under_way = True
+        return Preview(job=self._job, step=event.step, pictures=(picture,))
+
+
+class Cancelled(Exception):
+    """The supervisor asked to let go of the job."""
+
+
+class Worker:
+    """Paints what comes over the link, one job after the other."""
+
+    def __init__(self, link: Link, painter: Painter) -> None:
+        self._link = link
+        self._painter = painter
+        self._about: dict[str, object] | None = None
+
+    def serve(self) -> None:
+        """For ever."""
+        self._report()
+        while True:
+            self._link.wait()
+            for message in self._link.receive():
+                if isinstance(message, Submit):
+                    self._end(message.job, self._attempt(message))
+
+    def _attempt(self, submit: Submit) -> Problem | None:
+        """Paint. Returns why there is no result, or None. Whatever goes wrong, the worker lives on."""
+        try:
+            self._paint(submit)
+        except Cancelled:
+            return Problem(Code.CANCELLED, "Cancelled.")
+        except ImpastoError as error:
+            return error.problem
+        except MemoryError:
+            return Problem(Code.OUT_OF_MEMORY, "There is not enough memory for this size: choose a smaller one.")
+        except Exception as error:
+            logger.exception("job %s failed by a fault of Impasto", submit.job)
+            return Problem(
+                Code.INTERNAL, f"Impasto failed on this job ({type(error).__name__}): the daemon's log says where."
+            )
+        return None
+
+    def _paint(self, submit: Submit) -> None:
+        reporter = Reporter(submit, time.monotonic())
+        events = self._painter.paint(submit.request())
+        try:
+            for event in events:
+                self._listen(submit.job, reporter)
+                self._report()
+                for message in reporter.tell(event, time.monotonic()):
+                    self._link.send(message)
+                if isinstance(event, Painted):
+                    return
+        finally:
+            events.close()
+        raise RuntimeError("the painter ended without a picture")
+
+    def _listen(self, job: str, reporter: Reporter) -> None:
+        for message in self._link.receive():
+            if isinstance(message, Cancel) and message.job == job:
+                raise Cancelled
+            if isinstance(message, Ack) and message.job == job:
+                reporter.preview_arrived()
+
+    def _end(self, job: str, problem: Problem | None) -> None:
+        if problem:
+            self._link.send(Error.of(problem, job=job))
+            self._report()
+
+    def _report(self) -> None:
+        """Say how we are where that has changed: a network was loaded, say."""
+        about = dict(self._painter.about())
+        if about != self._about:
+            self._about = about
+            self._link.send(Health(re=0, daemon=about))
+
+
+def open_painter(name: str, device: str, weights: Path | None, offline: bool) -> Painter:
+    """The painter that `module:attribute` makes. Raises ImpastoError with a sentence on why there is none."""
+    module, _, attribute = name.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), attribute)
+        return cast(Painter, make(device=device, weights=weights, offline=offline))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("torch", "torchvision", "numpy"):
+            raise
+        raise ImpastoError(
+            Code.WORKER_DIED,
+            f"{error.name} is not installed, and painting needs it. Type: pip install '.[daemon]' in Impasto's folder",
+        ) from error
+
+
+def leave_with_supervisor() -> None:
+    """End this process at once, whatever it does, when standard input ends."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="impasto-worker", description="Started by Impasto's daemon, not by hand.")
+    parser.add_argument("--link", required=True)
+    parser.add_argument("--painter", required=True, help="module:attribute")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--log-level", default="info")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
+    log.configure(options.log_level, log.WORKER_FORMAT)
+    leave_with_supervisor()
+    context = zmq.Context(io_threads=1)
+    link = Link(context, options.link, bind=False)
+    try:
+        painter = open_painter(options.painter, options.device, options.weights, options.offline)
+    except ImpastoError as error:
+        link.send(Error.of(error.problem))
+        link.close(linger=2.0)
+        context.term()
+        return 1
+    Worker(link, painter).serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Examples: pictures to paint with, the demonstration, and scripts to start from."""

@@ -1,0 +1,118 @@
+"""A client of the user's daemon, started where none runs. Knows processes; nothing of GIMP's pixels and windows.
+
+How a daemon is started is the daemon's own knowledge (`python -m impasto_daemon.launch`): here is only which Python
+has it, as `impasto install-plugin` wrote it down beside this file (impasto.json), and what of GIMP's environment it
+must not get. Where it cannot be started, as from a sandbox, the artist is told what to type.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from impasto_protocol import __version__
+from impasto_protocol.endpoint import default_endpoint
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.zmq_client import Client, Interrupt
+
+INSTALLED = Path(__file__).resolve().parent / "impasto.json"
+AGENT = f"impasto-gimp/{__version__}"
+PATIENCE = 75.0
+"""Seconds in which the launcher must end; it gives up by itself before that."""
+
+NOT_FOR_CHILDREN = ("LD_", "DYLD_", "PYTHON", "GIMP", "GEGL_", "BABL_", "GI_TYPELIB_PATH", "APPDIR", "APPIMAGE")
+"""Beginnings of the variables that GIMP and its packaging set for themselves and that would break another Python."""
+
+
+def connect(say: Callable[[str], None], interrupt: Interrupt) -> Client:
+    """A client of the daemon that runs, or of one started now. Raises ImpastoError."""
+    endpoint = default_endpoint()
+    try:
+        return _connected(endpoint)
+    except ImpastoError as error:
+        if error.code is not Code.UNREACHABLE:
+            raise
+    say("Starting the Impasto daemon")
+    launch(endpoint, interrupt)
+    return _connected(endpoint)
+
+
+def launch(endpoint: str, interrupt: Interrupt) -> None:
+    """Have the daemon started and wait until it listens. Raises ImpastoError, at once when interrupted."""
+    python = installed_python()
+    try:
+        process = subprocess.Popen(
+            [python, "-P", "-m", "impasto_daemon.launch", endpoint],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # or GIMP's Cancel would end the daemon too
+            cwd="/",
+            env=clean_environment(os.environ),
+        )
+    except OSError as error:
+        raise _not_started(f"{python} cannot be run: {error.strerror}") from None
+    with process:
+        try:
+            said = _listen(process, interrupt)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        lines = said.decode(errors="replace").strip().splitlines()
+        raise ImpastoError(Code.UNREACHABLE, lines[-1]) if lines else _not_started(f"{python} failed")
+
+
+def installed_python(notes: Path = INSTALLED) -> str:
+    """The Python that has the daemon, as the installer wrote it down. Raises ImpastoError."""
+    if Path("/.flatpak-info").exists():
+        raise _not_started("GIMP runs in a Flatpak sandbox, which may not start programs of the system")
+    try:
+        python = json.loads(notes.read_text(encoding="utf-8"))["python"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _not_started("the plug-in was not installed with impasto install-plugin") from None
+    if not isinstance(python, str) or not os.access(python, os.X_OK):
+        raise _not_started(f"{python}, which installed this plug-in, is gone")
+    return python
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what GIMP and its packaging set for their own process."""
+    return {name: value for name, value in environ.items() if not name.startswith(NOT_FOR_CHILDREN)}
+
+
+def _connected(endpoint: str) -> Client:
+    client = Client(endpoint, agent=AGENT)
+    try:
+        client.connect()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _listen(process: subprocess.Popen[bytes], interrupt: Interrupt) -> bytes:
+    """All that the launcher says until it ends."""
+    assert process.stderr is not None
+    pipe, cancel = process.stderr.fileno(), interrupt.fileno()
+    deadline, said = time.monotonic() + PATIENCE, b""
+    while True:
+        ready, _, _ = select.select([pipe, cancel], [], [], max(0.0, deadline - time.monotonic()))
+        if cancel in ready:
+            raise ImpastoError(Code.CANCELLED, "Cancelled while the daemon was starting.")
+        if not ready:
+            raise _not_started(f"it did not answer within {PATIENCE:g} seconds")
+        more = os.read(pipe, 4096)
+        if not more:
+            return said
+        said += more
+
+
+def _not_started(why: str) -> ImpastoError:
+    sentence = f"The Impasto daemon does not run and could not be started: {why}. Type in a terminal: impasto daemon"
+    return ImpastoError(Code.UNREACHABLE, sentence)

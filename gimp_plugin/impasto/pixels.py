@@ -1,0 +1,128 @@
+"""Layers to Pictures and back. Knows GIMP's buffers; knows nothing of files, jobs or sockets.
+
+Pixels are read and written as R'G'B', which is sRGB whatever the image is: GEGL converts from and to the image's
+colour space, precision, greys or palette.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gegl, Gimp
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.limits import Limits
+from impasto_protocol.picture import Picture
+
+EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL, Gimp.Precision.U8_LINEAR)
+
+FORMATS = {
+    (3, "u8"): "R'G'B' u8",
+    (4, "u8"): "R'G'B'A u8",
+    (3, "f32"): "R'G'B' float",
+    (4, "f32"): "R'G'B'A float",
+}
+"""Our (channels, dtype) to babl's names. An unknown name would end the process."""
+
+
+def only_layer(drawables: list[Any], limits: Limits) -> Any:
+    """The one layer to paint; none of its pixels is read yet. Raises ImpastoError where it cannot be painted."""
+    if len(drawables) != 1:
+        raise _refused(f"Select one layer to paint: {len(drawables) or 'none'} are selected.")
+    layer = drawables[0]
+    if isinstance(layer, Gimp.LayerMask):
+        raise _refused("The layer mask is being edited. Click on the layer itself, then try again.")
+    if not isinstance(layer, Gimp.Layer):
+        raise _refused("Impasto paints layers. Select a layer instead of this channel, then try again.")
+    if layer.get_image().get_floating_sel() is not None:
+        raise _refused("The image has a floating selection. Anchor it, or make it a layer, then try again.")
+    if layer.is_group() and not layer.get_children():
+        raise _refused("This layer group is empty: there is nothing to paint.")
+    width, height = layer.get_width(), layer.get_height()
+    if max(width, height) > limits.side or width * height > limits.pixels:
+        raise ImpastoError(
+            Code.TOO_LARGE,
+            f"This layer has {width}×{height} pixels, more than Impasto takes ({limits.side:,} a side, "
+            f"{limits.pixels:,} in all). Scale it down, or paint it in parts.",
+        )
+    if not layer.mask_intersect()[0]:
+        raise _refused("The selection lies outside this layer: there is nothing to paint.")
+    return layer
+
+
+def read(layer: Any) -> Picture:
+    """The layer as it looks with its own filters, without its mask, its opacity and the layers below."""
+    dtype = "u8" if layer.get_image().get_precision() in EIGHT_BIT else "f32"
+    width, height, channels = layer.get_width(), layer.get_height(), 4 if layer.has_alpha() else 3
+    filtered = layer.copy() if layer.get_filters() else None
+    try:
+        if filtered is not None:
+            filtered.merge_filters()
+        buffer = (filtered or layer).get_buffer()
+        # A filter may make the layer's buffer larger; what counts is the layer as it lies in the image.
+        data = buffer.get(Gegl.Rectangle.new(0, 0, width, height), 1.0, FORMATS[channels, dtype], Gegl.AbyssPolicy.NONE)
+        del buffer
+    finally:
+        if filtered is not None:
+            filtered.delete()
+    return Picture(width, height, channels, dtype, data)
+
+
+def check_visible(picture: Picture) -> None:
+    """Raises ImpastoError where every pixel is fully transparent."""
+    if picture.has_alpha:
+        samples = memoryview(picture.data).cast("B")
+        if not any((samples.cast("f") if picture.dtype == "f32" else samples)[3::4]):
+            raise _refused("This layer is fully transparent: there is nothing to paint.")
+
+
+def new_layer(image: Any, like: Any, picture: Picture, name: str) -> Any:
+    """A layer with these pixels, of the type and at the place of another; not yet inserted into the image.
+
+    Where there is a selection, the layer gets a mask that shows the selection alone.
+    """
+    kind = like.type()
+    layer = Gimp.Layer.new(image, name, picture.width, picture.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    try:
+        layer.set_offsets(*like.get_offsets()[1:])
+        _write(layer, picture)
+        if not Gimp.Selection.is_empty(image):
+            layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+    except BaseException:
+        layer.delete()
+        raise
+    return layer
+
+
+def insert_above(image: Any, source: Any, layer: Any) -> None:
+    """Insert the layer above the source, in the same group: one undo step. On top where the source is gone.
+
+    Raises ImpastoError.
+    """
+    parent, position = None, 0
+    if source.is_valid() and _is_in(image, source):
+        parent, position = source.get_parent(), image.get_item_position(source)
+    if not image.insert_layer(layer, parent, position):
+        raise _refused(Gimp.get_pdb().get_last_error() or "GIMP does not insert the layer")
+    if layer.get_mask() is not None:
+        layer.set_edit_mask(False)  # or the next stroke, and the next call of the filter, would meet the mask
+
+
+def _write(layer: Any, picture: Picture) -> None:
+    buffer = layer.get_buffer()
+    data = bytes(picture.data)  # anything else than bytes is written thirty times slower
+    if len(data) != picture.nbytes:  # GEGL would read past the end
+        raise ValueError(f"{len(data)} bytes of pixels where {picture.nbytes} belong")
+    rectangle = Gegl.Rectangle.new(0, 0, picture.width, picture.height)
+    buffer.set(rectangle, FORMATS[picture.channels, picture.dtype], data)
+    buffer.flush()
+
+
+def _is_in(image: Any, layer: Any) -> bool:
+    """Whether a layer hangs in the image's tree (one that was deleted lives on in the undo history)."""
+    while layer.get_parent() is not None:
+        layer = layer.get_parent()
+    return any(layer.get_id() == root.get_id() for root in image.get_layers())
+
+
+def _refused(sentence: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, sentence)

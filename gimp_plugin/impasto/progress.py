@@ -1,0 +1,67 @@
+"""What GIMP's status bar says while the daemon paints: the protocol's progress in a painter's words.
+
+Knows messages and GIMP's progress bar; knows nothing of jobs, sockets or pixels.
+"""
+
+from __future__ import annotations
+
+from gi.repository import Gimp
+from impasto_protocol.jobstate import State
+from impasto_protocol.messages import Progress
+
+
+def begin() -> None:
+    """Show the bar, and with it GIMP's Cancel button."""
+    Gimp.progress_init("Impasto: looking for the daemon")
+    Gimp.progress_pulse()
+
+
+def say(text: str) -> None:
+    """A sentence about something whose length is unknown."""
+    Gimp.progress_set_text(text)
+    Gimp.progress_pulse()
+
+
+def show(progress: Progress) -> None:
+    """The latest news of the job."""
+    if progress.steps:
+        Gimp.progress_set_text(sentence(progress))
+        Gimp.progress_update(share(progress))
+    else:
+        say(sentence(progress))
+
+
+def end() -> None:
+    Gimp.progress_end()
+
+
+def share(progress: Progress) -> float:
+    """How much of the whole is done, 0 to 1: by time where that is known, for fine steps take longer than coarse."""
+    if progress.eta is None or progress.elapsed + progress.eta <= 0:
+        return min(1.0, progress.step / progress.steps)
+    return progress.elapsed / (progress.elapsed + progress.eta)
+
+
+def sentence(progress: Progress) -> str:
+    """The same as one short line."""
+    if progress.state is State.QUEUED:
+        return f"Waiting for {counted(progress.position, 'other painting')}" if progress.position else "Waiting"
+    if progress.note:
+        return progress.note
+    if not progress.step:
+        return "Preparing to paint"
+    left = "" if progress.eta is None else f", about {duration(progress.eta)} left"
+    return f"Painting {progress.step} of {progress.steps}{left}"
+
+
+def duration(seconds: float) -> str:
+    """As people say it: 40 s, 3 min, 2 h 10 min."""
+    whole = max(1, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return " ".join(part for part in (f"{hours} h" * (hours > 0), f"{minutes} min" * (minutes > 0)) if part)
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,112 @@
+"""The style file as a Picture, read by GIMP itself: whatever GIMP opens can be a style.
+
+Every way in which a file can be unfit becomes a sentence. Knows files and GIMP; nothing of jobs or sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pixels
+import whole
+from gi.repository import GdkPixbuf, Gimp, Gio
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.limits import Limits
+from impasto_protocol.picture import Picture
+
+ANIMATIONS = (b"GIF8", b"RIFF", b"\x8aMNG", b"\x89PNG")
+"""First bytes of the formats whose layers are frames in time, the first one lowest."""
+
+SAYS_NOTHING = ("execution error", "calling error")
+"""What GIMP answers where a loader gave no reason."""
+
+
+def checked(file: Gio.File | None, limits: Limits) -> Path:
+    """The style file's path, once it is worth opening. Raises ImpastoError."""
+    if file is None:
+        raise _refused("Choose a style picture first: no style file was given.")
+    if file.get_path() is None:
+        raise _refused(f"The style file {file.get_uri()} is not on this machine. Save it here first.")
+    path = Path(file.get_path())
+    _check_readable(path)
+    _check_size(path, limits)
+    if whole.is_cut_off(path):
+        raise _refused(f"The style file {path} is cut off: its picture is not all there. Get the file again.")
+    return path
+
+
+def load(path: Path, limits: Limits) -> Picture:
+    """The picture in the file: upright, all its layers merged; of an animation the first frame."""
+    try:
+        image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
+    except Exception as error:  # GLib.Error, with a text that is GIMP's own
+        raise _unfit(path, _plain(error)) from None
+    if image is None:
+        pdb = Gimp.get_pdb()
+        raise _unfit(path, (pdb.get_last_error() or "").strip())
+    try:
+        if not image.get_layers():
+            raise _unfit(path, "it holds no pixels")
+        image.policy_rotate(False)
+        _check_pixels(path, image.get_width(), image.get_height(), limits)
+        picture = pixels.read(_one_layer(image, path))
+    finally:
+        image.delete()
+    return picture
+
+
+def _one_layer(image: Any, path: Path) -> Any:
+    layers = image.get_layers()
+    with path.open("rb") as file:
+        animation = file.read(4) in ANIMATIONS
+    if any(layer.get_visible() for layer in layers) and len(layers) > 1 and not animation:
+        return image.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE)
+    return layers[-1]
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise _refused(f"{path} is not a file. Choose a picture file as style.")
+        os.close(os.open(path, os.O_RDONLY))
+    except FileNotFoundError:
+        raise _refused(f"The style file {path} does not exist (any more). Choose another one.") from None
+    except PermissionError:
+        raise _refused(f"The style file {path} may not be read: its permissions forbid it.") from None
+    except OSError as error:
+        raise _refused(f"The style file {path} cannot be read: {error.strerror}.") from None
+    if facts.st_size == 0:
+        raise _refused(f"The style file {path} is empty. Choose another one.")
+
+
+def _check_size(path: Path, limits: Limits) -> None:
+    """Refuse by the file's header what would fill the memory, before a pixel is unpacked."""
+    kind, width, height = GdkPixbuf.Pixbuf.get_file_info(str(path))
+    if kind is not None:
+        _check_pixels(path, width, height, limits)
+
+
+def _check_pixels(path: Path, width: int, height: int, limits: Limits) -> None:
+    if max(width, height) > limits.side or width * height > limits.pixels:
+        raise ImpastoError(
+            Code.TOO_LARGE,
+            f"The style file {path} has {width}×{height} pixels, more than Impasto takes "
+            f"({limits.side:,} a side, {limits.pixels:,} in all). A small copy of it serves as well.",
+        )
+
+
+def _plain(error: Exception) -> str:
+    return str(getattr(error, "message", error)).strip()
+
+
+def _unfit(path: Path, reason: str) -> ImpastoError:
+    why = f" GIMP says: {reason}" if reason and reason not in SAYS_NOTHING else ""
+    return _refused(f"The style file {path} cannot be opened as a picture.{why} Choose another one.")
+
+
+def _refused(sentence: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, sentence)

@@ -1,0 +1,306 @@
+"""The messages of protocol version 1, one frozen dataclass each. SPEC.md says the same in prose.
+
+Requests go from client to daemon and carry `id`, a number the client chose; the answer repeats it as `re`.
+Events go from daemon to client and name their `job`; an answer and an event may be the same message (a fetched
+result has `re`, a delivered one has 0). `pictures` are the pixel frames behind the header. Nothing here knows
+bytes: the codec does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Optional, Union
+
+from . import schema
+from .errors import Code, Problem
+from .jobstate import State
+from .limits import NAME, SETTING, SETTINGS, TEXT
+from .picture import Picture
+from .request import DEFAULT_MAX_SIZE, DEFAULT_RECIPE, DEFAULT_STRENGTH, Request, Scalar, Style
+from .schema import wire
+
+VERSION = 1
+"""The protocol's major version: a breaking change makes it 2."""
+
+FEATURES = frozenset({"previews", "detach"})
+"""What this implementation can do beyond the core of the protocol; used only where both sides named it."""
+
+
+# From client to daemon ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hello:
+    """First message of a session, and again after the connection was lost: `client` is the same then."""
+
+    TYPE: ClassVar[str] = "hello"
+    id: int = wire(schema.integer(1))
+    client: str = wire(schema.name)
+    versions: tuple[int, ...] = wire(schema.list_of(schema.integer(), 16), (VERSION,))
+    features: tuple[str, ...] = wire(schema.list_of(schema.name), ())
+    agent: str = wire(schema.text(NAME), "")
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Paint. `job` is a name the client made; sending the same again is harmless and answers the job's state.
+
+    `pictures`: the content, then the styles. `style_weights`: one a style, or none at all for equal ones.
+    `digests`: SHA-256 of each picture, or none at all: then the daemon has to read them all to know them again.
+    `preview`: longest side of the previews wanted, 0 for none. `detach`: go on when the client goes away.
+    """
+
+    TYPE: ClassVar[str] = "submit"
+    id: int = wire(schema.integer(1))
+    job: str = wire(schema.name)
+    recipe: str = wire(schema.name, DEFAULT_RECIPE)
+    strength: float = wire(schema.number(0, 100), DEFAULT_STRENGTH)
+    max_size: int = wire(schema.integer(0, 2**31 - 1), DEFAULT_MAX_SIZE)
+    seed: int = wire(schema.integer(0, 2**32 - 1), 0)
+    style_weights: tuple[float, ...] = wire(schema.list_of(schema.number(0, 1e6)), ())
+    settings: Mapping[str, Scalar] = wire(schema.map_of(schema.scalar(SETTING), SETTINGS, schema.name), {})
+    digests: tuple[str, ...] = wire(schema.list_of(schema.text(NAME)), ())
+    preview: int = wire(schema.integer(0, 4096), 0)
+    detach: bool = wire(schema.flag, False)
+    pictures: tuple[Picture, ...] = field(default=())
+
+    @classmethod
+    def of(cls, request: Request, job: str, *, id: int, preview: int = 0, detach: bool = False) -> Submit:
+        return cls(
+            id=id,
+            job=job,
+            recipe=request.recipe,
+            strength=request.strength,
+            max_size=request.max_size,
+            seed=request.seed,
+            style_weights=tuple(style.weight for style in request.styles),
+            settings=request.settings,
+            digests=tuple(picture.sha256() for picture in request.pictures),
+            preview=preview,
+            detach=detach,
+            pictures=request.pictures,
+        )
+
+    def request(self) -> Request:
+        """What is asked for. Raises ProtocolError where pictures and weights do not fit together."""
+        content, styles = self.pictures[:1], self.pictures[1:]
+        if not content or not styles:
+            raise schema.bad("pictures", "must be the content and at least one style")
+        weights = self.style_weights or (1.0,) * len(styles)
+        if len(weights) != len(styles):
+            raise schema.bad("style_weights", f"must be one a style: {len(weights)} for {len(styles)} styles")
+        if not sum(weights) > 0:
+            raise schema.bad("style_weights", "must not all be zero")
+        if self.digests and len(self.digests) != len(self.pictures):
+            raise schema.bad("digests", f"must be one a picture: {len(self.digests)} for {len(self.pictures)} pictures")
+        return Request(
+            content=content[0],
+            styles=tuple(Style(picture, weight) for picture, weight in zip(styles, weights)),
+            recipe=self.recipe,
+            strength=self.strength,
+            max_size=self.max_size,
+            seed=self.seed,
+            settings=self.settings,
+        )
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop this job. Answered by `accepted` with the state it is in now."""
+
+    TYPE: ClassVar[str] = "cancel"
+    id: int = wire(schema.integer(1))
+    job: str = wire(schema.name)
+
+
+@dataclass(frozen=True)
+class Ack:
+    """The preview or the result of this job has arrived. Not answered. A result acknowledged is forgotten."""
+
+    TYPE: ClassVar[str] = "ack"
+    job: str = wire(schema.name)
+    of: str = wire(schema.name)
+    id: int = wire(schema.integer(), 0)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Send me this job's result (again). Answered by `result`."""
+
+    TYPE: ClassVar[str] = "fetch"
+    id: int = wire(schema.integer(1))
+    job: str = wire(schema.name)
+
+
+@dataclass(frozen=True)
+class List:
+    """Which jobs are there? Answered by `jobs`."""
+
+    TYPE: ClassVar[str] = "list"
+    id: int = wire(schema.integer(1))
+
+
+@dataclass(frozen=True)
+class Status:
+    """How are you? Answered by `health`."""
+
+    TYPE: ClassVar[str] = "status"
+    id: int = wire(schema.integer(1))
+
+
+@dataclass(frozen=True)
+class Ping:
+    """I am here. Answered by `pong`; renews the lease, as any message does."""
+
+    TYPE: ClassVar[str] = "ping"
+    id: int = wire(schema.integer(1))
+
+
+# From daemon to client ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """Answers `hello`. `lease` and `heartbeat` in seconds: silence longer than the lease is an absence; a client
+    with nothing to say pings once a heartbeat. `instance` names this run of the daemon: another one remembers
+    nothing of the jobs before it."""
+
+    TYPE: ClassVar[str] = "welcome"
+    re: int = wire(schema.integer())
+    version: int = wire(schema.integer())
+    instance: str = wire(schema.name)
+    features: tuple[str, ...] = wire(schema.list_of(schema.name), ())
+    limits: Mapping[str, int] = wire(schema.map_of(schema.integer()), {})
+    lease: float = wire(schema.number(0), 10.0)
+    heartbeat: float = wire(schema.number(0), 2.0)
+    agent: str = wire(schema.text(NAME), "")
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Answers `submit` and `cancel`: the job is in this state now. `position`: jobs before it."""
+
+    TYPE: ClassVar[str] = "accepted"
+    re: int = wire(schema.integer())
+    job: str = wire(schema.name)
+    state: State = wire(schema.one_of(State))
+    position: int = wire(schema.integer(), 0)
+    digest: str = wire(schema.text(64), "")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A job moves. The latest one counts: a slow client misses some. `step` of `steps` optimisation steps over all
+    scales; `losses` by name (content, style, total); `elapsed` and `eta` in seconds, eta None while unknown;
+    `note`: what happens beside steps, such as a download."""
+
+    TYPE: ClassVar[str] = "progress"
+    job: str = wire(schema.name)
+    state: State = wire(schema.one_of(State))
+    position: int = wire(schema.integer(), 0)
+    step: int = wire(schema.integer(), 0)
+    steps: int = wire(schema.integer(), 0)
+    losses: Mapping[str, float] = wire(schema.map_of(schema.number()), {})
+    elapsed: float = wire(schema.number(0), 0.0)
+    eta: Optional[float] = wire(lambda value, name: None if value is None else schema.number(0)(value, name), None)
+    note: str = wire(schema.text(), "")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The iterate of this step, small. The next one comes only after this one's `ack`."""
+
+    TYPE: ClassVar[str] = "preview"
+    job: str = wire(schema.name)
+    step: int = wire(schema.integer(), 0)
+    pictures: tuple[Picture, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Result:
+    """The painting, of the content's size and sample type. `record`: how it was made, as plain data."""
+
+    TYPE: ClassVar[str] = "result"
+    job: str = wire(schema.name)
+    re: int = wire(schema.integer(), 0)
+    record: Mapping[str, Any] = wire(schema.map_of(schema.plain), {})
+    pictures: tuple[Picture, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Error:
+    """A request was refused (`re`), or a job ended without a result (`job`), or both."""
+
+    TYPE: ClassVar[str] = "error"
+    code: str = wire(schema.name)
+    message: str = wire(schema.text())
+    re: int = wire(schema.integer(), 0)
+    job: str = wire(schema.name_or_nothing, "")
+    retryable: bool = wire(schema.flag, False)
+    details: Mapping[str, Any] = wire(schema.map_of(schema.plain), {})
+
+    @classmethod
+    def of(cls, problem: Problem, *, re: int = 0, job: str = "") -> Error:
+        return cls(
+            code=problem.code.value,
+            message=problem.message[:TEXT],
+            re=re,
+            job=job,
+            retryable=problem.retryable,
+            details=problem.details,
+        )
+
+    def problem(self) -> Problem:
+        """As data; a code that a newer daemon made is an internal error with its sentence kept."""
+        known = {code.value for code in Code}
+        return Problem(Code(self.code) if self.code in known else Code.INTERNAL, self.message, self.details)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Answers `list`: one map a job (job, state, agent, recipe, width, height, step, steps, age, position, kept)."""
+
+    TYPE: ClassVar[str] = "jobs"
+    re: int = wire(schema.integer())
+    jobs: tuple[Mapping[str, Any], ...] = wire(schema.list_of(schema.map_of(schema.plain)), ())
+
+
+@dataclass(frozen=True)
+class Health:
+    """Answers `status`: the daemon as plain data (agent, instance, uptime, worker, queued, kept, kept_bytes)."""
+
+    TYPE: ClassVar[str] = "health"
+    re: int = wire(schema.integer())
+    daemon: Mapping[str, Any] = wire(schema.map_of(schema.plain), {})
+
+
+@dataclass(frozen=True)
+class Pong:
+    """Answers `ping`."""
+
+    TYPE: ClassVar[str] = "pong"
+    re: int = wire(schema.integer())
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A well-formed message of a type this side does not know: a request is answered `unknown_type`, an event
+    ignored. Never sent."""
+
+    TYPE: ClassVar[str] = ""
+    type: str
+    id: int = 0
+
+
+ClientMessage = Union[Hello, Submit, Cancel, Ack, Fetch, List, Status, Ping]
+DaemonMessage = Union[Welcome, Accepted, Progress, Preview, Result, Error, Jobs, Health, Pong]
+Message = Union[ClientMessage, DaemonMessage, Unknown]
+
+MESSAGES: dict[str, type[Any]] = {
+    kind.TYPE: kind
+    for kind in (
+        Hello, Submit, Cancel, Ack, Fetch, List, Status, Ping,
+        Welcome, Accepted, Progress, Preview, Result, Error, Jobs, Health, Pong,
+    )
+}  # fmt: skip

@@ -1,0 +1,62 @@
+"""A picture as it crosses the wire: raw pixels and the few facts needed to read them. No file formats here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Union
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+SAMPLE_BYTES = {"u8": 1, "u16": 2, "f32": 4}
+"""Sample types: unsigned integers from 0 to their maximum, or IEEE floats with 0 for black and 1 for white.
+Samples of more than one byte are little-endian."""
+
+CHANNELS = {3: "RGB", 4: "RGBA"}
+"""Channels by their number. Alpha is straight (not premultiplied)."""
+
+SRGB = "srgb"
+"""The one colour space of version 1: sRGB with its transfer curve (GIMP's R'G'B')."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`height` rows of `width` pixels of `channels` samples, top row first, no padding.
+
+    `data` holds exactly `height * width * channels * SAMPLE_BYTES[dtype]` bytes.
+    """
+
+    width: int
+    height: int
+    channels: int
+    dtype: str
+    data: Buffer
+    space: str = SRGB
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1 or self.channels not in CHANNELS or self.dtype not in SAMPLE_BYTES:
+            raise ValueError(f"no such picture: {self.width}×{self.height}, {self.channels} channels, {self.dtype!r}")
+        if memoryview(self.data).nbytes != self.nbytes:
+            raise ValueError(f"{memoryview(self.data).nbytes} bytes of pixels where {self.nbytes} belong")
+
+    @property
+    def nbytes(self) -> int:
+        return self.width * self.height * self.channels * SAMPLE_BYTES[self.dtype]
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.channels == 4
+
+    def describe(self) -> dict[str, object]:
+        """All but the samples, as plain data."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "channels": self.channels,
+            "dtype": self.dtype,
+            "space": self.space,
+        }
+
+    def sha256(self) -> str:
+        """Hexadecimal digest of the samples alone."""
+        return hashlib.sha256(self.data).hexdigest()

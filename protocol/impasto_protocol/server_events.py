@@ -1,0 +1,115 @@
+"""What the server core is told (events), and what it wants done (actions): data, one frozen dataclass each.
+
+The daemon's poll loop makes the events from sockets, the worker and the clock, and carries out the actions in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from . import messages
+from .errors import ProtocolError
+
+# What happens ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Received:
+    """A client's message, decoded. `route` is the address of its connection."""
+
+    route: bytes
+    message: messages.Message
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Bytes from a client that did not parse."""
+
+    route: bytes
+    error: ProtocolError
+
+
+@dataclass(frozen=True)
+class WorkerSaid:
+    """A message about the running job from where it runs. An error `cancelled` means: let go after a cancel."""
+
+    message: Union[messages.Progress, messages.Preview, messages.Result, messages.Error]
+
+
+@dataclass(frozen=True)
+class Evicted:
+    """The results' byte budget made this job's picture leave."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """The daemon is about to end."""
+
+
+Event = Union[Received, Refused, WorkerSaid, Evicted, Tick, Leaving]
+
+# What is to be done ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send this message."""
+
+    route: bytes
+    message: messages.Message
+
+
+@dataclass(frozen=True)
+class SendKept:
+    """Send the kept result of this job, with this `re`."""
+
+    route: bytes
+    job: str
+    re: int = 0
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Keep this result until told to forget it."""
+
+    job: str
+    result: messages.Result
+
+
+@dataclass(frozen=True)
+class Forget:
+    """This job's result is not needed any more."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Give this job to the worker."""
+
+    submit: messages.Submit
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Make the worker let go of this job; it answers with an error `cancelled`."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class AckWorker:
+    """This job's preview has arrived; the next one may be made."""
+
+    job: str
+
+
+Action = Union[Send, SendKept, Keep, Forget, Start, Stop, AckWorker]

@@ -1,0 +1,360 @@
+"""The one shell over ZeroMQ that every client of this project uses: blocking calls, one thread.
+
+The conversation itself is `client_core`; this module owns the socket and the clock. Only this module of the
+package imports zmq.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Optional, TypeVar
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from . import client_core, codec, messages
+from .client_core import Broken, ClientCore, Heard, Lost, SendOut, Tell, Tick
+from .endpoint import default_endpoint
+from .errors import Code, ImpastoError, ProtocolError
+from .jobstate import State
+from .request import Request
+
+OnProgress = Callable[[messages.Progress], None]
+OnPreview = Callable[[messages.Preview], None]
+M = TypeVar("M", bound=messages.Message)
+
+PATIENCE = 15.0
+"""Seconds within which an answer comes, or the end of a job that was cancelled."""
+CHANCE = 0.25
+"""Seconds that a message gets to leave when the client closes."""
+
+
+class Interrupt:
+    """A wish to stop that any thread, signal handler or GLib callback may express with `set`."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        self._set = False
+
+    def set(self) -> None:
+        """Wake the client at once and have it cancel its job. Harmless when repeated."""
+        if not self._set:
+            self._set = True
+            os.write(self._write, b"!")
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def fileno(self) -> int:
+        """Readable for ever once set."""
+        return self._read
+
+    def __del__(self) -> None:
+        for descriptor in (self._read, self._write):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+class Client:
+    """A conversation with a daemon. A context manager; belongs to one thread. Every method raises ImpastoError.
+
+    endpoint: None for this user's daemon (`endpoint.default_endpoint`). agent: who we are, for people, at most 64
+    characters. timeout: seconds that the daemon has for its welcome.
+    """
+
+    def __init__(self, endpoint: Optional[str] = None, *, agent: str = "", timeout: float = 5.0) -> None:
+        self.endpoint = endpoint or default_endpoint()
+        self._core = ClientCore(client=uuid.uuid4().hex, agent=agent, timeout=timeout)
+        self._inbox: deque[messages.Message] = deque()
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+
+    @property
+    def welcome(self) -> messages.Welcome:
+        """What the daemon said of itself."""
+        assert self._core.welcome is not None, "use the client in a with statement"
+        return self._core.welcome
+
+    def __enter__(self) -> Client:
+        try:
+            self.connect()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def connect(self) -> None:
+        """Say hello and wait for the welcome."""
+        probe(self.endpoint)
+        # A message larger than the daemon could ever send is not one; zmq drops such a connection.
+        self._socket.set(zmq.MAXMSGSIZE, self._core.limits.frame_bytes)
+        self._socket.set(zmq.LINGER, 0)
+        try:
+            self._socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            sentence = f"{self.endpoint!r} is not an endpoint that can be used: {error}. Write ipc:///path/of/a.sock."
+            raise ImpastoError(Code.UNREACHABLE, sentence) from None
+        self._carry_out(self._core.start(time.monotonic()))
+        self._next(lambda message: isinstance(message, messages.Welcome))
+
+    def close(self) -> None:
+        """Leave. A job that was not detached is cancelled by the daemon once the lease has run out."""
+        self._socket.disable_monitor()
+        self._monitor.close(linger=0)
+        self._socket.close(linger=int(CHANCE * 1000) if self._core.welcome else 0)
+        self._context.term()
+
+    # Requests ---------------------------------------------------------------------------------------------
+
+    def submit(
+        self, request: Request, *, job: Optional[str] = None, preview: int = 0, detach: bool = False
+    ) -> messages.Accepted:
+        """Hand in a job. `job`: its name, made up when None; the same name and request again is harmless."""
+        message = messages.Submit.of(request, job or new_job_name(), id=1, preview=preview, detach=detach)
+        codec.check_limit("styles", len(request.styles), self._core.limits.styles)
+        return self._ask(message, messages.Accepted)
+
+    def wait(
+        self,
+        job: str,
+        *,
+        on_progress: Optional[OnProgress] = None,
+        on_preview: Optional[OnPreview] = None,
+        interrupt: Optional[Interrupt] = None,
+    ) -> messages.Result:
+        """Wait for the end of a job of this client and return its result; `acknowledge` it once it is safe.
+
+        A set `interrupt` cancels the job: the call then ends with ImpastoError(CANCELLED) when the daemon has let
+        go. KeyboardInterrupt, SystemExit, or an exception from a callback, cancels the job and goes on its way.
+        """
+        listeners: dict[type, Callable[[Any], None]] = {}
+        if on_progress:
+            listeners[messages.Progress] = on_progress
+        if on_preview:
+            listeners[messages.Preview] = on_preview
+        try:
+            return self._wait(job, listeners, interrupt)
+        except (KeyboardInterrupt, SystemExit):
+            self._give_up(job)
+            raise
+
+    def stylize(
+        self,
+        request: Request,
+        *,
+        job: Optional[str] = None,
+        preview: int = 0,
+        detach: bool = False,
+        on_progress: Optional[OnProgress] = None,
+        on_preview: Optional[OnPreview] = None,
+        interrupt: Optional[Interrupt] = None,
+    ) -> messages.Result:
+        """`submit` and `wait` in one."""
+        accepted = self.submit(request, job=job, preview=preview, detach=detach)
+        return self.wait(accepted.job, on_progress=on_progress, on_preview=on_preview, interrupt=interrupt)
+
+    def acknowledge(self, job: str) -> None:
+        """The result is where it should be: the daemon may forget it."""
+        self._say(messages.Ack(job=job, of="result"))
+
+    def cancel(self, job: str) -> State:
+        """Stop a job, whoever handed it in; the state that it is in now."""
+        return self._ask(messages.Cancel(id=1, job=job), messages.Accepted).state
+
+    def fetch(self, job: str) -> messages.Result:
+        """The result of a job that has ended, whoever handed it in."""
+        return self._ask(messages.Fetch(id=1, job=job), messages.Result)
+
+    def jobs(self) -> tuple[dict[str, Any], ...]:
+        """The jobs that the daemon knows, oldest first."""
+        return tuple(dict(row) for row in self._ask(messages.List(id=1), messages.Jobs).jobs)
+
+    def status(self) -> dict[str, Any]:
+        """How the daemon is, as plain data."""
+        return dict(self._ask(messages.Status(id=1), messages.Health).daemon)
+
+    # The wire ---------------------------------------------------------------------------------------------
+
+    def _wait(
+        self, job: str, listeners: dict[type, Callable[[Any], None]], interrupt: Optional[Interrupt]
+    ) -> messages.Result:
+        deadline: Optional[float] = None
+        while True:
+            if interrupt and interrupt.is_set() and deadline is None:
+                deadline = time.monotonic() + PATIENCE
+                self._say(messages.Cancel(id=1, job=job))
+            message = self._next(
+                lambda m: isinstance(m, messages.Welcome) or client_core.job_of(m) == job,
+                deadline=deadline,
+                wake=interrupt if deadline is None else None,
+            )
+            if isinstance(message, messages.Welcome):
+                # The connection was broken: the job may have ended meanwhile.
+                self._say(messages.Fetch(id=1, job=job))
+            elif isinstance(message, messages.Result):
+                return message
+            elif isinstance(message, messages.Error) and message.code != Code.NOT_FINISHED.value:
+                client_core.raise_error(message)
+            elif message is not None and type(message) in listeners:
+                self._tell(listeners[type(message)], message, job)
+
+    def _tell(self, listener: Callable[[Any], None], message: messages.Message, job: str) -> None:
+        """Call back; the job is cancelled where that fails."""
+        try:
+            listener(message)
+        except BaseException:
+            self._give_up(job)
+            raise
+
+    def _give_up(self, job: str) -> None:
+        with contextlib.suppress(ImpastoError):
+            self.cancel(job)
+
+    def _ask(self, message: messages.ClientMessage, kind: type[M]) -> M:
+        """Send a request and wait for its answer. All requests may be sent twice, and are when the connection broke."""
+        numbered = self._say(message)
+        size = sum(picture.nbytes for picture in getattr(message, "pictures", ()))
+        deadline = time.monotonic() + PATIENCE + size / client_core.SLOWEST_LINK
+        while True:
+            answer = self._next(
+                lambda m: client_core.answer_of(m) == numbered.id or isinstance(m, messages.Welcome), deadline=deadline
+            )
+            assert answer is not None, "nothing wakes this wait"
+            if not isinstance(answer, messages.Welcome):
+                break
+            self._send(numbered)
+        client_core.raise_error(answer)
+        if not isinstance(answer, kind):
+            raise ProtocolError(Code.MALFORMED, f"the daemon answered {message.TYPE} with {answer.TYPE}")
+        return answer
+
+    def _say(self, message: messages.ClientMessage) -> messages.ClientMessage:
+        numbered = self._core.request(message, time.monotonic())
+        self._send(numbered)
+        return numbered
+
+    def _send(self, message: messages.Message) -> None:
+        frames = codec.encode(message)
+        codec.check_frames([memoryview(frame).nbytes for frame in frames], self._core.limits)
+        for picture in getattr(message, "pictures", ()):
+            codec.check_limit("side", max(picture.width, picture.height), self._core.limits.side)
+            codec.check_limit("pixels", picture.width * picture.height, self._core.limits.pixels)
+        self._socket.send_multipart(frames, copy=False)
+
+    def _next(
+        self,
+        wanted: Callable[[messages.Message], bool],
+        *,
+        deadline: Optional[float] = None,
+        wake: Optional[Interrupt] = None,
+    ) -> Optional[messages.Message]:
+        """The next message that is wanted; others stay for later. None when `wake` was set. Raises TIMED_OUT."""
+        while True:
+            for place, message in enumerate(self._inbox):
+                if wanted(message):
+                    del self._inbox[place]
+                    return message
+            if wake and wake.is_set():
+                return None
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                raise ImpastoError(Code.TIMED_OUT, "The daemon did not answer in time. `impasto doctor` may know why.")
+            until = min(self._core.next_deadline(), deadline or float("inf"))
+            self._pump(max(0.0, until - now), wake)
+
+    def _pump(self, seconds: float, wake: Optional[Interrupt]) -> None:
+        """Let at most this much time pass, or less when woken, and take in whatever comes."""
+        if wake:
+            self._poller.register(wake.fileno(), zmq.POLLIN)
+        try:
+            ready = dict(self._poller.poll(int(seconds * 1000) + 1))
+        finally:
+            if wake:
+                self._poller.unregister(wake.fileno())
+        events: list[client_core.Event] = []
+        if self._monitor in ready:
+            recv_monitor_message(self._monitor)
+            events.append(Broken())
+        if self._socket in ready:
+            frames = self._socket.recv_multipart(copy=False)
+            events.append(Heard(codec.decode([frame.buffer for frame in frames], self._core.limits)))
+        for event in (*events, Tick()):
+            self._carry_out(self._core.handle(event, time.monotonic()))
+
+    def _carry_out(self, actions: list[client_core.Action]) -> None:
+        for action in actions:
+            if isinstance(action, SendOut):
+                self._send(action.message)
+            elif isinstance(action, Tell):
+                self._take_in(action.message)
+            elif isinstance(action, Lost):
+                raise ImpastoError(action.problem.code, f"{action.problem.message} ({self.endpoint})")
+
+    def _take_in(self, message: messages.Message) -> None:
+        """Keep a message until it is wanted; of a job's progress the latest alone."""
+        if isinstance(message, messages.Progress):
+            rest = [m for m in self._inbox if not (isinstance(m, messages.Progress) and m.job == message.job)]
+            self._inbox = deque(rest)
+        self._inbox.append(message)
+
+
+def probe(endpoint: str) -> None:
+    """Raises ImpastoError(UNREACHABLE) at once where nobody of ours can be listening on an ipc endpoint.
+
+    ZeroMQ would go on trying for as long as it is let, and would talk to anybody. details: `reason`, one of "absent",
+    "refused" (a socket is left, its daemon is gone), "forbidden", "foreign" (another user listens) and "other".
+    """
+    if not endpoint.startswith("ipc://"):
+        return
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
+            attempt.settimeout(1.0)
+            attempt.connect(endpoint.removeprefix("ipc://"))
+            if _is_ours(attempt):
+                return
+        reason, sentence = "foreign", "another user listens there"
+    except OSError as error:
+        reason, sentence = _REASONS.get(type(error), ("other", error.strerror or str(error)))
+    raise ImpastoError(
+        Code.UNREACHABLE,
+        f"No daemon answers at {endpoint}: {sentence}. `impasto doctor` says what to do.",
+        reason=reason,
+    )
+
+
+_REASONS: dict[type[OSError], tuple[str, str]] = {
+    FileNotFoundError: ("absent", "no daemon runs"),
+    ConnectionRefusedError: ("refused", "the daemon that was there is gone"),
+    PermissionError: ("forbidden", "it belongs to another user"),
+}
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether this user or root is at the other end, where the system tells (Linux)."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", peer)
+    return user in (os.getuid(), 0)
+
+
+def new_job_name() -> str:
+    """A name that no other job has."""
+    return uuid.uuid4().hex

@@ -1,0 +1,280 @@
+"""The other commands: through the real command where a daemon is concerned, in this process elsewhere."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from impasto_daemon import launch, plugin_install, weights
+from impasto_daemon.cli.app import COMMANDS, impasto
+from impasto_daemon.engine.recipes import RECIPES
+from impasto_daemon.supervisor import TAKEN
+from impasto_protocol import __version__
+from impasto_protocol.errors import Code, ImpastoError
+
+from tests.cli.conftest import House, alive, finish, until
+
+
+def invoke(*words: object) -> Result:
+    """The command in this process."""
+    return CliRunner().invoke(impasto, [str(word) for word in words], prog_name="impasto")
+
+
+# Every command
+
+
+def test_the_version_is_said() -> None:
+    assert invoke("--version").output == f"impasto, version {__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    done = invoke(name, "--help")
+    assert done.exit_code == 0 and done.output.startswith(f"Usage: impasto {name} ")
+
+
+def test_the_command_and_the_module_are_the_same(house: House) -> None:
+    script = Path(sys.executable).with_name("impasto")
+    found = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    assert found.stdout == house.run("--help").stdout
+
+
+def test_help_needs_neither_torch_nor_numpy(house: House) -> None:
+    code = "import sys; sys.argv[1:] = ['--help']\nfrom impasto_daemon.cli import main\n"
+    code += "try: main()\nfinally: print(*(m for m in ('torch', 'numpy', 'torchvision') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\n\n")
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert invoke("styilze").exit_code == 2
+
+
+def test_a_terminal_that_lacks_a_letter_is_no_error(house: House) -> None:
+    environ = house.environ | {"PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "impasto_daemon.cli", "recipes", "gatys"]
+    done = subprocess.run(command, capture_output=True, env=environ, check=True)
+    assert b"formula:  E_l = ?(G" in done.stdout
+
+
+def test_what_should_not_happen_is_one_line_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> Any:
+        raise ZeroDivisionError("on\npurpose")
+
+    monkeypatch.setattr("impasto_daemon.cli.recipes.find", broken)
+    done = invoke("recipes", "gatys")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1 and "ZeroDivisionError" in done.stderr and "--debug" in done.stderr
+    assert isinstance(invoke("--debug", "recipes", "gatys").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("words", [["status"], ["cancel", "x"], ["fetch", "x", "-o", "x.png"]])
+def test_without_a_daemon_a_question_is_answered_with_what_to_do(house: House, words: list[str]) -> None:
+    done = house.run(*words)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "impasto doctor" in done.stderr and done.stderr.count("\n") == 1
+    assert not house.log.exists()
+
+
+def test_for_machines_the_absence_of_a_daemon_is_an_object(house: House) -> None:
+    found = json.loads(house.run("status", "--json").stdout)
+    assert (found["event"], found["code"], found["retryable"]) == ("error", "unreachable", True)
+
+
+def test_where_torch_is_missing_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, house: House) -> None:
+    monkeypatch.setenv("IMPASTO_ENDPOINT", house.environ["IMPASTO_ENDPOINT"])
+    monkeypatch.setattr(launch, "has_torch", lambda: False)
+    for done in (invoke(*house.stylize()), invoke("daemon")):
+        assert done.exit_code == 1 and "pip install '.[daemon]' in Impasto's folder" in done.stderr
+    assert "IMPASTO_ENDPOINT" in invoke(*house.stylize()).stderr
+
+
+# daemon, status, cancel
+
+
+@pytest.fixture
+def daemon(house: House) -> Generator[subprocess.Popen[str], None, None]:
+    """A daemon in the foreground, listening."""
+    process = house.start("daemon", "--log-level", "info")
+    until(house.socket.exists)
+    yield process
+    process.terminate()
+    finish(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_daemon_in_the_foreground_ends_when_told(
+    house: House, daemon: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    daemon.send_signal(number)
+    assert finish(daemon).returncode == 0
+    assert not house.socket.exists()
+
+
+def test_a_second_daemon_at_one_endpoint_is_refused(house: House, daemon: subprocess.Popen[str]) -> None:
+    done = house.run("daemon")
+    assert done.returncode == TAKEN and "nother daemon listens" in done.stderr
+    assert house.run("status").returncode == 0
+
+
+def test_a_daemon_with_nothing_to_do_leaves(house: House) -> None:
+    done = house.run("daemon", "--idle-exit", "0.2")
+    assert done.returncode == 0
+
+
+def test_a_daemon_is_refused_weights_that_are_not_there(house: House) -> None:
+    done = house.run("daemon", "--weights", "nowhere.pth")
+    assert done.returncode == 1 and "there is no weights file" in done.stderr
+
+
+def test_the_status_is_read_by_people(house: House, daemon: subprocess.Popen[str]) -> None:
+    before = house.run("status").stdout
+    assert f"impasto-daemon/{__version__}" in before and "no jobs" in before
+    house.run(*house.stylize())
+    assert "succeeded" in house.run("status").stdout
+
+
+def test_the_status_is_read_by_machines(house: House, daemon: subprocess.Popen[str]) -> None:
+    house.run(*house.stylize())
+    found = house.status()
+    assert found["daemon"]["pid"] == daemon.pid and found["daemon"]["endpoint"] == house.environ["IMPASTO_ENDPOINT"]
+    (job,) = found["jobs"]
+    assert (job["state"], job["width"], job["height"]) == ("succeeded", 40, 30)
+
+
+@pytest.mark.parametrize("words", [["cancel"], ["fetch", "-o", "x.png"]])
+def test_a_job_that_nobody_knows_is_a_sentence(house: House, daemon: subprocess.Popen[str], words: list[str]) -> None:
+    for name in ("nobody", "no body", "x" * 99):
+        done = house.run(*words, name)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1
+
+
+# recipes
+
+
+def test_the_recipes_are_listed() -> None:
+    done = invoke("recipes")
+    assert done.exit_code == 0 and all(name in done.output for name in RECIPES)
+
+
+def test_a_recipe_is_shown_in_the_form_that_set_takes() -> None:
+    lines = invoke("recipes", "gatys").output.splitlines()
+    assert "  content_layers=conv4_2" in lines and "  steps=300" in lines
+
+
+def test_recipes_for_machines_are_their_own_description() -> None:
+    assert json.loads(invoke("recipes", "--json").output) == [recipe.describe() for recipe in RECIPES.values()]
+    assert json.loads(invoke("recipes", "gatys", "--json").output) == RECIPES["gatys"].describe()
+
+
+def test_an_unknown_recipe_comes_with_the_nearest() -> None:
+    done = invoke("recipes", "wavelet")
+    assert done.exit_code == 1 and "“wavelets”" in done.stderr
+
+
+# weights
+
+
+ITEM = weights.Known("vgg19", "https://example.org/vgg19-01d448af.pth")
+"""The checksum is that of ten zeros."""
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Weights that are not here, and whose download takes three steps."""
+
+    def fetch(item: weights.Known) -> Generator[weights.Progress, None, Path]:
+        for done in (0, 5_000_000, 10_000_000):
+            yield weights.Progress(done, 10_000_000)
+        (tmp_path / item.file).write_bytes(bytes(10))
+        return tmp_path / item.file
+
+    monkeypatch.setattr(weights, "known", lambda: {"vgg19": ITEM})
+    monkeypatch.setattr(weights, "places", lambda item: (tmp_path / item.file,))
+    monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(weights, "fetch", fetch)
+    return tmp_path / ITEM.file
+
+
+def test_weights_that_are_not_here_come_with_what_to_type(store: Path) -> None:
+    done = invoke("weights", "list")
+    assert done.exit_code == 0 and "impasto weights fetch" in done.output
+    assert json.loads(invoke("weights", "list", "--json").output)[0]["present"] is False
+
+
+def test_weights_are_fetched_once(store: Path) -> None:
+    first, second = invoke("weights", "fetch"), invoke("weights", "fetch")
+    assert first.stdout == second.stdout == f"vgg19  {store} (0 MB)\n"
+    assert "0 MB of 10 MB" in first.stderr and second.stderr == ""
+    assert str(store) in invoke("weights", "list").output
+
+
+def test_weights_for_machines_are_objects(store: Path) -> None:
+    events = [json.loads(line) for line in invoke("weights", "fetch", "--json").output.splitlines()]
+    assert [event["event"] for event in events] == ["progress"] * 3 + ["result"]
+    assert events[1] == {"event": "progress", "file": ITEM.file, "done": 5_000_000, "total": 10_000_000}
+    assert events[-1] == {"event": "result", "network": "vgg19", "path": str(store)}
+
+
+def test_weights_that_cannot_be_fetched_are_a_sentence(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+    def fetch(item: weights.Known) -> Generator[weights.Progress, None, Path]:
+        yield weights.Progress(0, 0)
+        raise ImpastoError(Code.MISSING_WEIGHTS, "The disk is full: make room.")
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    done = invoke("weights", "fetch")
+    assert done.exit_code == 1 and done.stderr.endswith("impasto: The disk is full: make room. [missing_weights]\n")
+
+
+# install-plugin, uninstall-plugin
+
+
+def test_the_plugin_goes_into_every_profile_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    profiles = [tmp_path / "3.0", tmp_path / "3.2"]
+    monkeypatch.setattr(plugin_install, "find_profiles", lambda: profiles)
+    monkeypatch.setattr(plugin_install, "vendor_zmq", lambda vendor, say: ("3.10",))
+    monkeypatch.setattr(plugin_install, "check", lambda profile: [plugin_install.Finding(False, "GIMP is too old.")])
+    done = invoke("install-plugin")
+    assert done.exit_code == 0, done.output
+    assert all((profile / "plug-ins" / "impasto" / "impasto.py").is_file() for profile in profiles)
+    assert "Restart GIMP" in done.stdout and "GIMP is too old." in done.stderr and "3.10" in done.stderr
+    gone = invoke("uninstall-plugin")
+    assert gone.output.count("removed from") == 2 and invoke("uninstall-plugin").output.count("not there") == 2
+
+
+def test_the_plugin_goes_into_the_one_profile_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(plugin_install, "vendor_zmq", lambda vendor, say: ())
+    monkeypatch.setattr(plugin_install, "check", lambda profile: [])
+    assert invoke("install-plugin", "--gimp-dir", tmp_path / "mine").exit_code == 0
+    assert (tmp_path / "mine" / "plug-ins" / "impasto" / "impasto.py").is_file()
+
+
+def test_a_profile_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = invoke("install-plugin", "--gimp-dir", tmp_path / "file")
+    assert done.exit_code == 1 and "cannot be changed" in done.stderr and done.stderr.count("\n") == 1
+
+
+# Starting
+
+
+def test_ctrl_c_while_the_daemon_starts_is_no_traceback(house: House) -> None:
+    process = house.start(*house.stylize())
+    assert process.stderr is not None
+    until(lambda: process.stderr is not None and "no daemon runs" in process.stderr.readline())
+    process.send_signal(signal.SIGINT)
+    done = finish(process)
+    assert done.returncode == 130 and not house.out.exists()
+
+
+def test_a_daemon_that_a_command_started_outlives_it(house: House) -> None:
+    house.run(*house.stylize())
+    pid = house.status()["daemon"]["pid"]
+    assert alive(pid)

@@ -1,0 +1,175 @@
+"""`impasto doctor`: each thing that can be wrong is named, with what to type."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from impasto_daemon import doctor, launch, plugin_install, service
+from impasto_daemon.cli.app import impasto
+from impasto_daemon.doctor import OK, PROBLEM, WARNING, Finding
+from impasto_protocol import __version__
+
+from tests.cli.conftest import House
+
+TORCH: dict[str, Any] = {"version": "2.9", "device": "cpu", "name": "", "weights": [], "cache": "/tmp"}
+
+
+@pytest.fixture(autouse=True)
+def healthy(monkeypatch: pytest.MonkeyPatch, house: House) -> House:
+    """A machine on which nothing is wrong and nothing is slow."""
+    for name in ("IMPASTO_ENDPOINT", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, house.environ.get(name, ""))
+    monkeypatch.setattr(doctor, "ask_torch", lambda: TORCH)
+    monkeypatch.setattr(doctor, "gimps", lambda: iter([("/usr/bin/gimp", "3.0.4")]))
+    monkeypatch.setattr(plugin_install, "find_profiles", lambda: [])
+    return house
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(impasto, ["doctor", *words])
+
+
+def findings(room: str) -> list[tuple[str, str, str]]:
+    """What the doctor says of one room."""
+    return [(each.level, each.sentence, each.remedy) for each in doctor.examine() if each.room == room]
+
+
+def only(room: str) -> tuple[str, str, str]:
+    (found,) = findings(room)
+    return found
+
+
+def test_on_a_healthy_machine_nothing_is_broken() -> None:
+    done = run()
+    assert done.exit_code == 0 and "Nothing is broken." in done.output
+
+
+def test_for_machines_it_is_one_object() -> None:
+    found = json.loads(run("--json").output)
+    assert found["problems"] == 0
+    assert {"room", "level", "sentence", "remedy"} == set(found["findings"][0])
+
+
+def test_a_problem_fails_and_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ill() -> Iterator[Finding]:
+        yield Finding("torch", PROBLEM, "torch is ill", "type this")
+
+    monkeypatch.setattr(doctor, "torch_and_weights", ill)
+    done = run()
+    assert done.exit_code == 1 and "→ type this" in done.output and "1 to be put right" in done.output
+
+
+def test_torch_that_is_missing_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "has_torch", lambda: False)
+    level, _, remedy = only("torch")
+    assert level == WARNING and "pip install '.[daemon]' in Impasto's folder" in remedy
+
+
+@pytest.mark.parametrize("error", [ValueError("libcuda is broken"), subprocess.TimeoutExpired("python", 60)])
+def test_torch_that_cannot_be_imported_is_a_problem(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def ask() -> dict[str, Any]:
+        raise error
+
+    monkeypatch.setattr(doctor, "ask_torch", ask)
+    assert only("torch")[0] == PROBLEM
+
+
+def test_weights_that_are_missing_are_a_warning_and_a_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {**TORCH, "weights": [("vgg19", "/tmp/vgg19.pth", False)]}
+    monkeypatch.setattr(doctor, "ask_torch", lambda: facts)
+    assert only("weights")[::2] == (WARNING, "impasto weights fetch")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1_000_000})())
+    assert [level for level, _, _ in findings("weights")] == [WARNING, PROBLEM]
+
+
+def test_weights_that_are_here_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ask_torch", lambda: {**TORCH, "weights": [("vgg19", "/tmp/vgg19.pth", True)]})
+    assert only("weights") == (OK, "vgg19: /tmp/vgg19.pth", "")
+
+
+def test_a_folder_that_others_can_enter_is_a_problem(healthy: House) -> None:
+    healthy.socket.parent.mkdir()
+    healthy.socket.parent.chmod(0o755)
+    level, _, remedy = only("endpoint")
+    assert level == PROBLEM and remedy.startswith(f"chmod 700 {healthy.socket.parent}")
+    healthy.socket.parent.chmod(0o700)
+    assert only("endpoint")[0] == OK
+
+
+def test_a_private_socket_in_an_open_folder_is_in_order_as_ssh_makes_them(healthy: House) -> None:
+    with socket.socket(socket.AF_UNIX) as forwarded:
+        healthy.socket.parent.mkdir()
+        healthy.socket.parent.chmod(0o755)
+        forwarded.bind(str(healthy.socket))
+        healthy.socket.chmod(0o600)
+        assert only("endpoint")[0] == OK
+
+
+def test_an_endpoint_that_no_daemon_can_have_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_ENDPOINT", "tcp://127.0.0.1:5555")
+    assert run().exit_code == 1
+
+
+def test_a_daemon_that_runs_is_named_with_its_version(healthy: House) -> None:
+    assert "none runs" in only("daemon")[1]
+    healthy.run(*healthy.stylize())
+    level, sentence, _ = only("daemon")
+    assert level == OK and f"impasto-daemon/{__version__}" in sentence
+
+
+def test_a_daemon_of_another_version_is_a_warning(monkeypatch: pytest.MonkeyPatch, healthy: House) -> None:
+    healthy.run(*healthy.stylize())
+    monkeypatch.setattr(doctor, "__version__", "9.9.9")
+    assert only("daemon")[0] == WARNING
+
+
+def test_a_gimp_in_a_sandbox_wants_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "gimps", lambda: iter([("Flatpak", "3.0.6")]))
+    assert [(level, remedy) for level, _, remedy in findings("gimp")] == [
+        (OK, ""),
+        (WARNING, "impasto service install"),
+    ]
+
+
+def test_a_gimp_that_is_too_old_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "gimps", lambda: iter([("/usr/bin/gimp", "2.10.34")]))
+    level, sentence, _ = only("gimp")
+    assert level == WARNING and "2.10.34" in sentence
+
+
+def test_a_gimp_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    program = tmp_path / "gimp-3.0"
+    program.write_text("#!/bin/sh\necho GNU Image Manipulation Program version 3.0.4\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert list(doctor.gimps()) == [(str(program), "3.0.4")]
+
+
+def test_each_profile_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "3.0" / "plug-ins" / "impasto").mkdir(parents=True)
+    monkeypatch.setattr(plugin_install, "find_profiles", lambda: [tmp_path / "3.0", tmp_path / "3.2"])
+    bad, absent = findings("plug-in")
+    assert bad[0] == PROBLEM and bad[2] == "impasto install-plugin"
+    assert absent[0] == WARNING and absent[2] == "impasto install-plugin"
+
+
+@pytest.mark.parametrize(
+    ("active", "current", "level"), [("active", True, OK), ("failed", True, PROBLEM), ("active", False, WARNING)]
+)
+def test_the_service_is_looked_at(monkeypatch: pytest.MonkeyPatch, active: str, current: bool, level: str) -> None:
+    monkeypatch.setattr(service, "status", lambda: service.Status(Path("/u"), current, "enabled", active))
+    assert only("service")[0] == level
+
+
+def test_the_real_torch_is_asked_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    facts = doctor.ask_torch()
+    assert set(facts) == set(TORCH) and facts["weights"][0][0] == "vgg19"

@@ -1,0 +1,362 @@
+"""`impasto stylize` through the real command and a real daemon; only the painter is a quick one."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from impasto_daemon.cli.stylize import rescued
+from PIL import Image, ImageChops
+
+from tests.cli.conftest import House, alive, finish, until
+from tests.fakes.daemon import picture
+
+
+def started(process: subprocess.Popen[str]) -> str:
+    """Read a command's way until the daemon has its job; the job's name."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("job "):
+            return line.split()[1]
+    raise AssertionError("the job never started")
+
+
+def one_sentence(done: subprocess.CompletedProcess[str], status: int = 1) -> str:
+    """The only line of standard error of a command that failed like this."""
+    assert done.returncode == status, done
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("impasto: "), lines
+    return lines[0]
+
+
+def opened(path: Path) -> Image.Image:
+    """The picture in a file, which is closed."""
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+# A job
+
+
+def test_the_result_has_the_contents_size_and_is_what_the_daemon_painted(house: House) -> None:
+    done = house.run(*house.stylize())
+    assert done.returncode == 0, done.stderr
+    expected = ImageChops.invert(opened(house.content))
+    assert opened(house.out).tobytes() == expected.tobytes()
+    assert done.stdout.startswith(f"{house.out} (40×30, ")
+    assert house.leftovers() == []
+
+
+def test_away_from_a_terminal_the_way_is_plain_lines_on_standard_error(house: House) -> None:
+    house.steer(note="painting without VGG19")
+    done = house.run(*house.stylize())
+    assert len(done.stdout.splitlines()) == 1
+    assert "painting without VGG19" in done.stderr.splitlines()
+    assert "step 5 of 5, loss 0.2" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_what_the_record_notes_is_said_even_if_progress_missed_it(house: House) -> None:
+    house.steer(steps=1, notes=["NOT painted with VGG19"])
+    assert house.run(*house.stylize()).stderr.count("NOT painted with VGG19\n") == 1
+
+
+def test_on_a_terminal_there_is_a_bar(house: House) -> None:
+    house.steer(delay=0.1, note="painting without VGG19")
+    house.environ["TERM"] = "xterm"
+    ours, theirs = pty.openpty()
+    process = house.start(*house.stylize(), stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while chunk := read_terminal(ours):
+        seen += chunk
+    os.close(ours)
+    done = finish(process)
+    assert done.returncode == 0 and done.stdout.startswith(str(house.out))
+    assert all(text in seen.decode() for text in ("━", "/5", "loss", "painting without VGG19", "\x1b["))
+
+
+def read_terminal(descriptor: int) -> bytes:
+    """What is written to a terminal; nothing at its end, which Linux calls an error."""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+
+
+def test_for_machines_every_line_is_an_object_and_the_last_is_the_result(house: House) -> None:
+    house.steer(note="painting without VGG19", delay=0.05)
+    done = house.run(*house.stylize("--json", "--seed", 7, "--set", "coarsest=64", "--strength", 30))
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert {"note", "started", "progress"} <= set(kinds) and kinds[-1] == "result" and kinds.count("result") == 1
+    moves = [event for event in events if event["event"] == "progress" and event["steps"]]
+    assert set(moves[-1]) == {"event", "job", "state", "position", "step", "steps", "losses", "elapsed", "eta", "note"}
+    assert events[-1]["output"] == str(house.out) and (events[-1]["width"], events[-1]["height"]) == (40, 30)
+    request = events[-1]["record"]["request"]
+    assert (request["seed"], request["strength"], request["settings"]) == (7, 30.0, {"coarsest": 64})
+
+
+def test_several_styles_have_their_shares(house: House) -> None:
+    words = ("--style", house.content, "--style-weight", 3, "--style-weight", 0.5, "--json")
+    done = house.run(*house.stylize(*words))
+    styles = json.loads(done.stdout.splitlines()[-1])["record"]["request"]["styles"]
+    assert [(style["width"], style["weight"]) for style in styles] == [(20, 3.0), (40, 0.5)]
+
+
+def test_previews_are_files_of_their_own(house: House) -> None:
+    house.steer(delay=0.05)
+    done = house.run(*house.stylize("--previews", house.folder / "growing"))
+    assert done.returncode == 0, done.stderr
+    found = sorted((house.folder / "growing").iterdir())
+    assert found and all(path.name.startswith("step-0000") for path in found)
+    assert opened(found[0]).size == (40, 30)
+
+
+def test_transparency_is_laid_on_white_for_jpeg_and_it_is_said(house: House) -> None:
+    Image.new("RGBA", (8, 8), (255, 255, 255, 0)).save(house.content)
+    house.out = house.folder / "out.jpg"
+    done = house.run(*house.stylize())
+    assert "laid on white" in done.stderr
+    assert opened(house.out).getpixel((4, 4)) == (255, 255, 255)
+
+
+# Ctrl-C, and other ends
+
+
+def test_ctrl_c_cancels_the_job_and_leaves_no_file(house: House) -> None:
+    house.steer(steps=600, delay=0.05)
+    process = house.start(*house.stylize())
+    started(process)
+    process.send_signal(signal.SIGINT)
+    done = finish(process)
+    assert done.returncode == 130 and done.stderr.splitlines()[-1] == "impasto: cancelled"
+    assert not house.out.exists() and house.leftovers() == []
+    assert house.states() == ["cancelled"]
+
+
+def test_ctrl_c_for_machines_is_an_error_object(house: House) -> None:
+    house.steer(steps=600, delay=0.05)
+    process = house.start(*house.stylize("--json"))
+    assert process.stdout is not None
+    until(lambda: process.stdout is not None and "started" in process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    done = finish(process)
+    assert done.returncode == 130
+    assert json.loads(done.stdout.splitlines()[-1])["code"] == "cancelled"
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_worker_that_hangs(house: House) -> None:
+    house.steer(hang=1, note="hanging now")
+    process = house.start(*house.stylize())
+    until(lambda: process.stderr is not None and "hanging" in process.stderr.readline())
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    process.send_signal(signal.SIGINT)
+    assert finish(process).returncode == 130
+
+
+def test_a_job_that_somebody_else_cancels_ends_with_a_sentence(house: House) -> None:
+    house.steer(steps=600, delay=0.05)
+    process = house.start(*house.stylize())
+    job = started(process)
+    assert house.run("cancel", job[:8]).returncode == 0
+    done = finish(process)
+    assert done.returncode == 1 and "cancelled" in done.stderr.splitlines()[-1].lower()
+    assert not house.out.exists()
+
+
+def test_a_result_that_cannot_be_saved_is_kept_by_the_daemon_and_can_be_fetched(house: House) -> None:
+    house.steer(steps=20, delay=0.05)
+    folder = house.folder / "gone"
+    folder.mkdir()
+    house.out = folder / "out.png"
+    process = house.start(*house.stylize())
+    job = started(process)
+    folder.rmdir()
+    done = finish(process)
+    assert done.returncode == 1 and f"impasto fetch {job} -o" in done.stderr
+    assert "to collect it" in house.run("status").stdout
+    again = house.run("fetch", job, "-o", house.folder / "late.png")
+    assert again.returncode == 0, again.stderr
+    assert opened(house.folder / "late.png").size == (40, 30)
+    assert one_sentence(house.run("fetch", job, "-o", house.folder / "late.png"))
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_result_of_a_daemon_of_ones_own_that_cannot_be_saved_is_put_elsewhere(house: House, beside: bool) -> None:
+    house.steer(steps=20, delay=0.05)
+    house.folder.joinpath("my.pth").write_bytes(b"weights")
+    folder = house.folder / "folder"
+    folder.mkdir()
+    house.out = folder / "out.png"
+    process = house.start(*house.stylize("--weights", "my.pth"))
+    started(process)
+    house.out.mkdir() if beside else folder.rmdir()
+    done = finish(process)
+    assert done.returncode == 1, done
+    last = done.stderr.splitlines()[-1]
+    saved = Path(last.partition("not lost: it is ")[2].partition(" [")[0])
+    assert saved.parent == (folder if beside else house.folder)
+    assert opened(saved).tobytes() == ImageChops.invert(opened(house.content)).tobytes()
+
+
+def test_a_picture_that_finds_no_place_anywhere_is_said_to_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert "it is lost" in rescued(picture(), tmp_path / "nowhere" / "out.png")
+
+
+def test_a_daemon_that_dies_in_mid_job_is_a_sentence(house: House) -> None:
+    house.steer(steps=600, delay=0.05)
+    process = house.start(*house.stylize())
+    started(process)
+    os.kill(house.status()["daemon"]["pid"], signal.SIGKILL)
+    done = finish(process)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("impasto: ")
+    assert not house.out.exists()
+
+
+def test_a_worker_that_dies_is_a_sentence(house: House) -> None:
+    house.steer(crash=3)
+    done = house.run(*house.stylize("--json"))
+    assert done.returncode == 1
+    assert json.loads(done.stdout.splitlines()[-1])["code"] == "worker_died"
+
+
+# What is wrong is said before anything starts
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["-o", "out.xcf"], ".png"),
+        (["-o", "nowhere/out.png"], "no folder"),
+        (["--style", "nowhere.png"], "there is no file"),
+        (["--previews", "content.png"], "cannot be made"),
+        (["--weights", "nowhere.pth"], "there is no weights file"),
+        (["--weights", "."], "is a folder"),
+        (["--endpoint", "tcp://127.0.0.1:5555"], "ssh"),
+        (["--endpoint", "daemon.sock"], "ipc://"),
+        (["--style", "style.png"] * 8, "9 styles"),
+    ],
+)
+def test_a_request_that_cannot_be_is_refused_in_one_sentence(house: House, words: list[str], sentence: str) -> None:
+    assert sentence in one_sentence(house.run(*house.stylize(*words)))
+    assert not house.socket.exists() and not house.log.exists() and not house.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "code"),
+    [
+        (["--recipe", "impast"], "“impasto”", "unknown_recipe"),
+        (["--set", "style_wait=3"], "“style_weight”", "unknown_setting"),
+        (["--set", "style_weight=nan"], "style_weight", "bad_request"),
+        (["--set", "style_weight=much"], "style_weight", "bad_request"),
+        (["--recipe", "no recipe"], "no recipe", "bad_request"),
+        (["--set", f"content_layers={'x' * 300}"], "content_layers", "bad_request"),
+    ],
+)
+def test_a_recipe_is_judged_by_the_daemon_before_the_job_is_queued(
+    house: House, words: list[str], sentence: str, code: str
+) -> None:
+    del house.environ["IMPASTO_PAINTER"]  # the real daemon knows the recipes; its worker never starts
+    daemon = house.start("daemon", "--idle-exit", 60)
+    until(house.socket.exists)
+    said = one_sentence(house.run(*house.stylize(*words)))
+    assert sentence in said and said.endswith(f"[{code}]")
+    assert house.states() == [] and not house.out.exists()
+    daemon.terminate()
+    finish(daemon)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--strength", "101"],
+        ["--strength", "nan"],
+        ["--strength", "inf"],
+        ["--max-size", "-1"],
+        ["--seed", "4294967296"],
+        ["--style-weight", "1", "--style-weight", "2"],
+        ["--style-weight", "0"],
+        ["--style-weight", "-1"],
+        ["--set", "steps"],
+        ["--set", "=3"],
+        ["--weights", "w.pth", "--endpoint", "ipc:///x.sock"],
+        ["--no-such-option"],
+    ],
+)
+def test_wrong_usage_has_status_2(house: House, words: list[str]) -> None:
+    done = house.run(*house.stylize(*words))
+    assert done.returncode == 2 and "Usage:" in done.stderr
+    assert not house.log.exists()
+
+
+# Which daemon
+
+
+def test_a_daemon_is_started_once_and_used_again(house: House) -> None:
+    first, second = (house.run(*house.stylize("--json")) for _ in range(2))
+    pids = [json.loads(done.stdout.splitlines()[-1])["record"]["daemon"] for done in (first, second)]
+    assert "no daemon runs" in first.stdout and "no daemon runs" not in second.stdout
+    assert pids[0] == pids[1] == house.status()["daemon"]["pid"]
+    assert house.log.stat().st_size
+
+
+def test_two_commands_at_once_end_with_one_daemon(house: House) -> None:
+    outs = [house.folder / f"{i}.png" for i in range(2)]
+    both = [house.start("stylize", house.content, "--style", house.style, "-o", out, "--json") for out in outs]
+    done = [finish(process) for process in both]
+    assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
+    assert len({json.loads(each.stdout.splitlines()[-1])["record"]["daemon"] for each in done}) == 1
+    assert house.log.read_text().count(" ready:") == 1
+
+
+def test_a_socket_that_a_killed_daemon_left_is_no_obstacle(house: House) -> None:
+    house.run(*house.stylize())
+    pid = house.status()["daemon"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not alive(pid))
+    assert house.socket.exists()
+    assert house.run(*house.stylize()).returncode == 0
+
+
+def test_a_daemon_that_cannot_start_is_one_sentence_with_its_reason(house: House) -> None:
+    house.socket.parent.mkdir(mode=0o755)
+    house.socket.parent.chmod(0o755)
+    done = house.run(*house.stylize())
+    assert done.returncode == 1
+    assert "none could be started" in done.stderr and "chmod 700" in done.stderr
+
+
+def test_weights_of_ones_own_are_painted_with_by_a_daemon_that_ends_with_the_command(house: House) -> None:
+    house.folder.joinpath("my.pth").write_bytes(b"weights")
+    done = house.run(*house.stylize("--weights", "my.pth", "--json"))
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout.splitlines()[-1])["record"]
+    assert record["weights"] == str(house.folder / "my.pth")
+    assert not alive(record["daemon"]) and not alive(record["worker"])
+    assert house.leftovers() == [] and not house.socket.exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_daemon_of_ones_own_ends_however_the_command_ends(house: House, number: signal.Signals, status: int) -> None:
+    house.steer(steps=600, delay=0.05)
+    house.folder.joinpath("my.pth").write_bytes(b"weights")
+    process = house.start(*house.stylize("--weights", "my.pth"))
+    started(process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 1
+    process.send_signal(number)
+    assert finish(process).returncode == status
+    assert not alive(int(children[0]))
+    assert house.leftovers() == []

@@ -1,0 +1,103 @@
+"""Where a daemon may listen, and that it listens there alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+from impasto_daemon.address import claimed, short_temporary_folder, socket_path
+from impasto_protocol.errors import Code, ImpastoError
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "remedy"),
+    [
+        ("tcp://0.0.0.0:5555", "ssh -N -L"),
+        ("ipc://relative/d.sock", "absolute path"),
+        ("ipc://@abstract", "absolute path"),
+        ("ipc://*", "absolute path"),
+        ("", "ipc://"),
+        ("/run/d.sock", "ipc://"),
+        ("ipc:///" + "x" * 107, "shorter"),
+        ("ipc:///" + "ü" * 60, "shorter"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_used_is_refused_with_a_remedy(endpoint: str, remedy: str) -> None:
+    with pytest.raises(ImpastoError) as refusal:
+        socket_path(endpoint)
+    assert refusal.value.code is Code.BAD_REQUEST
+    assert remedy in str(refusal.value)
+
+
+def test_the_longest_path_that_the_kernel_takes_is_accepted() -> None:
+    assert socket_path("ipc:///" + "x" * 106) == Path("/" + "x" * 106)
+
+
+def test_the_folder_is_made_private(socket_folder: Path) -> None:
+    path = socket_folder / "new" / "d.sock"
+    with claimed(path):
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o711, 0o770])
+def test_a_folder_that_others_can_enter_is_refused(socket_folder: Path, mode: int) -> None:
+    socket_folder.chmod(mode)
+    with pytest.raises(ImpastoError, match="chmod 700"), claimed(socket_folder / "d.sock"):
+        pass
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_refused(socket_folder: Path) -> None:
+    folder = socket_folder / "theirs"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, -1)
+    with pytest.raises(ImpastoError, match="another user"), claimed(folder / "d.sock"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_refused(socket_folder: Path) -> None:
+    (socket_folder / "file").write_text("")
+    with pytest.raises(ImpastoError, match="cannot be made"), claimed(socket_folder / "file" / "d.sock"):
+        pass
+
+
+def test_a_path_is_claimed_once_and_free_again_afterwards(socket_folder: Path) -> None:
+    path = socket_folder / "d.sock"
+    with claimed(path):
+        with pytest.raises(ImpastoError, match="Another daemon listens on") as refusal, claimed(path):
+            pass
+        assert refusal.value.code is Code.CONFLICT
+    with claimed(path):
+        pass
+
+
+def test_no_socket_is_left_behind(socket_folder: Path) -> None:
+    path = socket_folder / "d.sock"
+    with claimed(path):
+        path.write_text("")
+    assert not path.exists()
+
+
+def test_another_program_s_socket_is_not_taken_over(socket_folder: Path) -> None:
+    path = socket_folder / "d.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(ImpastoError, match="Another program listens"), claimed(path):
+            pass
+        assert path.is_socket()
+    with claimed(path):
+        pass
+    assert not path.exists()
+
+
+def test_a_temporary_folder_that_is_too_deep_for_a_socket_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
+    assert short_temporary_folder() == "/tmp"
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    assert short_temporary_folder() is None

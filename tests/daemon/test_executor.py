@@ -1,0 +1,345 @@
+"""Whatever the worker does, a job ends exactly once and the next one runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from impasto_daemon import executor
+from impasto_daemon.executor import Executor, WorkerMessage, WorkerSettings
+from impasto_protocol.errors import Code
+from impasto_protocol.messages import Error, Preview, Progress, Result
+
+from tests.fakes.daemon import FAKE_PAINTER, ROOT, alive, submit
+
+
+class Bench:
+    """An executor in a poll loop of its own."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.executor = Executor(self.context, WorkerSettings(**{"painter": FAKE_PAINTER, "grace": 0.2, **settings}))
+        self.said: list[WorkerMessage] = []
+        self.turns = 0
+
+    def start(self, job: str, **settings: Any) -> None:
+        self.executor.start(submit(job, **settings), time.monotonic())
+
+    def turn(self) -> None:
+        now = time.monotonic()
+        deadline = self.executor.deadline(now)
+        seconds = 1.0 if deadline is None else min(1.0, max(0.0, deadline - now))
+        zmq.zmq_poll([(each, zmq.POLLIN) for each in self.executor.watched()], int(seconds * 1000) + 1)
+        self.said += self.executor.poll(time.monotonic())
+        self.turns += 1
+
+    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, (self.executor.about(), self.said)
+            self.turn()
+
+    def ends(self, job: str) -> list[Result | Error]:
+        return [m for m in self.said if isinstance(m, (Result, Error)) and m.job == job]
+
+    def end_of(self, job: str) -> Result | Error:
+        self.until(lambda: self.ends(job))
+        (end,) = self.ends(job)
+        return end
+
+    def problem_of(self, job: str) -> Error:
+        end = self.end_of(job)
+        assert isinstance(end, Error)
+        return end
+
+    def at_step(self, job: str) -> None:
+        self.until(lambda: any(isinstance(m, Progress) and m.job == job and m.step for m in self.said))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return self.executor.about()
+
+    def until_ready(self) -> None:
+        """A worker that has been through its start."""
+        self.start("warm-up")
+        assert isinstance(self.end_of("warm-up"), Result)
+
+
+@pytest.fixture
+def bench_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    benches: list[Bench] = []
+
+    def make(**settings: Any) -> Bench:
+        benches.append(Bench(**settings))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.executor.close()
+        bench.context.term()
+
+
+@pytest.fixture
+def bench(bench_with: Callable[..., Bench]) -> Bench:
+    return bench_with()
+
+
+def test_there_is_no_worker_before_the_first_job(bench: Bench) -> None:
+    bench.turn()
+    assert bench.about == {"state": "none", "starts": 0}
+
+
+def test_one_worker_does_one_job_after_the_other(bench: Bench) -> None:
+    for job in ("a", "b", "c"):
+        bench.start(job)
+        assert isinstance(bench.end_of(job), Result)
+    assert (bench.about["state"], bench.about["starts"]) == ("idle", 1)
+
+
+def test_a_second_job_at_the_same_time_is_a_mistake_of_the_caller(bench: Bench) -> None:
+    bench.start("a")
+    with pytest.raises(RuntimeError, match="while a is running"):
+        bench.start("b")
+
+
+def test_the_link_of_a_worker_is_private_and_hidden_once_it_is_used(
+    bench: Bench, socket_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(socket_folder))
+    bench.start("job")
+    (folder,) = socket_folder.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    bench.end_of("job")
+    assert list(socket_folder.iterdir()) == []
+
+
+def test_a_temporary_folder_too_deep_for_sockets_does_no_harm(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    bench.start("job")
+    assert isinstance(bench.end_of("job"), Result)
+    assert not list(deep.iterdir())
+
+
+def test_a_cancel_is_honoured_and_the_worker_stays(bench: Bench) -> None:
+    bench.start("long", steps=10_000, delay=0.01)
+    bench.at_step("long")
+    bench.executor.cancel("long", time.monotonic())
+    assert bench.problem_of("long").code == Code.CANCELLED.value
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+    assert bench.about["starts"] == 1
+
+
+def test_a_job_cancelled_while_the_worker_starts_ends_at_once(bench: Bench) -> None:
+    bench.start("early")
+    assert bench.about["state"] == "starting"
+    bench.executor.cancel("early", time.monotonic())
+    bench.turn()
+    assert bench.problem_of("early").code == Code.CANCELLED.value
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+    assert bench.about["starts"] == 1
+
+
+def test_a_worker_that_does_not_let_go_is_terminated_and_the_next_job_gets_a_fresh_one(bench: Bench) -> None:
+    bench.until_ready()
+    old = bench.about["pid"]
+    bench.start("stuck", hang=True)
+    bench.turn()
+    bench.executor.cancel("stuck", time.monotonic())
+    assert bench.problem_of("stuck").code == Code.CANCELLED.value
+    assert not alive(old)
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+    assert bench.about["pid"] != old
+
+
+def test_a_worker_that_is_stopped_is_killed(bench: Bench) -> None:
+    bench.start("frozen", steps=10_000, delay=0.01)
+    bench.at_step("frozen")
+    pid = bench.about["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    bench.executor.cancel("frozen", time.monotonic())
+    assert bench.problem_of("frozen").code == Code.CANCELLED.value
+    assert not alive(pid)
+
+
+def test_cancelling_what_is_not_running_is_harmless(bench: Bench) -> None:
+    bench.executor.cancel("never", time.monotonic())
+    bench.start("job", steps=5, delay=0.01)
+    bench.executor.cancel("never", time.monotonic())
+    bench.executor.ack("never")
+    assert isinstance(bench.end_of("job"), Result)
+
+
+@pytest.mark.parametrize(
+    ("mishap", "words"), [({"crash": 7}, "exit code 7"), ({"kill": True}, "SIGKILL"), ({"crash": 0}, "exit code 0")]
+)
+def test_a_worker_that_dies_in_mid_job_is_a_clear_error_and_the_next_job_runs(
+    bench: Bench, mishap: dict[str, Any], words: str
+) -> None:
+    bench.start("doomed", **mishap)
+    error = bench.problem_of("doomed")
+    assert error.code == Code.WORKER_DIED.value
+    assert error.retryable
+    assert words in error.message
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+    assert bench.about["starts"] == 2
+
+
+def test_a_worker_that_dies_between_jobs_is_replaced(bench: Bench) -> None:
+    bench.until_ready()
+    os.kill(bench.about["pid"], signal.SIGKILL)
+    bench.start("next")
+    bench.until(lambda: bench.ends("next"))
+    end = bench.end_of("next")
+    # The job may have been handed to the dead one before its end was seen: then it is told so.
+    assert isinstance(end, Result) or end.code == Code.WORKER_DIED.value
+    bench.start("after")
+    assert isinstance(bench.end_of("after"), Result)
+
+
+@pytest.mark.parametrize(
+    ("painter", "code", "words"),
+    [
+        ("tests.fakes.painter:without_torch", Code.WORKER_DIED, "pip install '.[daemon]' in Impasto's folder"),
+        ("tests.fakes.painter:with_bad_weights", Code.BAD_WEIGHTS, "no weights in it"),
+        ("tests.fakes.painter:broken", Code.WORKER_DIED, "RuntimeError: the device is on fire"),
+        ("tests.fakes.painter:no_such", Code.WORKER_DIED, "no_such"),
+        ("tests.fakes.no_such:open_painter", Code.WORKER_DIED, "No module named"),
+    ],
+)
+def test_a_worker_that_cannot_start_fails_its_job_with_the_reason(
+    bench_with: Callable[..., Bench], painter: str, code: Code, words: str
+) -> None:
+    bench = bench_with(painter=painter)
+    bench.start("job")
+    error = bench.problem_of("job")
+    assert error.code == code.value
+    assert words in error.message
+    bench.turn()
+    assert bench.about == {"state": "none", "starts": 1}
+
+
+def test_a_worker_that_never_gets_ready_is_given_up(
+    bench_with: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "START_SECONDS", 0.5)
+    bench = bench_with(painter="tests.fakes.painter:asleep")
+    bench.start("job")
+    pid = bench.about["pid"]
+    error = bench.problem_of("job")
+    assert (error.code, error.message) == (
+        Code.WORKER_DIED.value,
+        "The process that paints did not start within 0.5 seconds.",
+    )
+    assert not alive(pid)
+
+
+def test_a_worker_that_says_what_cannot_be_read_costs_its_job_alone(bench: Bench) -> None:
+    bench.start("wordy", essay=5000)
+    error = bench.problem_of("wordy")
+    assert error.code == Code.INTERNAL.value
+    assert "essay" in error.message
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+
+
+def test_a_job_whose_header_is_too_long_for_the_worker_costs_that_job_alone(bench: Bench) -> None:
+    settings = {f"{i:02}{'x' * 60}": "𝄞" * 256 for i in range(64)}
+    bench.until_ready()
+    bench.start("long", **settings)
+    assert bench.problem_of("long").code == Code.TOO_LARGE.value
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+    assert bench.about["starts"] == 1
+
+
+def test_what_the_worker_says_of_itself_during_a_job_is_known_when_the_job_ends(bench: Bench) -> None:
+    bench.start("a", load="vgg19")
+    assert isinstance(bench.end_of("a"), Result)
+    assert bench.about["features"] == "vgg19"
+
+
+def test_a_line_without_end_is_logged_in_pieces(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", "impasto.worker")
+    bench.start("endless", shout=1_000_000)
+    assert isinstance(bench.end_of("endless"), Result)
+    longest = 2 * executor.LINE_BYTES
+    bench.until(lambda: sum(len(record.message) for record in caplog.records) >= 1_000_000 - longest)
+    assert max(len(record.message) for record in caplog.records) <= longest
+
+
+def test_the_next_preview_is_made_when_the_last_one_has_arrived(bench: Bench) -> None:
+    bench.start("job", preview=4, steps=10_000, delay=0.01)
+
+    def previews() -> int:
+        return sum(isinstance(message, Preview) for message in bench.said)
+
+    bench.until(lambda: previews() == 1)
+    bench.executor.ack("job")
+    bench.until(lambda: previews() == 2)
+    bench.executor.cancel("job", time.monotonic())
+    bench.end_of("job")
+
+
+def test_a_worker_with_nothing_to_do_leaves(bench_with: Callable[..., Bench]) -> None:
+    bench = bench_with(idle=0.1)
+    bench.until_ready()
+    pid = bench.about["pid"]
+    bench.until(lambda: bench.about["state"] == "none", seconds=3)
+    assert not alive(pid)
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+
+
+def test_a_worker_that_is_told_to_stay_stays(bench_with: Callable[..., Bench]) -> None:
+    bench = bench_with(idle=0.0)
+    bench.until_ready()
+    assert bench.executor.deadline(time.monotonic()) is None
+
+
+def test_waiting_for_a_worker_does_not_spin(bench: Bench) -> None:
+    bench.start("long", steps=10_000, delay=0.01)
+    bench.at_step("long")
+    os.kill(bench.about["pid"], signal.SIGSTOP)
+    bench.turn()
+    bench.turns, end = 0, time.monotonic() + 0.3
+    while time.monotonic() < end:
+        bench.turn()
+    assert bench.turns <= 2
+
+
+def test_what_the_worker_writes_to_standard_error_is_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.start("bad", bug="divided by nought")
+    bench.problem_of("bad")
+    bench.until(lambda: "ZeroDivisionError: divided by nought" in caplog.text)
+    assert any(record.levelname == "ERROR" and record.name == "impasto.worker" for record in caplog.records)
+
+
+def test_a_worker_is_ended_with_its_executor_whatever_it_does(bench: Bench) -> None:
+    bench.start("stuck", hang=True)
+    bench.until(lambda: bench.about["state"] == "busy")
+    pid = bench.about["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    bench.executor.close()
+    assert not alive(pid)
+
+
+def test_the_executor_does_not_load_torch() -> None:
+    code = "import sys, impasto_daemon.executor; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

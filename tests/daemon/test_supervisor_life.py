@@ -1,0 +1,180 @@
+"""How a daemon begins and ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from impasto_daemon.supervisor import FAULTS, TAKEN
+from impasto_protocol.errors import Code
+from impasto_protocol.messages import Accepted, Health, Ping, Status
+from impasto_protocol.zmq_client import Client, new_job_name
+
+from tests.fakes.daemon import RunningDaemon, alive, refused, request, running, submit, wait_for
+
+Launch = Callable[..., RunningDaemon]
+
+
+def test_a_second_daemon_on_the_same_endpoint_is_refused_and_the_first_goes_on(launch: Launch) -> None:
+    first = launch()
+    second = launch(ready=False)
+    assert second.process.wait(10) == TAKEN
+    assert "Another daemon listens on" in second.log
+    assert "Traceback" not in second.log
+    assert first.status()["pid"] == first.process.pid
+
+
+@pytest.mark.parametrize("place", ["Executor.poll", "Router.receive", "Router.flush"])
+def test_a_fault_in_one_turn_costs_nobody_the_daemon(launch: Launch, place: str) -> None:
+    daemon = launch(fault=place)
+    with daemon.client() as client:
+        client.acknowledge(client.stylize(request()).job)
+    assert "ZeroDivisionError" in daemon.log
+
+
+def test_a_fault_in_every_turn_ends_the_daemon_before_its_log_fills_the_disk(launch: Launch) -> None:
+    daemon = launch(fault="Executor.poll", faults=-1)
+    with daemon.raw() as client:
+        client.hello()
+
+        def ended() -> bool:
+            client.say(Ping(id=1))  # wakes the loop
+            return daemon.process.poll() is not None
+
+        wait_for(ended)
+    assert daemon.process.returncode == 1
+    assert daemon.log.count("listening to the worker failed") == FAULTS
+
+
+@pytest.fixture
+def hangup() -> Iterator[Callable[[signal.Handlers], object]]:
+    """Sets what a process started from here does on SIGHUP."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield lambda handler: signal.signal(signal.SIGHUP, handler)
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_daemon_under_nohup_outlives_its_terminal(
+    launch: Launch, hangup: Callable[[signal.Handlers], object]
+) -> None:
+    hangup(signal.SIG_IGN)
+    daemon = launch()
+    daemon.process.send_signal(signal.SIGHUP)
+    assert daemon.status()["pid"] == daemon.process.pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_daemon_cleanly(
+    launch: Launch, hangup: Callable[[signal.Handlers], object], number: signal.Signals
+) -> None:
+    hangup(signal.SIG_DFL)
+    daemon = launch()
+    with daemon.raw() as client:
+        client.hello()
+        client.say(submit("running", steps=10_000, delay=0.01))
+        running(client, "running")
+        client.say(submit("waiting"))
+        client.hear(Accepted)
+        worker = daemon.worker()["pid"]
+        assert daemon.end(number) == 0
+        for job in ("running", "waiting"):
+            refused(Code.SHUTTING_DOWN, client.end_of(job))
+    assert not daemon.path.exists()
+    assert not alive(worker)
+    assert "Traceback" not in daemon.log
+
+
+def test_a_stopped_worker_does_not_keep_the_daemon_from_ending(launch: Launch) -> None:
+    daemon = launch()
+    with daemon.raw() as client:
+        client.hello()
+        client.say(submit("job", steps=10_000, delay=0.01))
+        running(client, "job")
+        worker = daemon.worker()["pid"]
+        os.kill(worker, signal.SIGSTOP)
+        assert daemon.end() == 0
+    assert not alive(worker)
+
+
+def test_a_killed_daemon_leaves_no_worker_and_its_socket_is_taken_over(launch: Launch) -> None:
+    daemon = launch()
+    with daemon.raw() as client:
+        client.hello()
+        client.say(submit("job", hang=True))
+        wait_for(lambda: daemon.worker()["state"] == "busy")
+        worker = daemon.worker()["pid"]
+        assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
+        wait_for(lambda: not alive(worker), seconds=1.0)
+    assert daemon.path.exists()
+    successor = launch(ready=False)
+    wait_for(lambda: "ready" in successor.log)
+    assert successor.status()["pid"] == successor.process.pid
+
+
+def test_an_idle_worker_leaves_and_comes_back_for_the_next_job(launch: Launch) -> None:
+    daemon = launch(worker_idle=1.0)
+    with daemon.client() as client:
+        client.stylize(request())
+        pid = client.status()["worker"]["pid"]
+        wait_for(lambda: client.status()["worker"]["state"] == "none")
+        assert not alive(pid)
+        client.stylize(request())
+
+
+def test_a_daemon_that_nobody_needs_leaves_when_it_was_asked_to(launch: Launch) -> None:
+    daemon = launch(idle_exit=0.3, lease=0.3, heartbeat=0.1)
+    with daemon.client() as client:
+        client.acknowledge(client.stylize(request()).job)
+    assert daemon.process.wait(10) == 0
+    assert "nobody has needed this daemon" in daemon.log
+    assert not daemon.path.exists()
+
+
+def test_a_daemon_with_an_unfetched_result_does_not_leave(launch: Launch) -> None:
+    daemon = launch(idle_exit=0.2, lease=0.2, heartbeat=0.1)
+    with daemon.client() as client:
+        client.stylize(request(), job="kept")
+    time.sleep(1.0)  # nothing must happen in this time
+    with daemon.client() as client:
+        assert client.fetch("kept").job == "kept"
+        client.acknowledge("kept")
+    assert daemon.process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [("tcp://127.0.0.1:5555", "ssh -N -L"), ("ipc:///tmp/impasto.sock", "choose one of your own")],
+)
+def test_an_endpoint_that_others_could_reach_is_refused(socket_folder: Path, endpoint: str, words: str) -> None:
+    daemon = RunningDaemon(socket_folder, endpoint=endpoint)
+    try:
+        assert daemon.process.wait(10) == 1
+        assert words in daemon.log
+        assert "Traceback" not in daemon.log
+    finally:
+        daemon.clean_up()
+
+
+def test_the_socket_and_its_lock_are_for_the_user_alone(daemon: RunningDaemon) -> None:
+    for path in (daemon.path, Path(f"{daemon.path}.lock")):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_supervisor_does_not_load_torch() -> None:
+    code = "import sys, impasto_daemon.supervisor; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_main_client_is_a_client_of_this_daemon(shared_daemon: RunningDaemon) -> None:
+    with Client(shared_daemon.endpoint) as client:
+        assert client.welcome.agent.startswith("impasto-daemon/")
+    with shared_daemon.raw(new_job_name()) as raw:
+        raw.hello()
+        raw.say(Status(id=3))
+        assert raw.hear(Health).daemon["instance"] == client.welcome.instance

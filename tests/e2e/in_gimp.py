@@ -1,0 +1,354 @@
+"""Runs inside GIMP: makes pictures of every kind, calls the filter on each, and writes down what came of it.
+
+One start of GIMP serves all cases. The tests outside read the facts (gallery.json) and judge; nothing is judged here.
+"""
+
+# mypy: ignore-errors
+# Everything in here is GIMP's, whose library has no types.
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from gi.repository import Gegl, Gimp, Gio
+
+FOLDER = Path(os.environ["IMPASTO_TEST_FOLDER"])
+STYLE = FOLDER / "starry_night.png"
+WIDTH, HEIGHT = 40, 30
+PDB = Gimp.get_pdb()
+
+RGB, GRAY, INDEXED = Gimp.ImageBaseType.RGB, Gimp.ImageBaseType.GRAY, Gimp.ImageBaseType.INDEXED
+TYPE = {(RGB, 0): 0, (RGB, 1): 1, (GRAY, 0): 2, (GRAY, 1): 3, (INDEXED, 0): 4, (INDEXED, 1): 5}
+
+
+def image_of(base, precision=Gimp.Precision.U8_NON_LINEAR):
+    return Gimp.Image.new_with_precision(100, 80, base, precision)
+
+
+def layer_of(image, alpha=False, width=WIDTH, height=HEIGHT, parent=None, offsets=(0, 0), name="source"):
+    """A layer with a ramp of colours (of greys in a grey image), a quarter of it transparent where it has alpha."""
+    kind = Gimp.ImageType(TYPE[image.get_base_type(), int(alpha)])
+    layer = Gimp.Layer.new(image, name, width, height, kind, 100, Gimp.LayerMode.NORMAL)
+    image.insert_layer(layer, parent, 0)
+    layer.set_offsets(*offsets)
+    ramp = bytearray()
+    for y in range(height):
+        for x in range(width):
+            opaque = 255 if x >= width // 4 or not alpha else 0
+            ramp += bytes((x * 255 // max(1, width - 1), y * 255 // max(1, height - 1), 128, opaque))
+    write(layer, bytes(ramp))
+    return layer
+
+
+def write(layer, rgba):
+    buffer = layer.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height()), "R'G'B'A u8", rgba)
+    buffer.flush()
+
+
+def read(layer, form="R'G'B'A float"):
+    rectangle = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
+    return layer.get_buffer().get(rectangle, 1.0, form, Gegl.AbyssPolicy.NONE)
+
+
+def call(image, drawables, style=STYLE, **arguments):
+    procedure = PDB.lookup_procedure("plug-in-impasto-style-transfer")
+    config = procedure.create_config()
+    config.set_property("image", image)
+    config.set_core_object_array("drawables", drawables)
+    if style is not None:
+        config.set_property("style-file", Gio.File.new_for_path(str(style)))
+    for name, value in arguments.items():
+        config.set_property(name.replace("_", "-"), value)
+    result = procedure.run(config)
+    return {
+        "status": result.index(0).value_nick,
+        "message": result.index(1) if result.length() > 1 else "",
+    }
+
+
+def tree(image):
+    """All layers, top first, each as [name, parent, place]."""
+    rows = []
+
+    def walk(layers, parent):
+        for place, layer in enumerate(layers):
+            rows.append([layer.get_name(), parent, place])
+            if layer.is_group():
+                walk(layer.get_children(), layer.get_name())
+
+    walk(image.get_layers(), None)
+    return rows
+
+
+def new_layer(image, known):
+    def walk(layers):
+        for layer in layers:
+            if layer.get_id() not in known:
+                return layer
+            found = walk(layer.get_children()) if layer.is_group() else None
+            if found is not None:
+                return found
+        return None
+
+    return walk(image.get_layers())
+
+
+def ids(image):
+    def walk(layers):
+        for layer in layers:
+            yield layer.get_id()
+            if layer.is_group():
+                yield from walk(layer.get_children())
+
+    return set(walk(image.get_layers()))
+
+
+def facts(image, source, drawables=None, **arguments):
+    """Call the filter, and everything about the image and the new layer that a test may ask."""
+    known, before, pixels = ids(image), tree(image), read(source) if source else b""
+    told = call(image, [source] if drawables is None else drawables, **arguments)
+    told |= {"before": before, "after": tree(image), "source_untouched": not source or read(source) == pixels}
+    layer = new_layer(image, known)
+    if layer is not None:
+        told |= describe(layer)
+        save(told, source, layer)
+    image.delete()
+    return told
+
+
+def describe(layer):
+    parasite = layer.get_parasite("impasto")
+    mask = layer.get_mask()
+    return {
+        "name": layer.get_name(),
+        "type": layer.type().value_nick,
+        "offsets": list(layer.get_offsets())[1:],
+        "size": [layer.get_width(), layer.get_height()],
+        "parent": layer.get_parent().get_name() if layer.get_parent() else None,
+        "parasite": bytes(parasite.get_data()).decode("ascii") if parasite else None,
+        "persistent": bool(parasite and parasite.is_persistent()),
+        "mask": mask_bytes(mask) if mask else None,
+        "mask_is_edited": layer.get_edit_mask() if mask else False,
+    }
+
+
+def mask_bytes(mask):
+    """The columns of the mask's middle row that show the layer."""
+    width = mask.get_width()
+    row = mask.get_buffer().get(
+        Gegl.Rectangle.new(0, mask.get_height() // 2, width, 1), 1.0, "Y u8", Gegl.AbyssPolicy.NONE
+    )
+    shown = [x for x, value in enumerate(row) if value > 127]
+    return [shown[0], shown[-1]] if shown else []
+
+
+def save(told, source, layer):
+    """Both layers' samples as files: hexadecimal numbers would make the facts unreadable."""
+    told["pixels"] = f"{len(list(FOLDER.glob('*.raw')))}"
+    (FOLDER / f"{told['pixels']}.source.raw").write_bytes(read(source))
+    (FOLDER / f"{told['pixels']}.raw").write_bytes(read(layer))
+
+
+# The cases ------------------------------------------------------------------------------------------------
+
+
+def kind(base, alpha, precision=Gimp.Precision.U8_NON_LINEAR):
+    image = image_of(base, precision)
+    return facts(image, layer_of(image, alpha))
+
+
+def indexed(alpha):
+    image = image_of(RGB)
+    layer_of(image, alpha)
+    image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 64, False, False, "")
+    return facts(image, image.get_layers()[0])
+
+
+def inside_a_group():
+    image = image_of(RGB)
+    layer_of(image, width=100, height=80, name="background")
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    layer_of(image, parent=group, name="lowest")
+    source = layer_of(image, True, parent=group, offsets=(13, -7))
+    layer_of(image, parent=group, name="highest")
+    return facts(image, source)
+
+
+def a_group_itself():
+    image = image_of(RGB)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    layer_of(image, True, parent=group, offsets=(5, 6))
+    return facts(image, group)
+
+
+def a_text_layer():
+    image = image_of(RGB)
+    text = Gimp.TextLayer.new(image, "Impasto", Gimp.context_get_font(), 20, Gimp.Unit.pixel())
+    image.insert_layer(text, None, 0)
+    return facts(image, text)
+
+
+def with_a_selection(inside):
+    image = image_of(RGB)
+    source = layer_of(image, offsets=(10, 20))
+    x = 15 if inside else 70
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, x, 20, 20, 30)
+    return facts(image, source)
+
+
+def with_a_filter():
+    """A non-destructive inversion: what is painted is what is seen, so two inversions give back the pixels."""
+    image = image_of(RGB)
+    source = layer_of(image)
+    effect = Gimp.DrawableFilter.new(source, "gegl:invert-gamma", "invert")
+    source.append_filter(effect)
+    return facts(image, source)
+
+
+def editing_the_mask():
+    image = image_of(RGB)
+    source = layer_of(image, True)
+    mask = source.create_mask(Gimp.AddMaskType.WHITE)
+    source.add_mask(mask)
+    return facts(image, None, [mask])
+
+
+def a_channel():
+    image = image_of(RGB)
+    layer_of(image)
+    channel = Gimp.Channel.new(image, "channel", 100, 80, 50, Gegl.Color.new("red"))
+    image.insert_channel(channel, None, 0)
+    return facts(image, None, [channel])
+
+
+def floating():
+    image = image_of(RGB)
+    layer = layer_of(image, alpha=True)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 5, 5, 10, 10)
+    floated = Gimp.Selection.float(image, [layer], 0, 0)
+    return facts(image, None, [floated if isinstance(floated, Gimp.Layer) else layer])
+
+
+def empty_group():
+    image = image_of(RGB)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    return facts(image, None, [group])
+
+
+def two_layers():
+    image = image_of(RGB)
+    return facts(image, None, [layer_of(image), layer_of(image)])
+
+
+def of_size(width, height):
+    image = image_of(RGB)
+    return facts(image, layer_of(image, True, width, height))
+
+
+def one_colour():
+    image = image_of(RGB)
+    layer = layer_of(image)
+    write(layer, bytes((120, 60, 30, 255)) * (WIDTH * HEIGHT))
+    return facts(image, layer)
+
+
+def transparent(precision=Gimp.Precision.U8_NON_LINEAR):
+    image = image_of(RGB, precision)
+    layer = layer_of(image, True)
+    write(layer, bytes(4 * WIDTH * HEIGHT))
+    return facts(image, layer)
+
+
+def no_utf_8(name):
+    """The style under a name as old disks have them: Latin-1."""
+    path = FOLDER / name
+    path.write_bytes(STYLE.read_bytes())
+    return path
+
+
+def styled(style, **arguments):
+    image = image_of(RGB)
+    return facts(image, layer_of(image), style=style, **arguments)
+
+
+CASES = {
+    "RGB": lambda: kind(RGB, False),
+    "RGBA": lambda: kind(RGB, True),
+    "GRAY": lambda: kind(GRAY, False),
+    "GRAYA": lambda: kind(GRAY, True),
+    "INDEXED": lambda: indexed(False),
+    "INDEXEDA": lambda: indexed(True),
+    "RGB 16-bit": lambda: kind(RGB, False, Gimp.Precision.U16_NON_LINEAR),
+    "RGBA 16-bit": lambda: kind(RGB, True, Gimp.Precision.U16_NON_LINEAR),
+    "GRAYA 16-bit": lambda: kind(GRAY, True, Gimp.Precision.U16_NON_LINEAR),
+    "RGBA float": lambda: kind(RGB, True, Gimp.Precision.FLOAT_LINEAR),
+    "RGB half": lambda: kind(RGB, False, Gimp.Precision.HALF_NON_LINEAR),
+    "RGB 8-bit linear": lambda: kind(RGB, False, Gimp.Precision.U8_LINEAR),
+    "inside a group": inside_a_group,
+    "a group": a_group_itself,
+    "a text layer": a_text_layer,
+    "a selection": lambda: with_a_selection(True),
+    "a selection elsewhere": lambda: with_a_selection(False),
+    "a filter": with_a_filter,
+    "the layer mask": editing_the_mask,
+    "a channel": a_channel,
+    "a floating selection": floating,
+    "an empty group": empty_group,
+    "two layers": two_layers,
+    "1×1": lambda: of_size(1, 1),
+    "33000×2": lambda: of_size(33_000, 2),
+    "3×2000": lambda: of_size(3, 2000),
+    "one colour": one_colour,
+    "transparent": transparent,
+    "transparent float": lambda: transparent(Gimp.Precision.FLOAT_LINEAR),
+    "unknown recipe": lambda: styled(STYLE, recipe="impsato"),
+    "a recipe that is no name": lambda: styled(STYLE, recipe="Ünknown recipe!"),
+    "no style": lambda: styled(None),
+    **{f"style {path.name}": lambda path=path: styled(path) for path in sorted(FOLDER.glob("styles/*"))},
+    "style missing.png": lambda: styled(FOLDER / "styles/missing.png"),
+    "style folder": lambda: styled(FOLDER),
+    "a style with no UTF-8 in its name": lambda: styled(no_utf_8("gem\udce4lde.png")),
+    "a missing style with no UTF-8 in its name": lambda: styled(FOLDER / "fort\udcff.png"),
+    "strength nan": lambda: styled(STYLE, strength=float("nan")),
+    "strength inf": lambda: styled(STYLE, strength=float("inf")),
+    "strength 1e9": lambda: styled(STYLE, strength=1e9),
+    "strength -1": lambda: styled(STYLE, strength=-1.0),
+    "longest side -5": lambda: styled(STYLE, max_size=-5),
+    "seed -1": lambda: styled(STYLE, seed=-1),
+    "the painter dies": lambda: styled(STYLE, seed=1002),
+}
+
+
+def previews():
+    """Whether the dialog shows each style file small."""
+    sys.path.insert(0, str(FOLDER / "profile/plug-ins/impasto"))
+    import dialog
+
+    paths = [*sorted(FOLDER.glob("styles/*")), *sorted(FOLDER.glob("previews/*"))]
+    return {"shown": {path.name: dialog._show(Unseen(), str(path)) for path in paths}}
+
+
+class Unseen:
+    """In place of a GtkImage, which would need a display."""
+
+    def set_from_pixbuf(self, pixbuf):
+        assert max(pixbuf.get_width(), pixbuf.get_height()) <= 160
+
+
+def main():
+    told = {}
+    for name, case in CASES.items():
+        told[name] = case()
+        told[name]["images_left"] = len(Gimp.get_images())
+        print(name, told[name]["status"], told[name]["message"], told[name]["images_left"], flush=True)
+    told["previews"] = previews()
+    (FOLDER / "gallery.json").write_text(json.dumps(told))
+
+
+if __name__ == "__main__" or "IMPASTO_TEST_GALLERY" in os.environ:
+    main()

@@ -1,0 +1,69 @@
+"""A quick painter for the tests in GIMP: the colours turned round, alpha kept; recipes are looked up as always.
+
+The seed steers it, for the plug-in sends no settings: SLOW takes 40 s, CRASH dies in mid-job.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from impasto_daemon.engine import recipes
+from impasto_daemon.painting import Iterate, Painted, PaintEvent
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import Request
+
+SLOW = 1001
+FOUR_SECONDS = 1003
+CRASH = 1002
+NOTE = "painted by a stand-in for tests"
+
+
+class TurnedRound:
+    def about(self) -> Mapping[str, object]:
+        return {"device": "none", "features": "inverted colours"}
+
+    def paint(self, request: Request) -> Iterator[PaintEvent]:
+        recipes.find(request.recipe)
+        steps, pause = {SLOW: (400, 0.1), FOUR_SECONDS: (40, 0.1)}.get(request.seed, (4, 0.01))
+        for step in range(1, steps + 1):
+            time.sleep(pause)
+            if request.seed == CRASH and step == 3:
+                os._exit(9)
+            yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: request.content)
+        record = {
+            "request": request.describe(),
+            "notes": [NOTE],
+            "style_corners": corners(request.styles[0].picture),
+        }
+        yield Painted(turned_round(request.content), record)
+
+
+def turned_round(picture: Picture) -> Picture:
+    """White for black, channel by channel; alpha as it was."""
+    samples = samples_of(picture)
+    white = {"u8": 255, "f32": 1.0}[picture.dtype]
+    for channel in range(3):
+        samples[channel :: picture.channels] = array.array(
+            samples.typecode, [white - value for value in samples[channel :: picture.channels]]
+        )
+    return Picture(picture.width, picture.height, picture.channels, picture.dtype, samples.tobytes())
+
+
+def samples_of(picture: Picture) -> array.array[Any]:
+    """u8 or f32 samples as an array."""
+    return array.array("f" if picture.dtype == "f32" else "B", bytes(picture.data))
+
+
+def corners(picture: Picture) -> list[list[float]]:
+    """The top left and the bottom right pixel: enough to tell which way up a picture came, and its colours."""
+    samples = samples_of(picture)
+    return [list(samples[: picture.channels]), list(samples[-picture.channels :])]
+
+
+def open_painter(device: str, weights: Path | None, offline: bool) -> TurnedRound:
+    return TurnedRound()

@@ -1,0 +1,100 @@
+"""The filter as an artist uses it: GIMP's window, the dialog, the status bar, undo and repeat."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from impasto_protocol.zmq_client import Client
+
+from . import painter, styles
+from .conftest import running_daemon
+from .studio import REPOSITORY, Studio, patiently
+from .test_life import states
+from .window import PROGRAMS, Window, opened
+
+pytestmark = pytest.mark.gimp
+
+ARTIFACTS = Path(os.environ.get("IMPASTO_ARTIFACTS") or REPOSITORY / "artifacts")
+PAINTED = "Starry night (style transfer)"
+
+
+def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
+    if not studio.gimp.has(*PROGRAMS):
+        reason = f"GIMP's window needs {', '.join(PROGRAMS)}"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    content, style = studio.folder / "harbour.png", studio.folder / "starry_night.png"
+    styles.picture().resize((600, 400)).save(content)
+    styles.picture().save(style)
+    with running_daemon(studio), opened(studio, content) as window:
+        idle = window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
+        cancel(window, studio, idle, style)
+        paint(window, style)
+        undo_and_repeat(window)
+        delete_the_source_meanwhile(window, studio)
+        close_the_image_meanwhile(window, studio)
+
+
+def cancel(window: Window, studio: Studio, idle: Path, style: Path) -> None:
+    window.open_filter()
+    window.choose_style(style)
+    window.set_number("e", painter.SLOW)
+    window.screenshot(ARTIFACTS / "2-dialog.png")
+    window.paint()
+    assert patiently(lambda: "running" in states(studio))
+    window.screenshot(ARTIFACTS / "3-painting.png")
+    window.press_cancel(idle)
+    # The plug-in has a hundredth of a second to say so; where that is too short the lease (4 s here) ends the job.
+    assert patiently(lambda: states(studio) == ["cancelled"], 8), states(studio)
+    window.settled(ARTIFACTS / "4-cancelled.png")
+    assert window.layers() == ["harbour.png"]
+
+
+def paint(window: Window, style: Path) -> None:
+    window.reopen_filter()
+    window.choose_style(style)
+    window.set_number("e", 0)
+    window.paint()
+    assert patiently(lambda: window.layers() == [PAINTED, "harbour.png"]), window.layers()
+    window.settled(ARTIFACTS / "5-painted.png")  # the painter's note is in the status bar for a few seconds
+
+
+def undo_and_repeat(window: Window) -> None:
+    window.focus()
+    window.key("ctrl+z")
+    assert patiently(lambda: window.layers() == ["harbour.png"]), "one undo step takes the painting away"
+    window.key("ctrl+y")
+    assert patiently(lambda: window.layers() == [PAINTED, "harbour.png"])
+    window.key("ctrl+f")
+    assert patiently(lambda: len(window.layers()) == 3), "Repeat paints with the last values and no dialog"
+    window.screenshot(ARTIFACTS / "6-repeated.png")
+
+
+def delete_the_source_meanwhile(window: Window, studio: Studio) -> None:
+    """What was painted for minutes is not thrown away: it comes to lie on top."""
+    window.reopen_filter()
+    window.set_number("e", painter.FOUR_SECONDS)
+    window.paint()
+    assert patiently(lambda: "running" in states(studio))
+    layers = window.layers()
+    window.do("image = Gimp.get_images()[0]; image.remove_layer(image.get_selected_layers()[0])")
+    assert patiently(lambda: window.layers() != layers), "the source is gone"
+    assert patiently(lambda: len(window.layers()) == len(layers)), "and the painting is there"
+    assert window.layers()[0].startswith(PAINTED)
+
+
+def close_the_image_meanwhile(window: Window, studio: Studio) -> None:
+    """Nor is it then: the daemon has it still, and the artist is told how to get it."""
+    window.reopen_filter()
+    window.paint()
+    assert patiently(lambda: "running" in states(studio))
+    window.do("Gimp.Display.get_by_id(1).delete()")
+    assert patiently(lambda: not window.layers()), "the image is closed"
+    assert patiently(lambda: states(studio)[-1] == "succeeded"), states(studio)
+    assert patiently(lambda: bool(window.find("^GIMP Message$"))), "GIMP says so"
+    window.settled(ARTIFACTS / "7-closed.png")
+    with Client(studio.endpoint, agent="impasto-tests") as client:
+        *others, job = client.jobs()
+        assert job["kept"] and not any(other["kept"] for other in others), "all others were acknowledged"
+        assert client.fetch(job["job"]).pictures[0].width == 600

@@ -1,0 +1,118 @@
+"""A quick painter for tests of everything around the real one: it inverts the content, and fails on demand.
+
+A request's `settings` steer it: steps, delay (seconds a step), note, and at the step number given by `at` one of
+crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, fail (an error code), shout (so many
+characters on standard error, without an end of line). `essay`: characters of a text in the record. `load`: the
+features that it has from then on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.picture import SAMPLE_BYTES, Picture
+from impasto_protocol.request import Request
+
+
+class FakePainter:
+    def __init__(self, device: str, weights: Path | None, offline: bool) -> None:
+        self._about = {"device": device, "weights": str(weights or ""), "offline": offline, "features": "fake"}
+
+    def about(self) -> Mapping[str, object]:
+        return self._about
+
+    def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
+        settings = request.settings
+        if "load" in settings:
+            self._about = {**self._about, "features": str(settings["load"])}
+        steps = int(settings.get("steps", 5))
+        if note := settings.get("note"):
+            yield Preparing(str(note))
+        for step in range(1, steps + 1):
+            time.sleep(float(settings.get("delay", 0.0)))
+            if step == int(settings.get("at", 1)):
+                _mishap(settings)
+            yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: small(request.content, side))
+        record = {"painter": "fake", "request": request.describe(), "steps": steps}
+        yield Painted(inverted(request.content), {**record, "essay": "x" * int(settings.get("essay", 0))})
+
+
+def open_painter(device: str, weights: Path | None, offline: bool) -> FakePainter:
+    return FakePainter(device, weights, offline)
+
+
+def without_torch(device: str, weights: Path | None, offline: bool) -> FakePainter:
+    """As on a machine where only the light install was made."""
+    raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+
+def with_bad_weights(device: str, weights: Path | None, offline: bool) -> FakePainter:
+    raise ImpastoError(Code.BAD_WEIGHTS, "this file has no weights in it")
+
+
+def asleep(device: str, weights: Path | None, offline: bool) -> FakePainter:
+    """Never ready."""
+    time.sleep(3600)
+    raise AssertionError("it was to be ended before")
+
+
+def broken(device: str, weights: Path | None, offline: bool) -> FakePainter:
+    raise RuntimeError("the device is on fire")
+
+
+def inverted(picture: Picture) -> Picture:
+    """White for black; whole numbers of any size. Alpha stays."""
+    if picture.dtype == "f32":
+        raise ImpastoError(Code.BAD_REQUEST, "the fake painter takes whole numbers only")
+    before = bytes(memoryview(picture.data).cast("B"))
+    after = bytearray(before.translate(bytes(range(255, -1, -1))))
+    size = SAMPLE_BYTES[picture.dtype]
+    for byte in range(3 * size, picture.channels * size):
+        after[byte :: 4 * size] = before[byte :: 4 * size]
+    return Picture(picture.width, picture.height, picture.channels, picture.dtype, bytes(after))
+
+
+def small(picture: Picture, side: int) -> Picture:
+    """A grey picture of the same proportions, at most `side` pixels long."""
+    shrink = max(1.0, max(picture.width, picture.height) / side)
+    width, height = max(1, int(picture.width / shrink)), max(1, int(picture.height / shrink))
+    return Picture(width, height, 3, "u8", b"\x80" * (3 * width * height))
+
+
+def _mishap(settings: Mapping[str, Any]) -> None:
+    for name, act in _MISHAPS.items():
+        if name in settings:
+            act(settings[name])
+
+
+def _hang(_: object) -> None:
+    while True:
+        time.sleep(60)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _shout(characters: int) -> None:
+    sys.stderr.write("x" * characters)
+    sys.stderr.flush()
+
+
+_MISHAPS: dict[str, Callable[[Any], None]] = {
+    "crash": lambda code: os._exit(int(code)),
+    "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "hang": _hang,
+    "shout": lambda characters: _shout(int(characters)),
+    "bug": lambda what: _raise(ZeroDivisionError(str(what))),
+    "memory": lambda _: _raise(MemoryError()),
+    "fail": lambda code: _raise(ImpastoError(Code(code), f"failed on purpose: {code}")),
+}

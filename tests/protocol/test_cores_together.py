@@ -1,0 +1,218 @@
+"""Both cores against each other, in memory: loss, delay, crashes and reconnections in any order.
+
+The model is what a user may rely on: a job ends at most once for its client, nothing runs twice, a cancelled job
+never delivers, and with a patient world every job ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from impasto_protocol import client_core, messages, server_events
+from impasto_protocol.client_core import Broken, ClientCore, Heard, Phase
+from impasto_protocol.codec import decode, encode
+from impasto_protocol.errors import Code, Problem
+from impasto_protocol.jobstate import State
+from impasto_protocol.limits import Limits
+from impasto_protocol.server_core import ServerCore
+from impasto_protocol.server_events import Received, WorkerSaid
+
+from .pictures import picture, request
+
+
+class Conversation(RuleBasedStateMachine):
+    """One client, one daemon, a worker that does as told, and a network that may lose everything at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.connection = 0
+        self.server = ServerCore(instance="i", limits=Limits(queue=3))
+        self.client = ClientCore(client="alice")
+        self.to_server: deque[messages.Message] = deque()
+        self.to_client: deque[messages.Message] = deque()
+        self.working: str | None = None
+        self.stopping = False
+        self.starts: list[str] = []
+        self.kept: set[str] = set()
+        self.outcomes: dict[str, list[messages.Message]] = {}
+        self.cancelled: set[str] = set()
+        self.client_does(self.client.start(self.now))
+
+    # Carrying out -----------------------------------------------------------------------------------------
+
+    def client_does(self, actions: list[client_core.Action]) -> None:
+        for action in actions:
+            if isinstance(action, client_core.SendOut):
+                self.to_server.append(action.message)
+            elif isinstance(action, client_core.Tell):
+                job = client_core.job_of(action.message)
+                if isinstance(action.message, (messages.Result, messages.Error)) and job and not action.message.re:
+                    self.outcomes.setdefault(job, []).append(action.message)
+
+    def server_does(self, actions: list[server_events.Action]) -> None:
+        for action in actions:
+            if isinstance(action, server_events.Send) and action.route == self.route:
+                self.to_client.append(action.message)
+            elif isinstance(action, server_events.SendKept):
+                assert action.job in self.kept
+                if action.route == self.route:
+                    self.to_client.append(messages.Result(job=action.job, re=action.re, pictures=(picture(),)))
+            elif isinstance(action, server_events.Keep):
+                assert action.job not in self.cancelled
+                self.kept.add(action.job)
+            elif isinstance(action, server_events.Forget):
+                self.kept.discard(action.job)
+            elif isinstance(action, server_events.Start):
+                assert self.working is None, "one job at a time"
+                self.working, self.stopping = action.submit.job, False
+                self.starts.append(action.submit.job)
+            elif isinstance(action, server_events.Stop):
+                assert self.working == action.job
+                self.stopping = True
+
+    @property
+    def route(self) -> bytes:
+        return str(self.connection).encode()
+
+    # What may happen --------------------------------------------------------------------------------------
+
+    @rule(number=st.integers(0, 5), strength=st.sampled_from([50.0, 60.0]))
+    def submit(self, number: int, strength: float) -> None:
+        if self.client.phase is Phase.READY:
+            detach = bool(number % 2)
+            message = messages.Submit.of(request(strength=strength), f"job{number}", id=1, preview=8, detach=detach)
+            self.to_server.append(self.client.request(message, self.now))
+
+    @rule(number=st.integers(0, 5))
+    def cancel(self, number: int) -> None:
+        if self.client.phase is Phase.READY:
+            self.to_server.append(self.client.request(messages.Cancel(id=1, job=f"job{number}"), self.now))
+
+    @rule(number=st.integers(0, 5))
+    def fetch(self, number: int) -> None:
+        if self.client.phase is Phase.READY:
+            self.to_server.append(self.client.request(messages.Fetch(id=1, job=f"job{number}"), self.now))
+
+    @rule()
+    def acknowledge_what_has_come(self) -> None:
+        for job, outcomes in self.outcomes.items():
+            if isinstance(outcomes[-1], messages.Result) and self.client.phase is Phase.READY:
+                self.to_server.append(self.client.request(messages.Ack(job=job, of="result"), self.now))
+
+    @rule()
+    def client_message_arrives(self) -> None:
+        if self.to_server:
+            message = decode(encode(self.to_server.popleft()), Limits())
+            if isinstance(message, messages.Cancel) and message.job in self.server.jobs:
+                state = self.server.jobs[message.job].state
+                if not state.terminal:
+                    self.cancelled.add(message.job)
+            self.server_does(self.server.handle(Received(self.route, message), self.now))
+
+    @rule()
+    def daemon_message_arrives(self) -> None:
+        if self.to_client:
+            message = decode(encode(self.to_client.popleft()), Limits())
+            self.client_does(self.client.handle(Heard(message), self.now))
+
+    @rule(copies=st.integers(0, 1))
+    def the_network_loses_or_doubles_a_message(self, copies: int) -> None:
+        if self.to_server:
+            message = self.to_server.popleft()
+            self.to_server.extendleft([message] * (copies * 2))
+
+    @rule(said=st.sampled_from(["step", "preview", "result", "failure", "let go"]))
+    def the_worker_speaks(self, said: str) -> None:
+        if self.working is None:
+            return
+        job = self.working
+        message: Any = {
+            "step": messages.Progress(job=job, state=State.RUNNING, step=1, steps=2),
+            "preview": messages.Preview(job=job, pictures=(picture(),)),
+            "result": messages.Result(job=job, pictures=(picture(),)),
+            "failure": messages.Error.of(Problem(Code.WORKER_DIED, "ouch"), job=job),
+            "let go": messages.Error.of(Problem(Code.CANCELLED, "let go"), job=job),
+        }[said]
+        if said == "let go" and not self.stopping:
+            return
+        if said in {"result", "failure", "let go"}:
+            self.working = None
+        self.server_does(self.server.handle(WorkerSaid(message), self.now))
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 11.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.server_does(self.server.handle(server_events.Tick(), self.now))
+        self.client_does(self.client.handle(client_core.Tick(), self.now))
+
+    @rule()
+    def the_connection_breaks(self) -> None:
+        self.to_server.clear()
+        self.to_client.clear()
+        self.connection += 1
+        self.client_does(self.client.handle(Broken(), self.now))
+
+    @rule()
+    def a_new_client_of_the_same_user_comes(self) -> None:
+        self.the_connection_breaks()
+        self.client = ClientCore(client="alice")
+        self.to_server.clear()
+        self.client_does(self.client.start(self.now))
+
+    # What must hold ---------------------------------------------------------------------------------------
+
+    @invariant()
+    def one_job_is_with_the_worker(self) -> None:
+        assert self.server.active == self.working
+        busy = [j for j in self.server.jobs.values() if not j.state.terminal and j.state is not State.QUEUED]
+        assert [j.id for j in busy] == ([self.working] if self.working else [])
+
+    @invariant()
+    def the_queue_is_what_waits(self) -> None:
+        waiting = [j.id for j in self.server.jobs.values() if j.state is State.QUEUED]
+        assert sorted(waiting) == sorted(self.server.queue)
+        assert len(waiting) <= self.server.limits.queue
+        assert not waiting or self.working, "nobody waits for an idle worker"
+
+    @invariant()
+    def no_job_runs_twice(self) -> None:
+        remembered = [job for job in self.starts if job in self.server.jobs]
+        assert len(set(remembered)) == len(remembered)
+
+    @invariant()
+    def what_was_cancelled_delivers_nothing(self) -> None:
+        for job in self.cancelled & set(self.server.jobs):
+            assert self.server.jobs[job].state in {State.CANCELLING, State.CANCELLED}
+            assert job not in self.kept
+
+    @invariant()
+    def a_job_ends_one_way(self) -> None:
+        """Its end may be told again to who asks again, but it is always the same end, or gone by then."""
+        for job, outcomes in self.outcomes.items():
+            told = {o.code if isinstance(o, messages.Error) else "result" for o in outcomes}
+            assert len(told - {"result_gone", "conflict"}) <= 1, f"{job} ended in {told}"
+
+    @invariant()
+    def ended_jobs_hold_no_pixels_and_kept_ones_are_kept(self) -> None:
+        for job in self.server.jobs.values():
+            assert not (job.state.terminal and job.submit)
+            assert job.kept == (job.id in self.kept)
+
+    def teardown(self) -> None:
+        """In a world that has become patient, every job ends."""
+        for _ in range(50):
+            while self.to_server:
+                self.client_message_arrives()
+            self.to_client.clear()
+            if self.working:
+                self.the_worker_speaks("result")
+        assert all(job.state.terminal for job in self.server.jobs.values())
+
+
+TestConversation = Conversation.TestCase
+TestConversation.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)

@@ -1,0 +1,330 @@
+"""The daemon's side of the conversation: what it does about what happens, without sockets or clocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+from impasto_protocol import messages
+from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
+from impasto_protocol.jobstate import State
+from impasto_protocol.limits import Limits
+from impasto_protocol.request import Request
+from impasto_protocol.server_core import ServerCore
+from impasto_protocol.server_events import (
+    AckWorker,
+    Action,
+    Evicted,
+    Forget,
+    Keep,
+    Leaving,
+    Received,
+    Refused,
+    Send,
+    SendKept,
+    Start,
+    Stop,
+    Tick,
+    WorkerSaid,
+)  # fmt: skip
+
+from .pictures import picture, request
+
+A = TypeVar("A")
+
+
+class Talk:
+    """A core, a clock that stands still unless told, and shorthands."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.core = ServerCore(instance="i", **fields)
+        self.now = 0.0
+
+    def hear(self, route: bytes, message: messages.Message) -> list[Action]:
+        return self.core.handle(Received(route, message), self.now)
+
+    def hello(self, route: bytes = b"A", client: str = "alice") -> list[Action]:
+        return self.hear(route, messages.Hello(id=1, client=client, features=("previews", "detach")))
+
+    def submit(self, job: str = "j", route: bytes = b"A", detach: bool = False, **fields: Any) -> list[Action]:
+        return self.hear(route, messages.Submit.of(request(**fields), job, id=2, preview=64, detach=detach))
+
+    def worker(self, message: Any) -> list[Action]:
+        return self.core.handle(WorkerSaid(message), self.now)
+
+    def finish(self, job: str = "j") -> list[Action]:
+        return self.worker(messages.Result(job=job, pictures=(picture(),)))
+
+    def later(self, seconds: float) -> list[Action]:
+        self.now += seconds
+        return self.core.handle(Tick(), self.now)
+
+
+@pytest.fixture
+def talk() -> Talk:
+    talk = Talk()
+    talk.hello()
+    return talk
+
+
+def sent(actions: list[Action], kind: type[A]) -> list[A]:
+    return [a.message for a in actions if isinstance(a, Send) and isinstance(a.message, kind)]
+
+
+def the_error(actions: list[Action]) -> Code:
+    (error,) = sent(actions, messages.Error)
+    return Code(error.code)
+
+
+STEP = messages.Progress(job="j", state=State.RUNNING, step=1, steps=5)
+
+
+def test_a_stranger_is_asked_to_say_hello() -> None:
+    assert the_error(Talk().hear(b"A", messages.Ping(id=1))) is Code.NO_SESSION
+
+
+def test_hello_is_answered_with_the_limits() -> None:
+    (welcome,) = sent(Talk(limits=Limits(side=9)).hello(), messages.Welcome)
+    assert welcome.limits["side"] == 9
+    assert welcome.re == 1
+
+
+def test_no_common_version_is_said() -> None:
+    assert the_error(Talk().hear(b"A", messages.Hello(id=1, client="a", versions=(2, 3)))) is Code.VERSION_MISMATCH
+
+
+def test_a_connection_carries_one_client(talk: Talk) -> None:
+    assert the_error(talk.hello(b"A", "bob")) is Code.BAD_REQUEST
+
+
+def test_unknown_requests_are_answered_and_garbage_too(talk: Talk) -> None:
+    assert the_error(talk.hear(b"A", messages.Unknown("repaint", 7))) is Code.UNKNOWN_TYPE
+    error = ProtocolError(Code.MALFORMED, "no")
+    error.re = 5
+    (answer,) = sent(talk.core.handle(Refused(b"X", error), 0), messages.Error)
+    assert (answer.code, answer.re) == ("malformed", 5)
+
+
+def test_daemon_messages_from_a_client_are_unknown_requests(talk: Talk) -> None:
+    assert the_error(talk.hear(b"A", STEP)) is Code.UNKNOWN_TYPE
+
+
+def test_a_job_runs_and_its_result_is_kept_until_acknowledged(talk: Talk) -> None:
+    actions = talk.submit()
+    (accepted,) = sent(actions, messages.Accepted)
+    assert (accepted.state, accepted.position, accepted.re) == (State.QUEUED, 0, 2)
+    assert [type(a) for a in actions] == [Send, Start, Send]
+    assert sent(talk.worker(STEP), messages.Progress)[0].state is State.RUNNING
+    actions = talk.finish()
+    assert [type(a) for a in actions] == [Keep, SendKept]
+    assert talk.hear(b"A", messages.Ack(job="j", of="result")) == [Forget("j")]
+    assert talk.hear(b"A", messages.Ack(job="j", of="result")) == []
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="j"))) is Code.RESULT_GONE
+
+
+def test_jobs_wait_their_turn_and_hear_when_they_move(talk: Talk) -> None:
+    talk.submit("one")
+    assert sent(talk.submit("two"), messages.Accepted)[0].position == 1
+    assert sent(talk.submit("three"), messages.Accepted)[0].position == 2
+    actions = talk.finish("one")
+    assert [a.submit.job for a in actions if isinstance(a, Start)] == ["two"]
+    assert [(p.job, p.position) for p in sent(actions, messages.Progress)] == [("two", 0), ("three", 1)]
+
+
+def test_the_queue_is_bounded(talk: Talk) -> None:
+    talk.core.limits = Limits(queue=1)
+    talk.submit("one"), talk.submit("two")
+    assert the_error(talk.submit("three")) is Code.QUEUE_FULL
+
+
+def test_so_are_the_pixels_that_wait(talk: Talk) -> None:
+    talk.core.limits = Limits(queue_bytes=100)
+    talk.submit("one"), talk.submit("two")
+    assert the_error(talk.submit("three")) is Code.QUEUE_FULL
+    assert sorted(talk.core.jobs) == ["one", "two"]
+
+
+def test_digests_of_the_client_spare_the_daemon_its_own(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = messages.Submit.of(request(), "j", id=1)
+    monkeypatch.setattr("impasto_protocol.picture.Picture.sha256", None)
+    assert sent(talk.hear(b"A", submit), messages.Accepted)[0].digest
+    monkeypatch.undo()
+    again = replace(submit, digests=())
+    assert sent(talk.hear(b"A", again), messages.Accepted)[0].state is State.LOADING
+
+
+def test_too_many_styles_are_refused() -> None:
+    talk = Talk(limits=Limits(styles=0))
+    talk.hello()
+    assert the_error(talk.submit()) is Code.TOO_LARGE
+
+
+def test_a_request_that_cannot_be_painted_is_refused_before_it_waits() -> None:
+    def check(request: Request) -> None:
+        raise ImpastoError(Code.UNKNOWN_RECIPE, "no such recipe", nearest="gatys")
+
+    talk = Talk(check=check)
+    talk.hello()
+    assert the_error(talk.submit()) is Code.UNKNOWN_RECIPE
+    assert not talk.core.jobs
+
+
+def test_submitting_again_is_harmless(talk: Talk) -> None:
+    talk.submit()
+    again = talk.submit()
+    assert sent(again, messages.Accepted)[0].state is State.LOADING
+    assert not [a for a in again if isinstance(a, Start)]
+    talk.finish()
+    assert SendKept(b"A", "j") in talk.submit()
+    assert the_error(talk.submit(strength=1.0)) is Code.CONFLICT
+
+
+def test_a_waiting_job_is_cancelled_at_once(talk: Talk) -> None:
+    talk.submit("one"), talk.submit("two")
+    actions = talk.hear(b"A", messages.Cancel(id=9, job="two"))
+    assert sent(actions, messages.Accepted)[0].state is State.CANCELLED
+    assert the_error(actions) is Code.CANCELLED
+    assert not talk.core.queue
+
+
+def test_a_running_job_is_cancelled_when_the_worker_lets_go(talk: Talk) -> None:
+    talk.submit()
+    talk.worker(STEP)
+    actions = talk.hear(b"A", messages.Cancel(id=9, job="j"))
+    assert sent(actions, messages.Accepted)[0].state is State.CANCELLING
+    assert Stop("j") in actions
+    assert Stop("j") not in talk.hear(b"A", messages.Cancel(id=10, job="j"))
+    assert the_error(talk.worker(messages.Error.of(Problem(Code.CANCELLED, "let go"), job="j"))) is Code.CANCELLED
+    assert talk.core.jobs["j"].state is State.CANCELLED
+
+
+def test_a_picture_that_comes_after_the_cancel_does_not_count(talk: Talk) -> None:
+    talk.submit()
+    talk.hear(b"A", messages.Cancel(id=9, job="j"))
+    actions = talk.finish()
+    assert the_error(actions) is Code.CANCELLED
+    assert not [a for a in actions if isinstance(a, Keep)]
+
+
+def test_a_failure_is_told_and_the_next_job_starts(talk: Talk) -> None:
+    talk.submit("j"), talk.submit("two")
+    actions = talk.worker(messages.Error.of(Problem(Code.OUT_OF_MEMORY, "too big"), job="j"))
+    assert the_error(actions) is Code.OUT_OF_MEMORY
+    assert [a.submit.job for a in actions if isinstance(a, Start)] == ["two"]
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="j"))) is Code.OUT_OF_MEMORY
+
+
+def test_a_client_that_is_silent_for_a_lease_loses_its_jobs(talk: Talk) -> None:
+    talk.submit("running"), talk.submit("waiting")
+    assert Stop("running") in talk.later(10.1)
+    assert talk.core.jobs["waiting"].state is State.CANCELLED
+    talk.worker(messages.Error.of(Problem(Code.CANCELLED, "let go"), job="running"))
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="running"))) is Code.ABANDONED
+
+
+def test_any_message_renews_the_lease(talk: Talk) -> None:
+    talk.submit()
+    for _ in range(5):
+        assert not talk.later(9)
+        talk.hear(b"A", messages.Ping(id=1))
+    assert talk.core.jobs["j"].state is State.LOADING
+
+
+def test_a_detached_job_outlives_its_client_and_can_be_fetched(talk: Talk) -> None:
+    talk.submit(detach=True)
+    assert not talk.later(100)
+    assert [type(a) for a in talk.finish()] == [Keep, SendKept]
+    talk.hello(b"B", "bob")
+    (row,) = sent(talk.hear(b"B", messages.List(id=4)), messages.Jobs)[0].jobs
+    assert (row["job"], row["state"], row["kept"]) == ("j", "succeeded", True)
+    assert talk.hear(b"B", messages.Fetch(id=5, job="j")) == [SendKept(b"B", "j", 5)]
+
+
+def test_detaching_is_for_clients_that_named_the_feature() -> None:
+    talk = Talk()
+    talk.hear(b"A", messages.Hello(id=1, client="old"))
+    talk.submit(detach=True)
+    assert Stop("j") in talk.later(11)
+
+
+def test_even_garbage_from_a_client_renews_its_lease(talk: Talk) -> None:
+    talk.submit()
+    for _ in range(3):
+        talk.now += 9
+        talk.core.handle(Refused(b"A", ProtocolError(Code.MALFORMED, "no")), talk.now)
+    assert talk.core.jobs["j"].state is State.LOADING
+
+
+def test_a_client_that_reconnects_hears_of_its_job_on_the_new_connection(talk: Talk) -> None:
+    talk.submit()
+    assert AckWorker("j") in talk.hello(b"A2")
+    (action,) = talk.worker(STEP)
+    assert isinstance(action, Send) and action.route == b"A2"
+    assert the_error(talk.hear(b"A", messages.Ping(id=1))) is Code.NO_SESSION
+
+
+def test_previews_go_to_those_who_can_take_them(talk: Talk) -> None:
+    preview = messages.Preview(job="j", pictures=(picture(),))
+    talk.submit()
+    assert sent(talk.worker(preview), messages.Preview) == [preview]
+    assert talk.hear(b"A", messages.Ack(job="j", of="preview")) == [AckWorker("j")]
+    plain = Talk()
+    plain.hear(b"A", messages.Hello(id=1, client="old"))
+    plain.submit()
+    assert not plain.worker(preview)
+
+
+def test_unfinished_and_unknown_jobs_cannot_be_fetched(talk: Talk) -> None:
+    talk.submit()
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="j"))) is Code.NOT_FINISHED
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="k"))) is Code.UNKNOWN_JOB
+    assert the_error(talk.hear(b"A", messages.Cancel(id=3, job="k"))) is Code.UNKNOWN_JOB
+
+
+def test_an_evicted_result_is_gone(talk: Talk) -> None:
+    talk.submit()
+    talk.finish()
+    talk.core.handle(Evicted("j"), 1)
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="j"))) is Code.RESULT_GONE
+
+
+def test_ended_jobs_are_forgotten_after_a_while(talk: Talk) -> None:
+    talk.submit()
+    talk.finish()
+    assert Forget("j") in talk.later(3601)
+    assert not talk.core.jobs
+    assert not talk.core.sessions or talk.core.sessions["alice"].absent
+
+
+def test_leaving_ends_every_job_and_takes_no_more(talk: Talk) -> None:
+    talk.submit("j"), talk.submit("two")
+    actions = talk.core.handle(Leaving(), 1)
+    assert Stop("j") in actions
+    assert {e.code for e in sent(actions, messages.Error)} == {"shutting_down"}
+    assert the_error(talk.submit("three")) is Code.SHUTTING_DOWN
+
+
+def test_idle_is_without_clients_and_jobs(talk: Talk) -> None:
+    assert talk.core.idle_since is None
+    talk.later(11)
+    assert talk.core.idle_since == 11
+    talk.later(5)
+    assert talk.core.idle_since == 11
+    talk.hear(b"A", messages.Ping(id=1))
+    assert talk.core.idle_since is None
+
+
+def test_status_tells_what_the_daemon_adds() -> None:
+    talk = Talk(report=lambda: {"worker": "asleep"})
+    talk.hello()
+    (health,) = sent(talk.hear(b"A", messages.Status(id=1)), messages.Health)
+    assert health.daemon["worker"] == "asleep"
+    assert health.daemon["clients"] == 1
+
+
+def test_late_words_of_a_worker_change_nothing(talk: Talk) -> None:
+    talk.submit()
+    talk.finish()
+    assert talk.worker(STEP) == []
+    assert talk.finish() == []

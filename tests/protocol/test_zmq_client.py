@@ -1,0 +1,291 @@
+"""The blocking client over a real socket, against a daemon that follows a script."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from impasto_protocol import codec, messages, zmq_client
+from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
+from impasto_protocol.jobstate import State
+from impasto_protocol.limits import Limits
+from impasto_protocol.zmq_client import Client, Interrupt, probe
+
+from tests.fakes.daemon import wait_for
+
+from .pictures import picture, request
+
+Reply = Callable[[messages.Message], list[Any]]
+
+
+class Scripted:
+    """A ROUTER in a thread: `reply` says what is sent for each message; messages and raw frames alike."""
+
+    def __init__(self, path: Path, reply: Reply) -> None:
+        self.endpoint, self.reply, self.heard = f"ipc://{path}", reply, list[messages.Message]()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._end = threading.Event()
+        self._bound = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        assert self._bound.wait(5)
+
+    def _serve(self) -> None:
+        router = self._context.socket(zmq.ROUTER)
+        router.bind(self.endpoint)
+        self._bound.set()
+        while not self._end.is_set():
+            if not router.poll(20):
+                continue
+            route, *frames = router.recv_multipart()
+            message = codec.decode(frames, Limits())
+            self.heard.append(message)
+            for answer in self.reply(message):
+                router.send_multipart([route, *(answer if isinstance(answer, list) else codec.encode(answer))])
+        router.close(linger=0)
+
+    def close(self) -> None:
+        self._end.set()
+        self._thread.join()
+        self._context.term()
+
+    def kinds(self) -> list[str]:
+        return [message.TYPE for message in self.heard if not isinstance(message, messages.Ping)]
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Callable[[Reply], Scripted]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(reply: Reply) -> Scripted:
+            daemon = Scripted(tmp_path / "d.sock", reply)
+            stack.callback(daemon.close)
+            return daemon
+
+        yield start
+
+
+def usual(message: messages.Message) -> list[Any]:
+    """A daemon at its best: welcome, accepted."""
+    if isinstance(message, messages.Hello):
+        return [messages.Welcome(re=message.id, version=1, instance="i", features=("detach", "previews"))]
+    if isinstance(message, messages.Submit | messages.Cancel):
+        return [messages.Accepted(re=message.id, job=message.job, state=State.RUNNING)]
+    return []
+
+
+def done(job: str, re: int = 0) -> messages.Result:
+    return messages.Result(job=job, re=re, pictures=(picture(4, 3, 4),))
+
+
+def test_a_job_from_submit_to_result(scripted: Callable[[Reply], Scripted]) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Submit):
+            progress = messages.Progress(job=message.job, state=State.RUNNING, step=1, steps=2)
+            preview = messages.Preview(job=message.job, step=1, pictures=(picture(),))
+            return [*usual(message), progress, preview, done(message.job)]
+        return usual(message)
+
+    seen: list[str] = []
+    daemon = scripted(reply)
+    with Client(daemon.endpoint) as client:
+        result = client.stylize(
+            request(), on_progress=lambda p: seen.append(p.TYPE), on_preview=lambda p: seen.append(p.TYPE)
+        )
+        client.acknowledge(result.job)
+    assert seen == ["progress", "preview"]
+    wait_for(lambda: daemon.kinds() == ["hello", "submit", "ack", "ack"])
+
+
+def test_a_job_that_ended_while_the_connection_was_broken_is_fetched(
+    scripted: Callable[[Reply], Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetches = 0
+
+    def reply(message: messages.Message) -> list[Any]:
+        nonlocal fetches
+        if isinstance(message, messages.Fetch):
+            fetches += 1
+            if fetches == 1:
+                running = Problem(Code.NOT_FINISHED, "it runs")
+                # Whatever comes next breaks the connection again, so to speak: the daemon has forgotten the session.
+                return [
+                    messages.Error.of(running, re=message.id, job=message.job),
+                    messages.Error(code="no_session", message="?"),
+                ]
+            return [done(message.job, message.id)]
+        if isinstance(message, messages.Submit):
+            return [*usual(message), messages.Error(code="no_session", message="?")]
+        return usual(message)
+
+    daemon = scripted(reply)
+    with Client(daemon.endpoint) as client:
+        assert client.stylize(request()).pictures[0].width == 4
+    assert daemon.kinds()[:6] == ["hello", "submit", "hello", "fetch", "hello", "fetch"]
+
+
+@pytest.mark.parametrize("code", [Code.UNKNOWN_JOB, Code.RESULT_GONE, Code.WORKER_DIED])
+def test_after_a_break_a_job_that_is_lost_is_said_to_be(scripted: Callable[[Reply], Scripted], code: Code) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Fetch):
+            return [messages.Error.of(Problem(code, "sorry"), re=message.id, job=message.job)]
+        if isinstance(message, messages.Submit):
+            return [*usual(message), messages.Error(code="no_session", message="?")]
+        return usual(message)
+
+    with Client(scripted(reply).endpoint) as client, pytest.raises(ImpastoError, match="sorry") as caught:
+        client.stylize(request())
+    assert caught.value.code is code
+
+
+def test_a_submit_that_a_break_swallowed_is_sent_again(scripted: Callable[[Reply], Scripted]) -> None:
+    submits = 0
+
+    def reply(message: messages.Message) -> list[Any]:
+        nonlocal submits
+        if isinstance(message, messages.Submit):
+            submits += 1
+            if submits == 1:
+                return [messages.Error(code="no_session", message="?")]
+            return [*usual(message), done(message.job)]
+        return usual(message)
+
+    with Client(scripted(reply).endpoint) as client:
+        assert client.stylize(request())
+    assert submits == 2
+
+
+def test_an_interrupt_cancels_once_and_does_not_spin(
+    scripted: Callable[[Reply], Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt, turns = Interrupt(), 0
+    pump = Client._pump
+
+    def counted(self: Client, *arguments: Any) -> None:
+        nonlocal turns
+        turns += 1
+        pump(self, *arguments)
+
+    monkeypatch.setattr(Client, "_pump", counted)
+
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Submit):
+            interrupt.set()
+        if isinstance(message, messages.Ping):  # a heartbeat later
+            return [messages.Error.of(Problem(Code.CANCELLED, "Cancelled."), job=daemon.heard[1].job)]  # type: ignore[union-attr]
+        return usual(message)
+
+    daemon = scripted(reply)
+    with Client(daemon.endpoint) as client, pytest.raises(ImpastoError) as caught:
+        client.stylize(request(), interrupt=interrupt)
+    assert caught.value.code is Code.CANCELLED
+    assert daemon.kinds() == ["hello", "submit", "cancel"]
+    assert turns < 20
+
+
+def test_a_daemon_that_does_not_let_go_does_not_hold_the_client_for_ever(
+    scripted: Callable[[Reply], Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zmq_client, "PATIENCE", 0.2)
+    interrupt = Interrupt()
+    interrupt.set()
+    interrupt.set()
+    with Client(scripted(usual).endpoint) as client, pytest.raises(ImpastoError) as caught:
+        client.stylize(request(), interrupt=interrupt)
+    assert caught.value.code is Code.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, SystemExit(143), ImpastoError(Code.INTERNAL, "mine"), ZeroDivisionError]
+)
+def test_a_callback_that_fails_cancels_the_job_and_goes_on_its_way(
+    scripted: Callable[[Reply], Scripted], error: Any
+) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Submit):
+            return [*usual(message), messages.Progress(job=message.job, state=State.RUNNING)]
+        return usual(message)
+
+    def fail(_: messages.Progress) -> None:
+        raise error
+
+    daemon = scripted(reply)
+    with Client(daemon.endpoint) as client, pytest.raises(error if isinstance(error, type) else type(error)):
+        client.stylize(request(), on_progress=fail)
+    assert "cancel" in daemon.kinds()
+
+
+def test_a_daemon_that_talks_nonsense_is_a_protocol_error(scripted: Callable[[Reply], Scripted]) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        return usual(message) if isinstance(message, messages.Hello) else [[b"GET / HTTP/1.1", b""]]
+
+    with Client(scripted(reply).endpoint) as client, pytest.raises(ProtocolError) as caught:
+        client.status()
+    assert caught.value.code is Code.MALFORMED
+
+
+def test_a_daemon_of_another_major_version_is_told_by_its_first_word(scripted: Callable[[Reply], Scripted]) -> None:
+    daemon = scripted(lambda message: [[b"IMPASTO\x02", b"\x80"]])
+    with pytest.raises(ProtocolError, match="update the older one") as caught, Client(daemon.endpoint):
+        pass
+    assert caught.value.code is Code.VERSION_MISMATCH
+
+
+def test_a_wrong_answer_is_a_protocol_error(scripted: Callable[[Reply], Scripted]) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        return [messages.Jobs(re=message.id)] if isinstance(message, messages.Status) else usual(message)
+
+    with Client(scripted(reply).endpoint) as client, pytest.raises(ProtocolError, match="status with jobs"):
+        client.status()
+
+
+def test_the_limits_of_the_daemon_are_kept_before_anything_is_sent(scripted: Callable[[Reply], Scripted]) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        assert isinstance(message, messages.Hello)
+        return [messages.Welcome(re=message.id, version=1, instance="i", limits={"side": 3})]
+
+    daemon = scripted(reply)
+    with Client(daemon.endpoint) as client, pytest.raises(ProtocolError) as caught:
+        client.submit(request())
+    assert caught.value.problem.details["limit"] == "side"
+    assert daemon.kinds() == ["hello"]
+
+
+def test_nobody_there_is_known_at_once_and_by_its_reason(tmp_path: Path) -> None:
+    path = tmp_path / "d.sock"
+    assert _reason(path) == "absent"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    assert _reason(path) == "refused"
+    path.unlink()
+    path.write_text("no socket")
+    assert _reason(path) in {"refused", "other"}
+    assert _reason(tmp_path / ("x" * 200)) == "other"
+
+
+def test_another_user_s_daemon_gets_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "d.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        probe(f"ipc://{path}")
+        monkeypatch.setattr(zmq_client, "_is_ours", lambda connection: False)
+        assert _reason(path) == "foreign"
+
+
+def test_an_endpoint_that_is_none_is_a_sentence() -> None:
+    with pytest.raises(ImpastoError, match="not an endpoint"), Client("carrier-pigeon://coop"):
+        pass
+
+
+def _reason(path: Path) -> object:
+    with pytest.raises(ImpastoError) as caught:
+        probe(f"ipc://{path}")
+    assert caught.value.code is Code.UNREACHABLE
+    return caught.value.problem.details["reason"]

@@ -1,0 +1,158 @@
+"""The house rules that a machine can hold: which room may import which, and what each may know."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROTOCOL = ROOT / "protocol" / "impasto_protocol"
+DAEMON = ROOT / "daemon" / "impasto_daemon"
+PLUGIN = ROOT / "gimp_plugin" / "impasto"
+
+STANDARD = set(sys.stdlib_module_names)
+SUPERVISOR = ["supervisor", "router", "executor", "results", "worker", "painting", "link", "address"]
+
+MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
+    (
+        "the protocol knows msgpack alone",
+        [path for path in PROTOCOL.glob("*.py") if path.name != "zmq_client.py"],
+        {"msgpack", "impasto_protocol"},
+    ),
+    ("its client knows ZeroMQ", [PROTOCOL / "zmq_client.py"], {"zmq", "msgpack", "impasto_protocol"}),
+    (
+        "the engine is pure torch",
+        sorted((DAEMON / "engine").glob("*.py")),
+        {"torch", "torchvision", "numpy", "impasto_protocol", "impasto_daemon.engine"},
+    ),
+    ("recipes can be read without torch", [DAEMON / "engine" / "recipes.py"], {"impasto_protocol"}),
+    (
+        "whoever owns sockets and queues knows no torch",
+        [DAEMON / f"{name}.py" for name in SUPERVISOR],
+        {"zmq", "filelock", "platformdirs", "impasto_protocol", "impasto_daemon"},
+    ),
+    (
+        "the plug-in knows GIMP and the protocol",
+        sorted(PLUGIN.glob("*.py")),
+        {"gi", "impasto_protocol", "zmq", "msgpack", *(path.stem for path in PLUGIN.glob("*.py"))},
+    ),
+]
+
+
+OUR_MODULES = {
+    ".".join(path.relative_to(room.parent).with_suffix("").parts)
+    for room in (PROTOCOL, DAEMON)
+    for path in room.rglob("*.py")
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that this file names in an import, relative ones by their full names."""
+    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[1:-1])
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            # `from . import painter` imports a module as well.
+            parts = {f"{module}.{alias.name}" for alias in node.names} & OUR_MODULES
+            found |= parts or {module}
+    return found
+
+
+@pytest.mark.parametrize(("rule", "files", "allowed"), MAY_IMPORT, ids=[rule for rule, _, _ in MAY_IMPORT])
+def test_imports_point_one_way(rule: str, files: list[Path], allowed: set[str]) -> None:
+    assert files, "the rule speaks of files that are there"
+    for path in files:
+        for name in imports(path):
+            known = name.split(".")[0] in STANDARD or any(name == a or name.startswith(f"{a}.") for a in allowed)
+            assert known, f"{path.relative_to(ROOT)} imports {name}: {rule}"
+
+
+OWNS_THE_DEVICE = {"painter", "tensors", "device"}
+"""Modules of the daemon that know torch, beside the engine: the worker alone loads them, by name."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in DAEMON.rglob("*.py") if p.stem not in OWNS_THE_DEVICE and p.parent.name != "engine"],
+    ids=lambda path: path.stem,
+)
+def test_nobody_but_the_painter_knows_the_engine(path: Path) -> None:
+    torchless = {"impasto_daemon.engine.recipes"}
+    known = imports(path)
+    assert not known & {f"impasto_daemon.{name}" for name in OWNS_THE_DEVICE}
+    assert {n for n in known if n.startswith("impasto_daemon.engine")} <= torchless
+
+
+def test_the_test_of_imports_sees_every_form_of_them(tmp_path: Path) -> None:
+    assert "impasto_daemon.weights" in imports(DAEMON / "painter.py"), "from . import weights"
+    assert "impasto_daemon.engine.stylize" in imports(DAEMON / "painter.py"), "from .engine import stylize"
+    assert "impasto_daemon.executor" in imports(DAEMON / "supervisor.py"), "from .executor import Executor"
+
+
+@pytest.mark.parametrize(
+    ("module", "not_loaded"),
+    [
+        ("impasto_protocol.server_core", {"zmq", "torch", "PIL", "numpy"}),
+        ("impasto_protocol.codec", {"zmq", "torch", "PIL", "numpy"}),
+        ("impasto_protocol.zmq_client", {"torch", "PIL", "numpy"}),
+        ("impasto_daemon.supervisor", {"torch", "torchvision", "numpy"}),
+        ("impasto_daemon.worker", {"torch", "torchvision", "numpy"}),
+        ("impasto_daemon.cli", {"torch", "torchvision", "numpy"}),
+        ("impasto_daemon.engine.recipes", {"torch", "torchvision", "numpy", "zmq"}),
+    ],
+)
+def test_importing_a_room_does_not_load_what_it_must_not_know(module: str, not_loaded: set[str]) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert module in loaded
+    assert not not_loaded & set(loaded)
+
+
+def test_every_module_opens_by_saying_what_it_is_for() -> None:
+    files = [
+        path for room in (PROTOCOL, DAEMON, PLUGIN) for path in room.rglob("*.py") if "__pycache__" not in path.parts
+    ]
+    assert len(files) > 30
+    for path in files:
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
+
+
+def test_the_light_install_has_no_torch() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    light = " ".join(project["dependencies"])
+    assert "torch" not in light and "numpy" not in light
+    assert {"torch", "torchvision"} <= {name.split(">")[0] for name in project["optional-dependencies"]["daemon"]}
+
+
+def test_every_dependency_earns_its_line() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {
+        line.split("`")[1]
+        for line in (ROOT / "docs" / "dependencies.md").read_text().splitlines()
+        if line.startswith("| `")
+    }
+    needed = [*project["dependencies"], *(n for extra in project["optional-dependencies"].values() for n in extra)]
+    assert {name.split(">")[0].split("=")[0].split("~")[0] for name in needed} == named
+
+
+def test_every_error_code_is_explained() -> None:
+    from impasto_protocol.errors import RETRYABLE, Code
+
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    spec = (ROOT / "protocol" / "SPEC.md").read_text(encoding="utf-8").split("## 9. Errors")[1].split("## 10.")[0]
+    local = {Code.UNREACHABLE, Code.DAEMON_LOST, Code.TIMED_OUT}
+    rows = {line for line in spec.splitlines() if line.startswith("| `")}
+    for code in Code:
+        assert f"`{code.value}`" in text, f"docs/troubleshooting.md does not explain {code.value}"
+        named = [row for row in rows if f"`{code.value}`" in row.split("|")[1]]
+        assert bool(named) != (code in local)
+        assert not named or (code in RETRYABLE) == ("yes" in named[0].split("|")[3])
