@@ -88,7 +88,8 @@ class Gimp:
         """Whether these programs are where GIMP is."""
         if self.root is None:
             return all(shutil.which(program) for program in programs)
-        return all((self.root / "usr/bin" / program).exists() for program in programs)
+        # Not exists(): Debian's `import` is a link to /etc/alternatives, which is another folder outside the root.
+        return all(os.path.lexists(self.root / "usr/bin" / program) for program in programs)
 
     def command(self, argv: Sequence[str | Path], folder: Path) -> list[str]:
         """A command line that runs argv where GIMP is, with `folder` within reach."""

@@ -87,8 +87,9 @@ class Window:
     def do(self, script: str) -> None:
         """Have GIMP run a line of Python while it does whatever it does."""
         order = self.studio.folder / "watch.do"
-        order.with_suffix(".new").write_text(script)
-        order.with_suffix(".new").replace(order)
+        fresh = self.studio.folder / "order.new"  # the watch has a fresh file of its own: never one name for both
+        fresh.write_text(script)
+        fresh.replace(order)
         assert patiently(lambda: not order.exists()), f"GIMP did not do {script!r}"
 
     def screenshot(self, path: Path, window: str = "root") -> Path:
