@@ -10,20 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Optional, Union
+from typing import Any, ClassVar, Optional, TypeVar, Union
 
 from . import schema
 from .errors import Code, Problem
 from .jobstate import State
 from .limits import NAME, SETTING, SETTINGS, TEXT
-from .picture import Picture
-from .request import DEFAULT_MAX_SIZE, DEFAULT_RECIPE, DEFAULT_STRENGTH, Request, Scalar, Style
+from .picture import COLOUR, MASK, Picture
+from .request import (
+    DEFAULT_MAX_SIZE,
+    DEFAULT_RECIPE,
+    DEFAULT_STRENGTH,
+    Request,
+    Scalar,
+    Style,
+    same_proportions,
+)
 from .schema import wire
+
+T = TypeVar("T")
 
 VERSION = 1
 """The protocol's major version: a breaking change makes it 2."""
 
-FEATURES = frozenset({"previews", "detach"})
+FEATURES = frozenset({"previews", "detach", "masks", "resume"})
 """What this implementation can do beyond the core of the protocol; used only where both sides named it."""
 
 
@@ -46,7 +56,9 @@ class Hello:
 class Submit:
     """Paint. `job` is a name the client made; sending the same again is harmless and answers the job's state.
 
-    `pictures`: the content, then the styles. `style_weights`: one a style, or none at all for equal ones.
+    `pictures`: the content, the styles, the masks of those styles that have one, the mask of the content if it has
+    one. `style_weights`: one a style, or none at all for equal ones. `style_masks`: whether each style has a mask,
+    or none at all where none has. `resume`: an earlier job to go on from, or nothing.
     `digests`: SHA-256 of each picture, or none at all: then the daemon has to read them all to know them again.
     `preview`: longest side of the previews wanted, 0 for none. `detach`: go on when the client goes away.
     """
@@ -63,6 +75,9 @@ class Submit:
     digests: tuple[str, ...] = wire(schema.list_of(schema.text(NAME)), ())
     preview: int = wire(schema.integer(0, 4096), 0)
     detach: bool = wire(schema.flag, False)
+    style_masks: tuple[bool, ...] = wire(schema.list_of(schema.flag), ())
+    content_mask: bool = wire(schema.flag, False)
+    resume: str = wire(schema.name_or_nothing, "")
     pictures: tuple[Picture, ...] = field(default=())
 
     @classmethod
@@ -79,30 +94,64 @@ class Submit:
             digests=tuple(picture.sha256() for picture in request.pictures),
             preview=preview,
             detach=detach,
+            style_masks=tuple(style.mask is not None for style in request.styles) if request.masks else (),
+            content_mask=request.content_mask is not None,
+            resume=request.resume,
             pictures=request.pictures,
         )
 
     def request(self) -> Request:
-        """What is asked for. Raises ProtocolError where pictures and weights do not fit together."""
-        content, styles = self.pictures[:1], self.pictures[1:]
-        if not content or not styles:
-            raise schema.bad("pictures", "must be the content and at least one style")
-        weights = self.style_weights or (1.0,) * len(styles)
-        if len(weights) != len(styles):
-            raise schema.bad("style_weights", f"must be one a style: {len(weights)} for {len(styles)} styles")
+        """What is asked for. Raises ProtocolError where pictures, weights and masks do not fit together."""
+        count = len(self.pictures) - 1 - sum(self.style_masks) - self.content_mask
+        if count < 1:
+            raise schema.bad("pictures", "must be the content, at least one style, and each mask that is announced")
+        weights = _one_a_style("style_weights", self.style_weights, count, 1.0)
+        masked = _one_a_style("style_masks", self.style_masks, count, False)
         if not sum(weights) > 0:
             raise schema.bad("style_weights", "must not all be zero")
         if self.digests and len(self.digests) != len(self.pictures):
             raise schema.bad("digests", f"must be one a picture: {len(self.digests)} for {len(self.pictures)} pictures")
+        if self.resume == self.job:
+            raise schema.bad("resume", "must name an earlier job, not the job itself")
+        self._check_channels(count)
+        content, styles, masks = self.pictures[0], self.pictures[1 : count + 1], iter(self.pictures[count + 1 :])
         return Request(
-            content=content[0],
-            styles=tuple(Style(picture, weight) for picture, weight in zip(styles, weights)),
+            content=content,
+            styles=tuple(
+                Style(picture, weight, next(masks) if has_mask else None)
+                for picture, weight, has_mask in zip(styles, weights, masked)
+            ),
             recipe=self.recipe,
             strength=self.strength,
             max_size=self.max_size,
             seed=self.seed,
             settings=self.settings,
+            content_mask=next(masks) if self.content_mask else None,
+            resume=self.resume,
         )
+
+    def _check_channels(self, styles: int) -> None:
+        """Whether colour is where colour belongs, and grey of the content's proportions where masks do."""
+        content = self.pictures[0]
+        for place, picture in enumerate(self.pictures):
+            where, mask = f"pictures[{place}]", place > styles
+            if mask and picture.channels not in MASK:
+                raise schema.bad(where, f"is a mask and must have 1 channel, not {picture.channels}")
+            if not mask and picture.channels not in COLOUR:
+                raise schema.bad(where, f"is no mask and must have 3 or 4 channels, not {picture.channels}")
+            if mask and not same_proportions(picture, content):
+                raise schema.bad(
+                    where,
+                    f"is a mask and must have the content's proportions: it is {picture.width}×{picture.height} "
+                    f"and the content {content.width}×{content.height}",
+                )
+
+
+def _one_a_style(name: str, values: tuple[T, ...], styles: int, default: T) -> tuple[T, ...]:
+    """The values, or the default for each style where there are none. Raises ProtocolError for another number."""
+    if values and len(values) != styles:
+        raise schema.bad(name, f"must be one a style: {len(values)} for {styles} styles")
+    return values or (default,) * styles
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,12 @@ SAMPLE_BYTES = {"u8": 1, "u16": 2, "f32": 4}
 """Sample types: unsigned integers from 0 to their maximum, or IEEE floats with 0 for black and 1 for white.
 Samples of more than one byte are little-endian."""
 
-CHANNELS = {3: "RGB", 4: "RGBA"}
-"""Channels by their number. Alpha is straight (not premultiplied)."""
+CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}
+"""Channels by their number. Alpha is straight (not premultiplied). Grey is for masks alone."""
+COLOUR = (3, 4)
+"""The numbers of channels that content, styles, previews and results may have."""
+MASK = (1,)
+"""The number of channels of a mask. Its samples are coverage: 0 for none, white for all, linear between."""
 
 SRGB = "srgb"
 """The one colour space of version 1: sRGB with its transfer curve (GIMP's R'G'B')."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Optional, Union
 
 from .picture import Picture
 
@@ -24,10 +24,16 @@ DEFAULT_MAX_SIZE = 1024
 
 @dataclass(frozen=True)
 class Style:
-    """A picture whose manner is wanted, and its share among several."""
+    """A picture whose manner is wanted, its share among several, and where.
+
+    picture: 3 channels or 4; what is transparent is no part of the style.
+    mask: one channel, in the content's proportions: white where in the content this style goes, black where not, and
+        anything between. The styles without one share what the masks leave over.
+    """
 
     picture: Picture
     weight: float = 1.0
+    mask: Optional[Picture] = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Request:
         content's size.
     seed: for whatever is random in the recipe, 0 to 2³²−1.
     settings: fields of the recipe to override, by name.
+    content_mask: one channel, in the content's proportions: the strength is multiplied by it, so that black stays
+        the content.
+    resume: name of an earlier job of the same daemon to go on from, empty for a start from the beginning.
     """
 
     content: Picture
@@ -49,32 +58,65 @@ class Request:
     max_size: int = DEFAULT_MAX_SIZE
     seed: int = 0
     settings: Mapping[str, Scalar] = field(default_factory=dict)
+    content_mask: Optional[Picture] = None
+    resume: str = ""
+
+    @property
+    def masks(self) -> tuple[Picture, ...]:
+        """The masks there are: of the styles in their order, then of the content."""
+        found = (*(style.mask for style in self.styles), self.content_mask)
+        return tuple(mask for mask in found if mask is not None)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """The content, then the styles."""
-        return (self.content, *(style.picture for style in self.styles))
+        """In the order in which they travel: the content, the styles, the masks."""
+        return (self.content, *(style.picture for style in self.styles), *self.masks)
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What a daemon must have announced for this request to be understood."""
+        used = {"masks": bool(self.masks), "resume": bool(self.resume)}
+        return frozenset(feature for feature, needed in used.items() if needed)
 
     def describe(self, digests: Sequence[str] = ()) -> dict[str, object]:
         """The request as JSON-able data, each picture by its size and digest: for records and for comparing.
 
+        Masks and resumption are told of only where there are any: a request without them is described as ever.
+
         digests: SHA-256 of each of `pictures`, for who knows them already.
         """
-        content, *styles = digests or [picture.sha256() for picture in self.pictures]
-        return {
-            "content": {**self.content.describe(), "sha256": content},
-            "styles": [
-                {**style.picture.describe(), "sha256": digest, "weight": style.weight}
-                for style, digest in zip(self.styles, styles)
-            ],
+        told = iter(digests or [picture.sha256() for picture in self.pictures])
+
+        def facts(picture: Picture) -> dict[str, object]:
+            return {**picture.describe(), "sha256": next(told)}
+
+        content = facts(self.content)
+        styles = [{**facts(style.picture), "weight": style.weight} for style in self.styles]
+        for style, described in zip(self.styles, styles):
+            if style.mask is not None:
+                described["mask"] = facts(style.mask)
+        description: dict[str, object] = {
+            "content": content,
+            "styles": styles,
             "recipe": self.recipe,
             "strength": self.strength,
             "max_size": self.max_size,
             "seed": self.seed,
             "settings": dict(self.settings),
         }
+        if self.content_mask is not None:
+            description["content_mask"] = facts(self.content_mask)
+        if self.resume:
+            description["resume"] = self.resume
+        return description
 
     def digest(self, digests: Sequence[str] = ()) -> str:
         """SHA-256 over everything: two requests with one digest are the same request. digests: as in `describe`."""
         text = json.dumps(self.describe(digests), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def same_proportions(mask: Picture, content: Picture) -> bool:
+    """Whether a mask, made larger or smaller, covers the content to within one pixel of either."""
+    difference = abs(mask.width * content.height - mask.height * content.width)
+    return difference <= max(mask.width, mask.height, content.width, content.height)
