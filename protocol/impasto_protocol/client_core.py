@@ -15,11 +15,15 @@ from typing import Optional, Union
 from . import messages
 from .errors import Code, ImpastoError, Problem
 from .limits import Limits
+from .request import Request
 
 RECONNECT = 3.0
 """Seconds that a broken connection has to come back."""
 SLOWEST_LINK = 1_000_000
 """Bytes a second: while a large message may be under way, the daemon's silence is not an absence."""
+
+LACKING = {"masks": "masks", "resume": "way to go on from an earlier job"}
+"""What a daemon that did not announce a feature does not know."""
 
 
 class Phase(str, Enum):
@@ -100,6 +104,17 @@ class ClientCore:
     def start(self, now: float) -> list[Action]:
         """Say hello."""
         return [self._greet(now)]
+
+    def check(self, request: Request) -> None:
+        """Whether the daemon that said welcome understands this. Raises ImpastoError."""
+        known = self.welcome.features if self.welcome else ()
+        for feature in sorted(request.features.difference(known)):
+            raise ImpastoError(
+                Code.VERSION_MISMATCH,
+                f"This daemon is older than this client and knows no {LACKING[feature]}. Update Impasto where the "
+                "daemon runs.",
+                feature=feature,
+            )
 
     def request(self, message: messages.ClientMessage, now: float) -> messages.ClientMessage:
         """The message with a number of its own, ready to be sent."""

@@ -20,7 +20,7 @@ from . import schema
 from .errors import Code, ProtocolError
 from .limits import HEADER_BYTES, HEADER_ITEMS, PICTURES, TEXT, Limits
 from .messages import MESSAGES, VERSION, Message, Unknown
-from .picture import CHANNELS, SAMPLE_BYTES, SRGB, Buffer, Picture
+from .picture import SAMPLE_BYTES, SRGB, Buffer, Picture
 
 MAGIC = b"IMPASTO" + bytes([VERSION])
 
@@ -32,6 +32,8 @@ def encode(message: Message) -> list[Buffer]:
     """
     pictures: Sequence[Picture] = getattr(message, "pictures", ())
     header: dict[str, object] = {"type": message.TYPE}
+    for i, picture in enumerate(pictures):
+        _check_channels(picture.channels, _channels_of(type(message)), f"pictures[{i}]")
     for f in fields(message):
         if "reader" in f.metadata:
             header[f.name] = _plain(f.metadata["reader"](getattr(message, f.name), f.name))
@@ -80,7 +82,8 @@ def check_frames(sizes: Sequence[int], limits: Limits) -> None:
 def check_limit(limit: str, value: int, allowed: int) -> None:
     """Raises ProtocolError(TOO_LARGE) where value is over what is allowed."""
     if value > allowed:
-        sentence = f"{limit.replace('_', ' ')}: {value:,} is more than the {allowed:,} that this daemon accepts"
+        what = {"pictures": "pictures, masks among them"}.get(limit, limit.replace("_", " "))
+        sentence = f"{what}: {value:,} is more than the {allowed:,} that this daemon accepts"
         raise ProtocolError(Code.TOO_LARGE, sentence, limit=limit, value=value, allowed=allowed)
 
 
@@ -125,16 +128,17 @@ def _build(kind: type[Any], header: Mapping[str, Any], frames: Sequence[Buffer],
     described = schema.list_of(schema.map_of(schema.plain), PICTURES)(header.get("pictures", ()), "pictures")
     if len(described) != len(frames):
         raise schema.bad("pictures", f"describes {len(described)} pixel frames where {len(frames)} came")
-    if "pictures" in {f.name for f in fields(kind)}:
+    if channels := _channels_of(kind):
         values["pictures"] = tuple(
-            _picture(facts, frame, f"pictures[{i}]", limits) for i, (facts, frame) in enumerate(zip(described, frames))
+            _picture(facts, frame, f"pictures[{i}]", channels, limits)
+            for i, (facts, frame) in enumerate(zip(described, frames))
         )
     elif frames:
         raise schema.bad("pictures", f"do not belong to {kind.TYPE}")
     return kind(**values)
 
 
-def _picture(facts: Mapping[str, Any], frame: Buffer, where: str, limits: Limits) -> Picture:
+def _picture(facts: Mapping[str, Any], frame: Buffer, where: str, allowed: Sequence[int], limits: Limits) -> Picture:
     def read(key: str, reader: schema.Reader) -> Any:
         return reader(facts.get(key), f"{where}.{key}")
 
@@ -142,8 +146,7 @@ def _picture(facts: Mapping[str, Any], frame: Buffer, where: str, limits: Limits
     channels, dtype = read("channels", schema.integer(1, 4)), read("dtype", schema.text())
     check_limit("side", max(width, height), limits.side)
     check_limit("pixels", width * height, limits.pixels)
-    if channels not in CHANNELS:
-        raise schema.bad(f"{where}.channels", f"must be one of {', '.join(map(str, CHANNELS))}, not {channels}")
+    _check_channels(channels, allowed, where)
     if dtype not in SAMPLE_BYTES:
         raise schema.bad(f"{where}.dtype", f"must be one of {', '.join(SAMPLE_BYTES)}, not {schema.told(dtype)}")
     if facts.get("space", SRGB) != SRGB:
@@ -153,6 +156,16 @@ def _picture(facts: Mapping[str, Any], frame: Buffer, where: str, limits: Limits
     if not expected == told == came:
         raise schema.bad(f"{where}.bytes", f"must be {expected}, and so must the frame: {told} is said and {came} came")
     return Picture(width, height, channels, dtype, frame)
+
+
+def _channels_of(kind: type[Any]) -> tuple[int, ...]:
+    """The numbers of channels that pictures of such a message may have; none where it has no pictures."""
+    return next((f.metadata["channels"] for f in fields(kind) if "channels" in f.metadata), ())
+
+
+def _check_channels(channels: int, allowed: Sequence[int], where: str) -> None:
+    if channels not in allowed:
+        raise schema.bad(f"{where}.channels", f"must be one of {', '.join(map(str, sorted(allowed)))}, not {channels}")
 
 
 def _plain(value: object) -> object:

@@ -21,9 +21,12 @@ NAME = 64
 SETTINGS = 64
 """Settings of one request."""
 SETTING = 256
-"""Characters of a setting that is a text: they come back in the record, and must fit into a header with it."""
+"""Characters of a setting that is a text."""
+SETTINGS_BYTES = 24 * 1024
+"""Names and texts of one request's settings together, in UTF-8: they come back in the record, and must fit into a
+header with it."""
 PICTURES = 16
-"""Pixel frames of one message: the content and the styles."""
+"""Pixel frames of one message: the content, the styles and the masks."""
 
 
 @dataclass(frozen=True)

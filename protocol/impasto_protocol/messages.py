@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Optional, TypeVar, Union
 from . import schema
 from .errors import Code, Problem
 from .jobstate import State
-from .limits import NAME, SETTING, SETTINGS, TEXT
+from .limits import NAME, SETTING, SETTINGS, SETTINGS_BYTES, TEXT
 from .picture import COLOUR, MASK, Picture
 from .request import (
     DEFAULT_MAX_SIZE,
@@ -35,6 +35,11 @@ VERSION = 1
 
 FEATURES = frozenset({"previews", "detach", "masks", "resume"})
 """What this implementation can do beyond the core of the protocol; used only where both sides named it."""
+
+
+def _pixels(channels: tuple[int, ...]) -> Any:
+    """The pixel frames of a message, each with one of these numbers of channels."""
+    return field(default=(), metadata={"channels": channels})
 
 
 # From client to daemon ------------------------------------------------------------------------------------
@@ -71,14 +76,16 @@ class Submit:
     max_size: int = wire(schema.integer(0, 2**31 - 1), DEFAULT_MAX_SIZE)
     seed: int = wire(schema.integer(0, 2**32 - 1), 0)
     style_weights: tuple[float, ...] = wire(schema.list_of(schema.number(0, 1e6)), ())
-    settings: Mapping[str, Scalar] = wire(schema.map_of(schema.scalar(SETTING), SETTINGS, schema.name), {})
+    settings: Mapping[str, Scalar] = wire(
+        schema.light(schema.map_of(schema.scalar(SETTING), SETTINGS, schema.name), SETTINGS_BYTES), {}
+    )
     digests: tuple[str, ...] = wire(schema.list_of(schema.text(NAME)), ())
     preview: int = wire(schema.integer(0, 4096), 0)
     detach: bool = wire(schema.flag, False)
     style_masks: tuple[bool, ...] = wire(schema.list_of(schema.flag), ())
     content_mask: bool = wire(schema.flag, False)
     resume: str = wire(schema.name_or_nothing, "")
-    pictures: tuple[Picture, ...] = field(default=())
+    pictures: tuple[Picture, ...] = _pixels((*COLOUR, *MASK))
 
     @classmethod
     def of(cls, request: Request, job: str, *, id: int, preview: int = 0, detach: bool = False) -> Submit:
@@ -263,7 +270,7 @@ class Preview:
     TYPE: ClassVar[str] = "preview"
     job: str = wire(schema.name)
     step: int = wire(schema.integer(), 0)
-    pictures: tuple[Picture, ...] = field(default=())
+    pictures: tuple[Picture, ...] = _pixels(COLOUR)
 
 
 @dataclass(frozen=True)
@@ -274,7 +281,7 @@ class Result:
     job: str = wire(schema.name)
     re: int = wire(schema.integer(), 0)
     record: Mapping[str, Any] = wire(schema.map_of(schema.plain), {})
-    pictures: tuple[Picture, ...] = field(default=())
+    pictures: tuple[Picture, ...] = _pixels(COLOUR)
 
 
 @dataclass(frozen=True)

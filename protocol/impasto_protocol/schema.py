@@ -86,6 +86,10 @@ def text(longest: int = TEXT) -> Reader:
             raise bad(name, "must be a text")
         if len(value) > longest:
             raise bad(name, f"must have at most {longest} characters, not {len(value)}")
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # halves of characters, such as Python makes of bytes that are no text
+            raise bad(name, "must be a text that UTF-8 can hold") from None
         return value
 
     return read
@@ -127,6 +131,19 @@ def map_of(reader: Reader, longest: int = HEADER_ITEMS, key: Reader | None = Non
         if not all(isinstance(key, str) for key in value):
             raise bad(name, "must have texts for keys")
         return {(key(k, name) if key else k): reader(item, f"{name}.{k}") for k, item in value.items()}
+
+    return read
+
+
+def light(reader: Reader, most: int) -> Reader:
+    """A map read by `reader`, whose keys and texts have at most `most` bytes in UTF-8 all together."""
+
+    def read(value: object, name: str) -> Mapping[str, Any]:
+        checked: Mapping[str, Any] = reader(value, name)
+        size = sum(len(part.encode()) for entry in checked.items() for part in entry if isinstance(part, str))
+        if size > most:
+            raise bad(name, f"must have at most {most:,} bytes of names and texts, not {size:,}")
+        return checked
 
     return read
 

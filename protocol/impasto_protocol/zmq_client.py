@@ -126,9 +126,13 @@ class Client:
     def submit(
         self, request: Request, *, job: Optional[str] = None, preview: int = 0, detach: bool = False
     ) -> messages.Accepted:
-        """Hand in a job. `job`: its name, made up when None; the same name and request again is harmless."""
+        """Hand in a job. `job`: its name, made up when None; the same name and request again is harmless.
+
+        What the daemon does not know or would refuse at a glance is refused before anything is sent.
+        """
+        self._core.check(request)
         message = messages.Submit.of(request, job or new_job_name(), id=1, preview=preview, detach=detach)
-        codec.check_limit("styles", len(request.styles), self._core.limits.styles)
+        codec.check_limit("styles", len(message.request().styles), self._core.limits.styles)
         return self._ask(message, messages.Accepted)
 
     def wait(
