@@ -13,8 +13,8 @@ import sys
 import torch
 from impasto_daemon import device
 from impasto_daemon.engine import recipes, stylize
-from impasto_daemon.engine.features import VGG19
-from impasto_daemon.weights import VGG19_SHAPES
+from impasto_daemon.engine.features import VGG
+from impasto_daemon.weights import SHAPES
 
 
 def peak() -> int:
@@ -26,12 +26,12 @@ def bytes_a_pixel(size: int) -> float:
     """Paint size × size pixels in this process."""
     device.keep_memory()  # as the daemon does
     state = {}
-    for number, outputs, inputs in VGG19_SHAPES[:8]:
+    for number, outputs, inputs in SHAPES["vgg19"][:8]:
         state[f"features.{number}.weight"] = torch.randn(outputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
         state[f"features.{number}.bias"] = torch.zeros(outputs)
     recipe = recipes.find("impasto")
     recipe = recipes.override(recipe, {"steps": recipe.history + 1})
-    network = VGG19(state).with_options(recipe.pooling, recipe.padding)
+    network = VGG("vgg19", state).with_options(recipe.pooling, recipe.padding)
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
     before = peak()
     for _ in stylize.paint(content, [(style, 1.0)], network, recipe):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from impasto_daemon.engine.features import CONVOLUTIONS, VGG19
+from impasto_daemon.engine.features import NETWORKS, VGG
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.engine.recipes import RECIPES
 from torch import Tensor
@@ -18,7 +18,8 @@ SIDE = 256
 def random_vgg19(deepest: str) -> dict[str, Tensor]:
     """A state dict in torchvision's names with random weights up to this layer: their time is that of real ones."""
     generator, state, channels, index = torch.Generator().manual_seed(0), {}, 3, 0
-    for name in CONVOLUTIONS[: CONVOLUTIONS.index(deepest) + 1]:
+    names = NETWORKS["vgg19"].convolutions
+    for name in names[: names.index(deepest) + 1]:
         block = int(name[4])
         if name.endswith("_1") and block > 1:
             index += 1  # the pooling before it
@@ -32,7 +33,7 @@ def random_vgg19(deepest: str) -> dict[str, Tensor]:
 def measure() -> list[Ratio]:
     """Ratios of the engine's overhead over its convolutions, forward and backward to the picture."""
     recipe = RECIPES["impasto"]
-    network = VGG19(random_vgg19("conv3_4")).with_options(recipe.pooling, recipe.padding)
+    network = VGG("vgg19", random_vgg19("conv3_4")).with_options(recipe.pooling, recipe.padding)
     content, style = torch.rand(1, 3, SIDE, SIDE), torch.rand(1, 3, SIDE, SIDE)
     objective = RecipeObjective(recipe, network, content, [(style, 1.0)])
     x = content.clone().requires_grad_()

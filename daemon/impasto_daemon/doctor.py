@@ -23,6 +23,7 @@ from impasto_protocol.zmq_client import Client
 
 from . import launch, plugin_install, service
 from .address import socket_path
+from .weights import DEFAULT, fetch_command
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
@@ -70,11 +71,11 @@ def python() -> Iterator[Finding]:
 # Torch and weights ------------------------------------------------------------------------------------------
 
 _ASK_TORCH = """
-import json, torch
+import dataclasses, json, torch
 from impasto_daemon import weights
 device = "cuda" if torch.cuda.is_available() else "cpu"
 name = torch.cuda.get_device_name() if device == "cuda" else ""
-rows = [(r.network, str(r.path), r.present) for r in weights.listing()]
+rows = [{**dataclasses.asdict(r), "path": str(r.path)} for r in weights.listing()]
 print(json.dumps({"version": torch.__version__, "device": device, "name": name, "weights": rows,
                   "cache": str(weights.cache_folder())}))
 """
@@ -128,14 +129,19 @@ def device(facts: dict[str, Any]) -> Iterator[Finding]:
 
 
 def weights(facts: dict[str, Any]) -> Iterator[Finding]:
-    """VGG19's weights, or the room for them."""
-    for network, path, present in facts["weights"]:
-        if present:
-            yield Finding("weights", OK, f"{network}: {path}")
-            continue
-        sentence = f"{network}: not here yet; without network too, the recipe impasto paints with wavelets instead"
-        yield Finding("weights", WARNING, sentence, "impasto weights fetch")
-        yield from room_for_weights(Path(facts["cache"]))
+    """Each network's weights, and the room for those that the default recipe needs."""
+    for row in facts["weights"]:
+        network, remedy = row["network"], fetch_command(row["network"])
+        if row["present"]:
+            yield Finding("weights", OK, f"{network}: {row['path']}")
+        elif row["damaged"]:
+            yield Finding("weights", WARNING, f"{network}: {row['path']} is damaged or partial", remedy)
+        elif network != DEFAULT:
+            yield Finding("weights", OK, f"{network}: not here, and needed by recipes with {network} alone ({remedy})")
+        else:
+            sentence = f"{network}: not here yet; without network too, the recipe impasto paints with wavelets instead"
+            yield Finding("weights", WARNING, sentence, remedy)
+            yield from room_for_weights(Path(facts["cache"]))
 
 
 def room_for_weights(cache: Path) -> Iterator[Finding]:

@@ -112,22 +112,6 @@ def private_daemon(*options: str, say: Say = _silent) -> Iterator[str]:
             _stop(process)
 
 
-def check_weights_path(path: Path) -> Path:
-    """The absolute path of a weights file that can be opened. Raises ImpastoError."""
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except FileNotFoundError:
-        raise _bad_weights(f"there is no weights file {path}: check the path") from None
-    except IsADirectoryError:
-        raise _bad_weights(f"{path} is a folder: name the weights file inside it") from None
-    except OSError as error:
-        raise _bad_weights(f"the weights file {path} cannot be read: {error.strerror}") from None
-    if empty:
-        raise _bad_weights(f"the weights file {path} is empty: copy it again")
-    return path.absolute()
-
-
 def log_path() -> Path:
     """The log of the daemons that commands started."""
     return platformdirs.user_state_path("impasto", appauthor=False) / "daemon.log"
@@ -218,10 +202,6 @@ def _tail(path: Path, begins: int) -> str:
 
 _LOG_HEAD = re.compile(r"\S+ \S+ [A-Z]+ [\w.]+: |impasto: ")
 """Before the sentence of a line: time, level and room, or the command's name."""
-
-
-def _bad_weights(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_WEIGHTS, sentence)
 
 
 def main(endpoint: str | None = None) -> int:

@@ -21,7 +21,7 @@ from torch import Tensor
 from . import device as devices
 from . import weights as weights_files
 from .engine import recipes, stylize
-from .engine.features import VGG19, Features
+from .engine.features import VGG, Features
 from .engine.recipes import Recipe
 from .engine.wavelets import Wavelets
 from .generators import Returning
@@ -49,7 +49,7 @@ class Painter:
 
     def __init__(self, device: str, weights: Path | None, offline: bool) -> None:
         self.device, self.weights_path, self.offline = device, weights, offline
-        self._network: VGG19 | None = None
+        self._network: VGG | None = None
         self._weights: dict[str, object] = {}
         self._gave_up: tuple[float, str] | None = None
 
@@ -111,13 +111,13 @@ class Painter:
         network.check((*asked.content_layers, *asked.style_layers))
         return asked, network.with_options(asked.pooling, asked.padding)
 
-    def _vgg19(self) -> Generator[Preparing, None, VGG19]:
+    def _vgg19(self) -> Generator[Preparing, None, VGG]:
         """VGG19 on the device: resident, or found, fetched, checked and loaded."""
         if self._network is None:
             path = self.weights_path or (yield from self._find_or_fetch())
             yield Preparing(f"Loading VGG19 from {path.name} …")
             state = weights_files.load(path, given=self.weights_path is not None)
-            self._network = VGG19(state, path.name, self.device)
+            self._network = VGG("vgg19", state, path.name, self.device)
             self._weights = {"file": path.name, "sha256": weights_files.sha256(path)}
             log.info("VGG19 loaded from %s to %s", path, self.device)
         return self._network

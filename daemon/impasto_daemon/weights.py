@@ -2,7 +2,7 @@
 
 They are looked for in this order: a path that was given; our cache; torch hub's cache; torchvision's download into
 our cache, with resume and checksum. The address is torchvision's own and stands nowhere in this project. Knows
-nothing of jobs or recipes; only `load` and `known` need torch or torchvision, and import them when called.
+nothing of jobs or recipes; what needs torch or torchvision imports them when called.
 """
 
 from __future__ import annotations
@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 MEBIBYTE = CHUNK = 1 << 20
 CONNECT_SECONDS = 8.0
 """Silence of the network after which it counts as absent."""
+
+SHAPES: Mapping[str, tuple[tuple[int, int, int], ...]] = {
+    "vgg19": (
+        (0, 64, 3), (2, 64, 64), (5, 128, 64), (7, 128, 128), (10, 256, 128), (12, 256, 256), (14, 256, 256),
+        (16, 256, 256), (19, 512, 256), (21, 512, 512), (23, 512, 512), (25, 512, 512), (28, 512, 512),
+        (30, 512, 512), (32, 512, 512), (34, 512, 512),
+    ),
+    "vgg16": (
+        (0, 64, 3), (2, 64, 64), (5, 128, 64), (7, 128, 128), (10, 256, 128), (12, 256, 256), (14, 256, 256),
+        (17, 512, 256), (19, 512, 512), (21, 512, 512), (24, 512, 512), (26, 512, 512), (28, 512, 512),
+    ),
+}  # fmt: skip
+"""For each network, torchvision's number of each convolution, its output and its input channels."""
+DEFAULT = "vgg19"
+"""The network that is meant where none is named."""
 
 
 @dataclass(frozen=True)
@@ -59,27 +74,37 @@ class Progress:
 
 @dataclass(frozen=True)
 class Listing:
-    """A row of `impasto weights`: what it is, where it is or would be put, its size in bytes (0: not here)."""
+    """A row of `impasto weights`: what it is, where it is or would be put, its size in bytes (0: not here).
+
+    present: a file of the right size is here (nobody has read it); damaged: one of another size is; partial: bytes
+    of a download that was broken off.
+    """
 
     network: str
     path: Path
     size: int
     sha256_prefix: str
     present: bool
+    damaged: bool
     partial: int
 
 
 def known() -> dict[str, Known]:
     """The weights each network can be had with, by network. Needs torchvision (raises MISSING_WEIGHTS without)."""
     try:
-        from torchvision.models import VGG19_Weights
+        from torchvision.models import VGG16_Weights, VGG19_Weights
     except ImportError:
         raise ImpastoError(
             Code.MISSING_WEIGHTS,
             "torchvision is not installed here. Type: pip install '.[daemon]' in Impasto's folder",
         ) from None
-    published = VGG19_Weights.IMAGENET1K_V1
-    return {"vgg19": Known("vgg19", published.url, float(published.meta.get("_file_size", 0.0)))}
+    published = {"vgg19": VGG19_Weights.IMAGENET1K_V1, "vgg16": VGG16_Weights.IMAGENET1K_V1}
+    return {name: Known(name, each.url, float(each.meta.get("_file_size", 0.0))) for name, each in published.items()}
+
+
+def fetch_command(network: str) -> str:
+    """What to type to have its weights."""
+    return "impasto weights fetch" if network == DEFAULT else f"impasto weights fetch {network}"
 
 
 def cache_folder() -> Path:
@@ -95,8 +120,9 @@ def places(item: Known) -> tuple[Path, ...]:
 
 
 def find(item: Known) -> Path | None:
-    """Its file, if it is on this machine; nothing is said of what is in it."""
-    return next((path for path in places(item) if path.is_file()), None)
+    """Its file, if it is on this machine, one of the right size before others; nobody has read it."""
+    here = [path for path in places(item) if path.is_file()]
+    return next((path for path in here if has_its_size(item, path)), here[0] if here else None)
 
 
 def find_sound(item: Known) -> Path | None:
@@ -107,13 +133,18 @@ def find_sound(item: Known) -> Path | None:
 def is_sound(item: Known, path: Path) -> bool:
     """Whether this is a file with the item's size and checksum."""
     try:
-        if not path.is_file():
-            return False
-        if item.mebibytes and abs(path.stat().st_size / MEBIBYTE - item.mebibytes) > 1e-3:
-            return False
-        return sha256(path).startswith(item.sha256_prefix)
+        return has_its_size(item, path) and sha256(path).startswith(item.sha256_prefix)
     except OSError:
         return False
+
+
+def has_its_size(item: Known, path: Path) -> bool:
+    """Whether this is a file of the item's size (any size will do where that is not known)."""
+    try:
+        size = path.stat().st_size / MEBIBYTE
+    except OSError:
+        return False
+    return path.is_file() and (not item.mebibytes or abs(size - item.mebibytes) <= 1e-3)
 
 
 def listing() -> list[Listing]:
@@ -122,10 +153,18 @@ def listing() -> list[Listing]:
     for item in known().values():
         here = find(item)
         path = here or cache_folder() / item.file
-        part = _partial(path)
-        size = path.stat().st_size if here else 0
-        partial = part.stat().st_size if part.exists() else 0
-        rows.append(Listing(item.network, path, size, item.sha256_prefix, here is not None, partial))
+        present = has_its_size(item, path)
+        rows.append(
+            Listing(
+                network=item.network,
+                path=path,
+                size=_size(path),
+                sha256_prefix=item.sha256_prefix,
+                present=present,
+                damaged=here is not None and not present,
+                partial=_size(_partial(path)),
+            )
+        )
     return rows
 
 
@@ -254,24 +293,45 @@ def _cannot_fetch(item: Known, path: Path, reason: OSError | http.client.HTTPExc
 # Loading.
 
 
-def load(path: Path, given: bool = True) -> dict[str, Tensor]:
+def check_weights_path(path: Path) -> Path:
+    """The absolute path of a weights file that can be opened; needs no torch. Raises ImpastoError(BAD_WEIGHTS)."""
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError:
+        raise _bad_weights(f"there is no weights file {path}: check the path") from None
+    except IsADirectoryError:
+        raise _bad_weights(f"{path} is a folder: name the weights file inside it") from None
+    except OSError as error:
+        raise _bad_weights(f"the weights file {path} cannot be read: {error.strerror}") from None
+    if empty:
+        raise _bad_weights(f"the weights file {path} is empty: copy it again")
+    return path.absolute()
+
+
+def _bad_weights(sentence: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_WEIGHTS, sentence)
+
+
+def load(path: Path, network: str = DEFAULT, given: bool = True) -> dict[str, Tensor]:
     """The convolutions (`features.N.weight`, `features.N.bias`) of a state dict with torchvision's names.
 
-    The file may hold any leading part of VGG19; all else in it (the classifier, layers after a gap) is left on the
-    disk. given: by the user, and not found in a cache, which decides what an error advises. Raises
+    The file may hold any leading part of the network; all else in it (the classifier, layers after a gap) is left on
+    the disk. given: by the user, and not found in a cache, which decides what an error advises. Raises
     ImpastoError(BAD_WEIGHTS) naming the file for whatever is wrong with it.
     """
     try:
-        return _convolutions(path)
+        return _convolutions(path, network)
     except _Unusable as reason:
-        raise _cannot_use(path, str(reason)) if given else damaged(path, str(reason)) from reason
+        why = str(reason)
+        raise (_cannot_use(path, why, network) if given else damaged(path, why, network)) from reason
 
 
 class _Unusable(Exception):
     """Why a file cannot be used as weights."""
 
 
-def _convolutions(path: Path) -> dict[str, Tensor]:
+def _convolutions(path: Path, network: str) -> dict[str, Tensor]:
     import torch
 
     try:
@@ -286,7 +346,7 @@ def _convolutions(path: Path) -> dict[str, Tensor]:
         found = _load_unmapped(path, reason)
     if not isinstance(found, Mapping):
         raise _Unusable("it holds no state dict")
-    return {name: value.detach().to(torch.float32, copy=True) for name, value in _leading(found).items()}
+    return {name: value.detach().to(torch.float32, copy=True) for name, value in _leading(found, network).items()}
 
 
 def _load_unmapped(path: Path, reason: Exception) -> object:
@@ -301,46 +361,48 @@ def _load_unmapped(path: Path, reason: Exception) -> object:
         raise _Unusable("it is damaged, or no PyTorch state dict") from again
 
 
-VGG19_SHAPES = (
-    (0, 64, 3), (2, 64, 64), (5, 128, 64), (7, 128, 128), (10, 256, 128), (12, 256, 256), (14, 256, 256),
-    (16, 256, 256), (19, 512, 256), (21, 512, 512), (23, 512, 512), (25, 512, 512), (28, 512, 512), (30, 512, 512),
-    (32, 512, 512), (34, 512, 512),
-)  # fmt: skip
-"""torchvision's number of each convolution of VGG19, its output and its input channels."""
-
-
-def _leading(state: Mapping[object, object]) -> dict[str, Tensor]:
-    """VGG19's convolutions from the first one on to the first that is not there: finite and of their shapes."""
+def _leading(state: Mapping[object, object], network: str) -> dict[str, Tensor]:
+    """The network's convolutions from the first one on to the first that is not there: finite and of their shapes."""
     import torch
 
+    title = network.upper()
     leading: dict[str, Tensor] = {}
-    for number, outputs, inputs in VGG19_SHAPES:
+    _refuse_another(state, network)
+    for number, outputs, inputs in SHAPES[network]:
         shapes = {f"features.{number}.weight": (outputs, inputs, 3, 3), f"features.{number}.bias": (outputs,)}
         if not shapes.keys() <= state.keys():
             break
         for name, shape in shapes.items():
             value = state[name]
             if not isinstance(value, torch.Tensor) or tuple(value.shape) != shape or not value.is_floating_point():
-                raise _Unusable(f"features.{number} is not that of VGG19")
+                raise _Unusable(f"features.{number} is not that of {title}")
             if not bool(value.isfinite().all()):
                 raise _Unusable(f"features.{number} holds values that are no numbers")
             leading[name] = value
     if not leading:
-        raise _Unusable("it does not hold features.0.weight and features.0.bias of torchvision's VGG19")
+        raise _Unusable(f"it does not hold features.0.weight and features.0.bias of torchvision's {title}")
     return leading
 
 
-def _cannot_use(path: Path, why: str) -> ImpastoError:
+def _refuse_another(state: Mapping[object, object], network: str) -> None:
+    """The first blocks of VGG16 and VGG19 have the same names and shapes; those that only one has tell them apart."""
+    own = {f"features.{number}.weight" for number, _, _ in SHAPES[network]}
+    for name in state:
+        if isinstance(name, str) and re.fullmatch(r"features\.\d+\.weight", name) and name not in own:
+            raise _Unusable(f"it is another network's: {network.upper()} has no {name}")
+
+
+def _cannot_use(path: Path, why: str, network: str) -> ImpastoError:
     return ImpastoError(
         Code.BAD_WEIGHTS,
-        f"{path} cannot be used as weights: {why}. Give a state dict of VGG19 with torchvision's names, or leave "
-        "--weights out.",
+        f"{path} cannot be used as weights: {why}. Give a state dict of {network.upper()} with torchvision's names, or "
+        "leave --weights out.",
         file=str(path),
     )
 
 
-def damaged(path: Path, why: str) -> ImpastoError:
+def damaged(path: Path, why: str, network: str = DEFAULT) -> ImpastoError:
     """The sentence for a file in a cache: nobody named it, and it can be had again."""
     return ImpastoError(
-        Code.BAD_WEIGHTS, f"{path} is damaged: {why}. `impasto weights fetch` repairs it.", file=str(path)
+        Code.BAD_WEIGHTS, f"{path} is damaged: {why}. `{fetch_command(network)}` repairs it.", file=str(path)
     )

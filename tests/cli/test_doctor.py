@@ -81,8 +81,13 @@ def test_torch_that_cannot_be_imported_is_a_problem(monkeypatch: pytest.MonkeyPa
     assert only("torch")[0] == PROBLEM
 
 
+def row(network: str, present: bool = False, damaged: bool = False) -> dict[str, object]:
+    """What torch's process says of a network's weights."""
+    return {"network": network, "path": f"/tmp/{network}.pth", "present": present, "damaged": damaged}
+
+
 def test_weights_that_are_missing_are_a_warning_and_a_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {**TORCH, "weights": [("vgg19", "/tmp/vgg19.pth", False)]}
+    facts = {**TORCH, "weights": [row("vgg19")]}
     monkeypatch.setattr(doctor, "ask_torch", lambda: facts)
     assert only("weights")[::2] == (WARNING, "impasto weights fetch")
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1_000_000})())
@@ -90,8 +95,21 @@ def test_weights_that_are_missing_are_a_warning_and_a_full_disk_is_a_problem(mon
 
 
 def test_weights_that_are_here_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "ask_torch", lambda: {**TORCH, "weights": [("vgg19", "/tmp/vgg19.pth", True)]})
+    monkeypatch.setattr(doctor, "ask_torch", lambda: {**TORCH, "weights": [row("vgg19", present=True)]})
     assert only("weights") == (OK, "vgg19: /tmp/vgg19.pth", "")
+
+
+def test_weights_that_are_damaged_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ask_torch", lambda: {**TORCH, "weights": [row("vgg16", damaged=True)]})
+    level, sentence, remedy = only("weights")
+    assert level == WARNING and "/tmp/vgg16.pth is damaged or partial" in sentence
+    assert remedy == "impasto weights fetch vgg16"
+
+
+def test_a_network_that_the_default_recipe_does_without_need_not_be_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ask_torch", lambda: {**TORCH, "weights": [row("vgg16")]})
+    level, sentence, _ = only("weights")
+    assert level == OK and "impasto weights fetch vgg16" in sentence
 
 
 def test_a_folder_that_others_can_enter_is_a_problem(healthy: House) -> None:
@@ -172,4 +190,4 @@ def test_the_service_is_looked_at(monkeypatch: pytest.MonkeyPatch, active: str, 
 def test_the_real_torch_is_asked_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     facts = doctor.ask_torch()
-    assert set(facts) == set(TORCH) and facts["weights"][0][0] == "vgg19"
+    assert set(facts) == set(TORCH) and facts["weights"][0]["network"] == "vgg19"

@@ -1,4 +1,4 @@
-"""`impasto weights fetch`: damaged files are repaired, and Ctrl-C loses nothing."""
+"""`impasto weights`: damaged files are told and repaired, and Ctrl-C loses nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -61,8 +62,8 @@ COMMAND = """
 import sys
 from impasto_daemon import weights
 from impasto_daemon.cli.app import impasto
-item = weights.Known("net", sys.argv.pop(1))
-weights.known = lambda: {"net": item}
+item = weights.Known("vgg19", sys.argv.pop(1))
+weights.known = lambda: {"vgg19": item}
 impasto()
 """
 
@@ -96,12 +97,28 @@ def test_ctrl_c_keeps_what_has_come_and_says_how_to_go_on(house: House, url: str
 
 def test_a_damaged_file_in_the_cache_is_repaired(house: House, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", house.environ["XDG_CACHE_HOME"])
-    monkeypatch.setattr(weights, "known", lambda: {"net": weights.Known("net", url)})
+    monkeypatch.setattr(weights, "known", lambda: {"vgg16": weights.Known("vgg16", url)})
     path = weights.cache_folder() / NAME
     path.parent.mkdir(parents=True)
     path.write_bytes(BODY[:-MEGABYTE])
     Slow.go_on.set()
     for expected in ("progress", "result"):
-        done = CliRunner().invoke(impasto, ["weights", "fetch", "--json"])
+        done = CliRunner().invoke(impasto, ["weights", "fetch", "vgg16", "--json"])
         events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
         assert events[0] == expected and events[-1] == "result" and path.read_bytes() == BODY
+
+
+def test_a_file_of_another_size_is_not_called_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = weights.Known("vgg16", f"https://example.org/{NAME}", len(BODY) / weights.MEBIBYTE)
+    monkeypatch.setattr(weights, "known", lambda: {"vgg16": item})
+    monkeypatch.setattr(weights, "places", lambda item: (tmp_path / NAME,))
+    (tmp_path / NAME).write_bytes(BODY[:-MEGABYTE])
+    shown = CliRunner().invoke(impasto, ["weights", "list"]).stdout
+    assert shown == f"vgg16  {tmp_path / NAME} (2 MB) is damaged or partial. Type: impasto weights fetch vgg16\n"
+    (tmp_path / NAME).write_bytes(BODY)
+    assert CliRunner().invoke(impasto, ["weights", "list"]).stdout == f"vgg16  {tmp_path / NAME} (3 MB)\n"
+
+
+def test_a_network_that_nobody_has_is_refused() -> None:
+    done = CliRunner().invoke(impasto, ["weights", "fetch", "vgg11"])
+    assert done.exit_code == 2 and "vgg19" in done.output

@@ -9,6 +9,8 @@ import io
 import os
 import resource
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +19,11 @@ from typing import IO
 import filelock
 import pytest
 import torch
+import torchvision
 from impasto_daemon import weights
 from impasto_protocol.errors import Code, ImpastoError
 
-from tests.engine.networks import random_vgg19
+from tests.engine.networks import random_vgg, random_vgg19
 
 BODY = hashlib.shake_256(b"weights").digest(3_300_000)
 NAME = f"net-{hashlib.sha256(BODY).hexdigest()[:8]}.pth"
@@ -240,10 +243,19 @@ def test_two_who_want_the_same_file_fetch_it_once(server: Server, tmp_path: Path
     assert server.asked == []
 
 
-def test_the_address_and_the_checksum_are_torchvision_s() -> None:
-    item = weights.known()["vgg19"]
-    assert 548 < item.mebibytes < 549
-    assert item.file.startswith("vgg19-") and len(item.sha256_prefix) == 8 and item.sha256_prefix in item.file
+@pytest.mark.parametrize(("network", "mebibytes"), [("vgg19", 548), ("vgg16", 527)])
+def test_the_address_the_size_and_the_checksum_are_torchvision_s(network: str, mebibytes: int) -> None:
+    item = weights.known()[network]
+    assert item.network == network and mebibytes < item.mebibytes < mebibytes + 1
+    assert item.file.startswith(f"{network}-") and len(item.sha256_prefix) == 8 and item.sha256_prefix in item.file
+
+
+@pytest.mark.parametrize("network", weights.SHAPES)
+def test_the_convolutions_are_torchvision_s(network: str) -> None:
+    with torch.device("meta"):
+        modules = enumerate(getattr(torchvision.models, network)().features)
+    convolutions = [(n, m.out_channels, m.in_channels) for n, m in modules if isinstance(m, torch.nn.Conv2d)]
+    assert weights.SHAPES[network] == tuple(convolutions) and weights.SHAPES.keys() == weights.known().keys()
 
 
 def test_weights_are_looked_for_in_our_cache_and_then_in_torch_hub_s(
@@ -251,7 +263,8 @@ def test_weights_are_looked_for_in_our_cache_and_then_in_torch_hub_s(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    item = weights.known()["vgg19"]
+    item = weights.Known("net", f"https://example.org/{NAME}", 5 / weights.MEBIBYTE)
+    monkeypatch.setattr(weights, "known", lambda: {"net": item})
     (row,) = weights.listing()
     assert weights.find(item) is None and not row.present and row.path.parent == weights.cache_folder()
     for path in reversed(weights.places(item)):
@@ -260,6 +273,22 @@ def test_weights_are_looked_for_in_our_cache_and_then_in_torch_hub_s(
         assert weights.find(item) == path
     (row,) = weights.listing()
     assert row.present and row.size == 5 and row.path == weights.cache_folder() / item.file
+
+
+def test_a_file_of_another_size_is_listed_as_damaged_unless_a_whole_one_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, hub_s = tmp_path / "ours" / NAME, tmp_path / "hub" / NAME
+    item = weights.Known("net", f"https://example.org/{NAME}", len(BODY) / weights.MEBIBYTE)
+    monkeypatch.setattr(weights, "places", lambda item: (ours, hub_s))
+    monkeypatch.setattr(weights, "known", lambda: {"net": item})
+    for path, content in ((ours, BODY[:-2000]), (hub_s, BODY)):
+        path.parent.mkdir()
+        (row,) = weights.listing()
+        assert not row.present and row.damaged == ours.exists()
+        path.write_bytes(content)
+    (row,) = weights.listing()
+    assert row == weights.Listing("net", hub_s, len(BODY), item.sha256_prefix, present=True, damaged=False, partial=0)
 
 
 # Loading.
@@ -312,6 +341,7 @@ def bad_files() -> dict[str, object]:
         "a list": [1, 2, 3],
         "a tensor": torch.zeros(3),
         "code": {"features.0.weight": Payload()},
+        "another network": {**good, "features.3.weight": torch.zeros(64, 64, 3, 3)},
         "other names": {"conv1.weight": torch.zeros(64, 3, 3, 3)},
         "no first layer": {name: value for name, value in good.items() if ".0." not in name},
         "another shape": {**good, "features.0.weight": torch.zeros(64, 3, 5, 5)},
@@ -319,6 +349,34 @@ def bad_files() -> dict[str, object]:
         "no tensors": {"features.0.weight": "hello", "features.0.bias": "you"},
         "nan": nan,
     }
+
+
+def test_what_a_file_must_hold_depends_on_the_network(tmp_path: Path) -> None:
+    for network, other in (("vgg16", "vgg19"), ("vgg19", "vgg16")):
+        torch.save(random_vgg(network, 8), tmp_path / "net.pth")
+        assert len(weights.load(tmp_path / "net.pth", network)) == 16
+        with pytest.raises(ImpastoError, match=f"{other.upper()} has no features") as caught:
+            weights.load(tmp_path / "net.pth", other)
+        assert caught.value.code is Code.BAD_WEIGHTS and f"Give a state dict of {other.upper()}" in str(caught.value)
+        with pytest.raises(ImpastoError, match=f"`{weights.fetch_command(other)}` repairs it"):
+            weights.load(tmp_path / "net.pth", other, given=False)
+
+
+def test_a_path_is_checked_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty.pth").touch()
+    for path, why in (("empty.pth", "is empty"), ("none.pth", "there is no weights file"), (".", "is a folder")):
+        with pytest.raises(ImpastoError, match=why) as caught:
+            weights.check_weights_path(tmp_path / path)
+        assert caught.value.code is Code.BAD_WEIGHTS
+    monkeypatch.chdir(tmp_path)
+    Path("some.pth").write_bytes(b"x")
+    assert weights.check_weights_path(Path("some.pth")) == tmp_path / "some.pth"
+
+
+def test_looking_at_paths_and_places_loads_no_torch() -> None:
+    code = "import sys, impasto_daemon.weights; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "torchvision", "numpy"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("kind", bad_files())

@@ -1,37 +1,63 @@
-"""Features: one interface, VGG19 true to torchvision, and wavelets that need no weights."""
+"""Features: one interface, VGG16 and VGG19 true to torchvision, and wavelets that need no weights."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from impasto_daemon.engine import features, wavelets
-from impasto_daemon.engine.features import VGG19
+from impasto_daemon.engine.features import NETWORKS, VGG
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_protocol.errors import Code, ImpastoError
+from torch import Tensor, nn
 
-from .networks import picture, random_vgg19
+from .networks import picture, random_vgg, random_vgg19
 
 
-def test_vgg19_gives_torchvision_s_activations() -> None:
-    state = random_vgg19()
+def torchvision_s(network: str, state: dict[str, Tensor]) -> nn.Sequential:
+    """torchvision's own network with these weights in its convolutions."""
     with torch.device("meta"):
-        network = torchvision.models.vgg19()
-    network.load_state_dict(state, strict=False, assign=True)
+        whole = getattr(torchvision.models, network)()
+    whole.load_state_dict(state, strict=False, assign=True)
+    assert isinstance(whole.features, nn.Sequential)
+    return whole.features
+
+
+@pytest.mark.parametrize(
+    ("network", "named"),
+    [
+        ("vgg19", {1: "conv1_1", 7: "conv2_2.linear", 8: "conv2_2", 35: "conv5_4"}),
+        ("vgg16", {1: "conv1_1", 7: "conv2_2.linear", 15: "conv3_3", 29: "conv5_3"}),
+    ],
+)
+def test_the_networks_give_torchvision_s_activations(network: str, named: dict[int, str]) -> None:
+    state = random_vgg(network)
     rgb = picture(40, 36)
     x = (rgb - torch.tensor(features.MEAN).view(1, 3, 1, 1)) / torch.tensor(features.STD).view(1, 3, 1, 1)
-    found = VGG19(state)(rgb, ["conv1_1", "conv2_2", "conv2_2.linear", "conv5_4"])
-    for number, module in enumerate(network.features):
-        if number == 36:
-            break
+    found = VGG(network, state)(rgb, list(named.values()))
+    for number, module in enumerate(torchvision_s(network, state)[: max(named) + 1]):
         x = module(x).clone()
-        name = {1: "conv1_1", 7: "conv2_2.linear", 8: "conv2_2", 35: "conv5_4"}.get(number)
-        if name:
-            torch.testing.assert_close(found[name], x, rtol=1e-4, atol=1e-5)
+        if number in named:
+            torch.testing.assert_close(found[named[number]], x, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_convolution_has_its_name(network: str) -> None:
+    with torch.device("meta"):
+        modules = next(NETWORKS[network].build().children())
+    blocks: list[int] = []
+    count = 0
+    for module in modules.children():
+        count += isinstance(module, nn.Conv2d)
+        if isinstance(module, nn.MaxPool2d):
+            blocks, count = [*blocks, count], 0
+    assert tuple(blocks) == NETWORKS[network].blocks
+    assert len(NETWORKS[network].layers) == 2 * sum(blocks)
 
 
 def test_only_what_is_wanted_is_computed_and_nothing_deeper() -> None:
-    network = VGG19(random_vgg19())
+    network = VGG("vgg19", random_vgg19())
     asked: list[object] = []
     for convolution in list(network.convolutions.values()):
         convolution.register_forward_pre_hook(lambda module, _: asked.append(module))
@@ -41,7 +67,7 @@ def test_only_what_is_wanted_is_computed_and_nothing_deeper() -> None:
 
 
 def test_average_pooling_and_replicate_padding_are_options_of_the_same_weights() -> None:
-    network = VGG19(random_vgg19(3))
+    network = VGG("vgg19", random_vgg19(3))
     other = network.with_options("average", "replicate")
     assert other.convolutions["conv1_1"] is network.convolutions["conv1_1"]
     rgb = torch.full((1, 3, 8, 8), 0.3)
@@ -51,14 +77,46 @@ def test_average_pooling_and_replicate_padding_are_options_of_the_same_weights()
     rgb = picture(8, 8)
     conv1_2 = other(rgb, ["conv1_2"])["conv1_2"]
     weight, bias = other.convolutions["conv2_1"].weight, other.convolutions["conv2_1"].bias
-    expected = torch.relu(
-        torch.nn.functional.conv2d(torch.nn.functional.avg_pool2d(conv1_2, 2), weight, bias, padding=1)
-    )
+    expected = torch.relu(F.conv2d(F.avg_pool2d(conv1_2, 2), weight, bias, padding=1))
     torch.testing.assert_close(other(rgb, ["conv2_1"])["conv2_1"], expected)
 
 
+def test_a_wrapping_network_sees_a_shifted_tile_as_the_same_tile_shifted() -> None:
+    state = {name: value.double() for name, value in random_vgg19(9).items()}
+    rgb = picture(48, 32).double()
+    wanted = ["conv1_1", "conv2_2.linear", "conv4_1"]
+    for pooling in ("max", "average"):
+        network = VGG("vgg19", state).with_options(pooling, "replicate", wrap=True)
+        still, moved = network(rgb, wanted), network(rgb.roll((16, 8), (2, 3)), wanted)
+        for name, steps in (("conv1_1", (16, 8)), ("conv2_2.linear", (8, 4)), ("conv4_1", (2, 1))):
+            torch.testing.assert_close(moved[name], still[name].roll(steps, (2, 3)))
+
+
+def test_a_wrapping_network_is_circular_in_every_convolution_and_loses_no_border() -> None:
+    state = random_vgg("vgg16", 5)
+    rgb = picture(37, 35)
+    x = (rgb - torch.tensor(features.MEAN).view(1, 3, 1, 1)) / torch.tensor(features.STD).view(1, 3, 1, 1)
+    for module in torchvision_s("vgg16", state)[:11]:
+        if isinstance(module, nn.Conv2d):
+            x = F.conv2d(F.pad(x, (1, 1, 1, 1), "circular"), module.weight, module.bias)
+        elif isinstance(module, nn.MaxPool2d):
+            x = F.max_pool2d(F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2), "circular"), 2)
+        else:
+            x = F.relu(x)
+    assert x.shape[2:] == (10, 9)
+    network = VGG("vgg16", state).with_options("max", "zero", wrap=True)
+    torch.testing.assert_close(network(rgb, ["conv3_1.linear"])["conv3_1.linear"], x, rtol=1e-4, atol=1e-5)
+
+
+def test_options_leave_the_network_as_it_was() -> None:
+    network, rgb = VGG("vgg19", random_vgg19(3)), picture(33, 33)
+    before = network(rgb, ["conv2_1"])["conv2_1"]
+    network.with_options("average", "replicate", wrap=True)
+    assert torch.equal(network(rgb, ["conv2_1"])["conv2_1"], before)
+
+
 def test_a_layer_that_the_weights_lack_is_named_with_the_file() -> None:
-    network = VGG19(random_vgg19(8), "three-blocks.pth")
+    network = VGG("vgg19", random_vgg19(8), "three-blocks.pth")
     with pytest.raises(ImpastoError) as caught:
         network(picture(32, 32), ["conv1_1", "conv4_2"])
     assert caught.value.code is Code.MISSING_LAYER
@@ -66,7 +124,14 @@ def test_a_layer_that_the_weights_lack_is_named_with_the_file() -> None:
     assert "conv4_2" in str(caught.value) and "three-blocks.pth" in str(caught.value) and "conv3_4" in str(caught.value)
 
 
-@pytest.mark.parametrize("network", [VGG19(random_vgg19(2)), Wavelets()], ids=["vgg19", "wavelets"])
+@pytest.mark.parametrize(("name", "code"), [("conv3_4", Code.BAD_REQUEST), ("conv3_3", Code.MISSING_LAYER)])
+def test_errors_name_the_network_that_paints(name: str, code: Code) -> None:
+    with pytest.raises(ImpastoError, match="VGG16") as caught:
+        VGG("vgg16", random_vgg("vgg16", 2))(picture(32, 32), [name])
+    assert caught.value.code is code and "VGG19" not in str(caught.value)
+
+
+@pytest.mark.parametrize("network", [VGG("vgg19", random_vgg19(2)), Wavelets()], ids=["vgg19", "wavelets"])
 def test_a_layer_that_nobody_has_gets_the_nearest_name(network: features.Features) -> None:
     with pytest.raises(ImpastoError) as caught:
         network(picture(32, 32), ["conv1-1"])

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from impasto_daemon.engine import losses, recipes, stylize
-from impasto_daemon.engine.features import VGG19, Features
+from impasto_daemon.engine.features import VGG, Features
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.engine.wavelets import Wavelets
 from torch import Tensor
@@ -54,7 +54,7 @@ def test_a_solid_content_does_not_keep_the_style_out() -> None:
 @pytest.mark.parametrize("style", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("recipe", ["impasto", "wavelets"])
 def test_solid_pictures_have_finite_losses_and_gradients(content: float, style: float, recipe: str) -> None:
-    features: Features = Wavelets() if recipe == "wavelets" else VGG19(random_vgg19(8))
+    features: Features = Wavelets() if recipe == "wavelets" else VGG("vgg19", random_vgg19(8))
     objective = RecipeObjective(recipes.find(recipe), features, solid(content), [(solid(style), 1.0)])
     for start in (solid(content), GRAINY):
         x = start.clone().requires_grad_()

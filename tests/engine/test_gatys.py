@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from impasto_daemon.engine import recipes
-from impasto_daemon.engine.features import BLOCKS, MEAN, STD, VGG19
+from impasto_daemon.engine.features import MEAN, NETWORKS, STD, VGG
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.engine.optimise import FIRST_STEP, LONGEST_STEP, descend
 from torch import Tensor
@@ -26,7 +26,7 @@ def plain_vgg19(state: Mapping[str, Tensor], rgb: Tensor) -> dict[str, Tensor]:
     """VGG19 with average pooling, layer after layer, in float64; names after ReLU."""
     x = (rgb - torch.tensor(MEAN).double().view(1, 3, 1, 1)) / torch.tensor(STD).double().view(1, 3, 1, 1)
     found, number = {}, 0
-    for block, count in enumerate(BLOCKS, 1):
+    for block, count in enumerate(NETWORKS["vgg19"].blocks, 1):
         for i in range(1, count + 1):
             weight, bias = state[f"features.{number}.weight"].double(), state[f"features.{number}.bias"].double()
             x = torch.clamp(F.conv2d(x, weight, bias, padding=1), min=0)
@@ -67,7 +67,7 @@ def test_its_objective_and_gradient_are_those_of_the_formula(
 ) -> None:
     state, content, style, other = scene
     recipe = recipes.find("gatys")
-    features = VGG19(state).with_options(recipe.pooling, recipe.padding)
+    features = VGG("vgg19", state).with_options(recipe.pooling, recipe.padding)
     objective = RecipeObjective(recipe, features, content, [(style, 1.0)])
     x = other.clone().requires_grad_()
     total = objective(x)["total"]
@@ -117,7 +117,7 @@ def test_its_first_steps_follow_a_plain_lbfgs(scene: tuple[dict[str, Tensor], Te
     state, content, style, other = scene
     recipe = recipes.find("gatys")
     double = {name: value.double() for name, value in state.items()}
-    features = VGG19(double).with_options(recipe.pooling, recipe.padding)
+    features = VGG("vgg19", double).with_options(recipe.pooling, recipe.padding)
     objective = RecipeObjective(recipe, features, content.double(), [(style.double(), 1.0)])
     walk = descend(objective, other.double(), 6, recipe.optimiser, recipe.learning_rate, recipe.history)
     totals = [iterate.losses["total"] for iterate in walk]

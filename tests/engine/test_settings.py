@@ -9,14 +9,14 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 from impasto_daemon.engine import recipes, stylize
-from impasto_daemon.engine.features import VGG19
+from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_protocol.errors import ImpastoError
 
 from .networks import picture, random_vgg19
 
-NETWORK = VGG19(random_vgg19(5))
+NETWORK = VGG("vgg19", random_vgg19(5))
 LAYERS = some.lists(
     some.sampled_from(
         [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 from impasto_daemon.engine import recipes, stylize
-from impasto_daemon.engine.features import VGG19, Features
+from impasto_daemon.engine.features import VGG, Features
 from impasto_daemon.engine.rasters import fill_hidden
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_protocol.errors import Code, ImpastoError
@@ -20,8 +20,8 @@ IMPASTO = recipes.override(recipes.find("impasto"), {"steps": "4,3"})
 
 
 @pytest.fixture(scope="module")
-def vgg19() -> VGG19:
-    return VGG19(random_vgg19(8)).with_options("average", "replicate")
+def vgg19() -> VGG:
+    return VGG("vgg19", random_vgg19(8)).with_options("average", "replicate")
 
 
 def painted(
@@ -56,7 +56,7 @@ def test_the_painting_has_exactly_the_content_s_size(size: tuple[int, int], chan
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_vgg19_takes_any_size_of_content_and_style(size: tuple[int, int], vgg19: VGG19) -> None:
+def test_vgg19_takes_any_size_of_content_and_style(size: tuple[int, int], vgg19: VGG) -> None:
     found, _ = painted(picture(size[0], size[1], 3, 1), [(picture(20, 30, seed=2), 1.0)], vgg19, IMPASTO, max_size=100)
     assert found.shape[-2:] == size and bool(found.isfinite().all())
     found, _ = painted(picture(40, 30, seed=1), [(picture(size[0], size[1], 3, 2), 1.0)], vgg19, IMPASTO)
@@ -93,7 +93,7 @@ def test_more_strength_means_less_content_and_100_none() -> None:
     assert all(step.losses["content"] == 0 for step in steps)
 
 
-def test_a_painting_is_nearer_to_its_style_than_the_content_was(vgg19: VGG19) -> None:
+def test_a_painting_is_nearer_to_its_style_than_the_content_was(vgg19: VGG) -> None:
     recipe = recipes.override(recipes.find("impasto"), {"steps": "30"})
     _, steps = painted(picture(48, 64, seed=1), [(picture(64, 64, seed=2), 1.0)], vgg19, recipe)
     assert steps[-1].losses["style"] < 0.2 * steps[0].losses["style"]
@@ -102,7 +102,8 @@ def test_a_painting_is_nearer_to_its_style_than_the_content_was(vgg19: VGG19) ->
 @pytest.mark.parametrize("recipe", ["wavelets", "impasto", "gatys"])
 def test_the_same_request_twice_gives_the_same_pixels_and_another_seed_others(recipe: str) -> None:
     settings = {"steps": "4,3", "noise": 0.1}
-    network = Wavelets() if recipe == "wavelets" else VGG19(random_vgg19(16)).with_options("average", "replicate")
+    vgg19 = VGG("vgg19", random_vgg19(16)).with_options("average", "replicate")
+    network = Wavelets() if recipe == "wavelets" else vgg19
     content, style = picture(50, 60, seed=1), picture(40, 40, seed=2)
     chosen = recipes.override(recipes.find(recipe), settings)
     first, _ = painted(content, [(style, 1.0)], network, chosen, seed=5)
@@ -159,7 +160,7 @@ def test_a_fully_transparent_picture_is_refused_with_a_sentence() -> None:
         painted(picture(8, 8), [(empty, 1.0)])
 
 
-def test_a_missing_layer_is_told_before_the_first_step(vgg19: VGG19) -> None:
+def test_a_missing_layer_is_told_before_the_first_step(vgg19: VGG) -> None:
     recipe = recipes.override(recipes.find("gatys"), {"steps": "3"})
     with pytest.raises(ImpastoError) as caught:
         next(stylize.paint(picture(32, 32), [(picture(32, 32), 1.0)], vgg19, recipe))

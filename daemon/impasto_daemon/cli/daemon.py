@@ -11,6 +11,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_daemon import launch
 from impasto_daemon.log import LEVELS
 from impasto_daemon.supervisor import Settings, run
+from impasto_daemon.weights import check_weights_path
 
 from . import options
 
@@ -45,7 +46,7 @@ def daemon(
     settings = Settings(
         endpoint=launch.usable_endpoint(endpoint),
         device=device,
-        weights=launch.check_weights_path(weights) if weights else None,
+        weights=check_weights_path(weights) if weights else None,
         offline=offline,
         idle_exit=idle_exit,
         worker_idle=worker_idle,

@@ -21,6 +21,7 @@ from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_RECIPE, DEFAULT_S
 from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
 
 from impasto_daemon import launch, pictures
+from impasto_daemon.weights import check_weights_path
 
 from . import options, recipes
 from .report import Report, duration, reporting
@@ -108,7 +109,7 @@ def stylize(
     if weights and endpoint:
         raise click.UsageError("--weights starts a daemon of its own, so it does not go with --endpoint.")
     pictures.check_destination(output)
-    where = Where(endpoint, launch.check_weights_path(weights) if weights else None)
+    where = Where(endpoint, check_weights_path(weights) if weights else None)
     with reporting(as_json) as report:
         request = Request(
             content=pictures.load(content, Limits(), report.note),

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from ..generators import Returning
-from ..weights import Known, Progress
+from ..weights import DEFAULT, SHAPES, Known, Listing, Progress, fetch_command
 from . import options
 from .report import LINE_EVERY
 
@@ -34,20 +34,31 @@ def list_weights(as_json: bool) -> None:
         click.echo(json.dumps([asdict(row) for row in rows], default=str))
         return
     for row in rows:
-        if row.present:
-            click.echo(f"{row.network}  {row.path} ({megabytes(row.size)})")
-        else:
-            begun = f"; {megabytes(row.partial)} of it are here" if row.partial else ""
-            click.echo(f"{row.network}  not here{begun}. Type: impasto weights fetch")
+        click.echo(f"{row.network}  {state(row)}")
+
+
+def state(row: Listing) -> str:
+    """Where a network's weights are, or what to type."""
+    size = megabytes(row.size)
+    if row.present:
+        return f"{row.path} ({size})"
+    if row.damaged:
+        return f"{row.path} ({size}) is damaged or partial. Type: {fetch_command(row.network)}"
+    begun = f"; {megabytes(row.partial)} of it are here" if row.partial else ""
+    return f"not here{begun}. Type: {fetch_command(row.network)}"
 
 
 @weights.command()
+@click.argument("networks", nargs=-1, metavar="[NETWORK]...", type=click.Choice(list(SHAPES)))
 @options.as_json
-def fetch(as_json: bool) -> None:
-    """Fetch the weights that are missing or damaged, going on where an earlier attempt stopped."""
+def fetch(networks: tuple[str, ...], as_json: bool) -> None:
+    """Fetch the weights of NETWORK (vgg19 or vgg16; vgg19 if none is named) where they are missing or damaged, going
+    on where an earlier attempt stopped."""
     from impasto_daemon import weights as store
 
-    for item in store.known().values():
+    known = store.known()
+    for network in networks or (DEFAULT,):
+        item = known[network]
         path = store.find_sound(item) or download(item, as_json)
         if as_json:
             click.echo(json.dumps({"event": "result", "network": item.network, "path": str(path)}))
@@ -64,7 +75,7 @@ def download(item: Known, as_json: bool) -> Path:
         try:
             show(steps, item.file, as_json)
         except KeyboardInterrupt:
-            click.echo("What has come so far is kept: `impasto weights fetch` goes on from there.", err=True)
+            click.echo(f"What has come so far is kept: `{fetch_command(item.network)}` goes on from there.", err=True)
             raise
         return steps.value
 

@@ -1,12 +1,13 @@
 """What the losses look at: networks behind one interface, `Features`.
 
-VGG19 is torchvision's own, its weights handed in as a state dict (possibly of the first layers alone); the
-weight-free one is in `wavelets`. Where weights come from is not known here.
+VGG16 and VGG19 are torchvision's own, their weights handed in as a state dict (possibly of the first layers alone);
+the weight-free one is in `wavelets`. Where weights come from is not known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -34,35 +35,72 @@ class Features(Protocol):
         """
 
 
-BLOCKS = (2, 2, 4, 4, 4)
-"""Convolutions in each block of VGG19 (Simonyan & Zisserman 2015, table 1, E)."""
+@dataclass(frozen=True)
+class Architecture:
+    """One of Simonyan & Zisserman's networks of 3×3 convolutions (2015, table 1), named as in torchvision.
 
-CONVOLUTIONS = tuple(f"conv{b}_{i}" for b, count in enumerate(BLOCKS, 1) for i in range(1, count + 1))
-"""VGG19's convolutions, shallow to deep. The bare name is the activation after ReLU; with `.linear` before it."""
+    blocks: convolutions before each pooling, shallow to deep; build: torchvision's constructor.
+    """
 
-LAYERS = (*CONVOLUTIONS, *(f"{name}.linear" for name in CONVOLUTIONS))
+    name: str
+    blocks: tuple[int, ...]
+    build: Callable[[], nn.Module]
+
+    @property
+    def title(self) -> str:
+        """The name as people write it."""
+        return self.name.upper()
+
+    @property
+    def convolutions(self) -> tuple[str, ...]:
+        """`convB_I`, shallow to deep: the I-th convolution of block B, both from 1."""
+        return tuple(f"conv{b}_{i}" for b, count in enumerate(self.blocks, 1) for i in range(1, count + 1))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """All that can be asked for: a convolution's bare name is its activation after ReLU; with `.linear` before
+        it."""
+        return (*self.convolutions, *(f"{name}.linear" for name in self.convolutions))
+
+
+NETWORKS = {
+    each.name: each
+    for each in (
+        Architecture("vgg16", (2, 2, 3, 3, 3), torchvision.models.vgg16),
+        Architecture("vgg19", (2, 2, 4, 4, 4), torchvision.models.vgg19),
+    )
+}
+"""Columns D and E of that table."""
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation of RGB in 0 to 1: what torchvision's weights expect to be removed."""
 
 
-class VGG19:
-    """torchvision's VGG19 up to where its weights go (features.N.weight and .bias, N in torchvision's numbering).
+class VGG:
+    """One of `NETWORKS` up to where its weights go (features.N.weight and .bias, N in torchvision's numbering).
 
-    state: any leading part of torchvision's state dict; origin: the weights' name, for errors.
+    architecture: it, or its name; state: any leading part of torchvision's state dict, of the precision (float32,
+    float64) that pictures will have; origin: the weights' name, for errors.
     """
 
     least = 32  # two pixels are left after four poolings
 
-    def __init__(self, state: Mapping[str, Tensor], origin: str = "the weights", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        architecture: Architecture | str,
+        state: Mapping[str, Tensor],
+        origin: str = "the weights",
+        device: str = "cpu",
+    ) -> None:
+        self.architecture = NETWORKS[architecture] if isinstance(architecture, str) else architecture
         self.origin = origin
         with torch.device("meta"):
-            network = torchvision.models.vgg19()
+            network = self.architecture.build()
         network.load_state_dict(dict(state), strict=False, assign=True)
-        convolutions = [module for module in network.features if isinstance(module, nn.Conv2d)]
+        modules = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
         self.convolutions: dict[str, nn.Conv2d] = {}
-        for name, module in zip(CONVOLUTIONS, convolutions):
+        for name, module in zip(self.architecture.convolutions, modules):
             if module.weight.is_meta or module.bias is None or module.bias.is_meta:
                 break
             module.requires_grad_(False)
@@ -70,13 +108,17 @@ class VGG19:
         some = next(iter(self.convolutions.values())).weight
         self.mean = torch.tensor(MEAN, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(STD, dtype=some.dtype, device=device).view(1, 3, 1, 1)
-        self.pooling, self.padding = "max", "zero"
+        self.pooling, self.padding, self.wrap = "max", "zero", False
 
-    def with_options(self, pooling: str, padding: str) -> VGG19:
-        """The same network (weights shared) with `max` or `average` pooling, and conv1_1 padded with the border's
-        colour (`replicate`) or as it was trained (`zero`)."""
-        twin = VGG19.__new__(VGG19)
-        twin.__dict__.update(self.__dict__, pooling=pooling, padding=padding)
+    def with_options(self, pooling: str, padding: str, wrap: bool = False) -> VGG:
+        """The same network (weights shared) with other ways.
+
+        pooling: `max` or `average`, of 2×2 each; averages are not rescaled, as in no published program. padding:
+        conv1_1's, with the border's colour (`replicate`) or as it was trained (`zero`). wrap: the picture goes on at
+        the opposite border, for every convolution (padding is then of no account) and for poolings of an odd size.
+        """
+        twin = VGG.__new__(VGG)
+        twin.__dict__.update(self.__dict__, pooling=pooling, padding=padding, wrap=wrap)
         return twin
 
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
@@ -99,14 +141,16 @@ class VGG19:
 
     def check(self, wanted: Collection[str]) -> None:
         """Raise as `Features` says if a wanted layer cannot be had."""
+        title = self.architecture.title
         for name in wanted:
-            if name not in LAYERS:
-                raise no_such_layer(f"VGG19 has no layer “{name}”.", name, LAYERS)
+            if name not in self.architecture.layers:
+                raise no_such_layer(f"{title} has no layer “{name}”.", name, self.architecture.layers)
             if name.removesuffix(".linear") not in self.convolutions:
                 raise ImpastoError(
                     Code.MISSING_LAYER,
-                    f"The recipe needs VGG19's layer {name}, but {self.origin} ends at {list(self.convolutions)[-1]}. "
-                    "Choose another recipe, or give a weights file that holds this layer.",
+                    f"The recipe needs {title}'s layer {name}, but {self.origin} ends at "
+                    f"{list(self.convolutions)[-1]}. Choose another recipe, or give a weights file that holds this "
+                    "layer.",
                     layer=name,
                     file=self.origin,
                 )
@@ -114,9 +158,22 @@ class VGG19:
     def _pool(self, name: str, x: Tensor) -> Tensor:
         if not name.endswith("_1") or name == "conv1_1":
             return x
+        if self.wrap:
+            x = _wrapped(x, 0, x.shape[-2] % 2, 0, x.shape[-1] % 2)
         return F.avg_pool2d(x, 2) if self.pooling == "average" else F.max_pool2d(x, 2)
 
     def _convolve(self, name: str, convolution: nn.Conv2d, x: Tensor) -> Tensor:
+        if self.wrap:
+            return F.conv2d(_wrapped(x, 1, 1, 1, 1), convolution.weight, convolution.bias)
         if name == "conv1_1" and self.padding == "replicate":
             return F.conv2d(F.pad(x, (1, 1, 1, 1), "replicate"), convolution.weight, convolution.bias)
         return F.conv2d(x, convolution.weight, convolution.bias, padding=1)
+
+
+def _wrapped(x: Tensor, above: int, below: int, left: int, right: int) -> Tensor:
+    """With up to one row or column of the opposite border at each side. F.pad's circular mode would lose the memory
+    format, which doubles the time of a convolution."""
+    rows = [x[..., -1:, :]] * above + [x] + [x[..., :1, :]] * below
+    x = torch.cat(rows, -2) if len(rows) > 1 else x
+    columns = [x[..., -1:]] * left + [x] + [x[..., :1]] * right
+    return torch.cat(columns, -1) if len(columns) > 1 else x
