@@ -1,107 +1,257 @@
 """The losses: how far a picture's activations are from their targets. One formula a function, no state.
 
-Activations F are (1, C, h, w); N = h·w is the number of positions. Gram matrices here are divided by their own N,
-so that pictures of unequal size can be compared; where the sizes are equal, the losses are the published ones.
+Activations F are (1, C, h, w); N = h·w is the number of positions. What is compared of a style are moments, which are
+means over positions: pictures of unequal size can be compared, and where the sizes are equal the losses are the
+published ones. Positions may have weights, 0 for one that counts for nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Union
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-
-ContentLoss = Callable[[Tensor, Tensor, Union[Tensor, float]], Tensor]
-StyleLoss = Callable[[Tensor, Tensor], Tensor]
 
 SILENT = 1e-2
 """A channel's least root mean square for `balanced`, as a share of its layer's largest; in paintings it is more."""
 HUSHED = 0.1
 """The same, as a share of what the content has in that channel."""
-GRAIN = 0.02
-"""Standard deviation of the faint noise that says what is nothing to a content layer: five grey levels of 255."""
+RIDGE = 1e-4
+"""Added to the diagonal of covariances (style-transfer-pytorch's): they have roots then."""
+ROOT_STEPS = 12
+"""Newton–Schulz iterations for a root (style-transfer-pytorch's)."""
+
+
+# What is compared of a style --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean (C,) and second moment (C, C) of a layer's activations over its positions; the latter is the Gram matrix
+    divided by N."""
+
+    mean: Tensor
+    second: Tensor
+
+    def scaled(self, scale: Tensor) -> Moments:
+        """Those of the activations times scale, (1,) or (C,)."""
+        scale = scale.expand(self.mean.shape[0])
+        return Moments(self.mean * scale, self.second * torch.outer(scale, scale))
+
+
+def mixed(parts: list[tuple[Moments, float]]) -> Moments:
+    """The moments of a mixture: means weighted by the shares, which sum to 1."""
+    return Moments(
+        torch.stack([part.mean * share for part, share in parts]).sum(0),
+        torch.stack([part.second * share for part, share in parts]).sum(0),
+    )
 
 
 class _Gram(torch.autograd.Function):
-    """F·Fᵀ/N with one product in the backward pass; autograd, not knowing that both factors are one, makes two."""
+    """F·Fᵀ with one product in the backward pass; autograd, not knowing that both factors are one, makes two."""
 
     @staticmethod
     def forward(ctx: Any, activations: Tensor) -> Tensor:
         ctx.save_for_backward(activations)
         flat = activations[0].flatten(1)
-        return flat @ flat.T / flat.shape[1]
+        return flat @ flat.T
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Tensor:
         (activations,) = ctx.saved_tensors
         flat = activations[0].flatten(1)
-        both = (upstream[0] + upstream[0].T) / flat.shape[1]
+        both = upstream[0] + upstream[0].T
         # Positions first, as they lie in memory with channels last.
         slope: Tensor = (flat.T @ both).T.reshape(activations.shape)
         return slope
 
 
-def gram(activations: Tensor) -> Tensor:
-    """Gram matrix of (1, C, h, w), divided by the number of positions: (C, C), G_ij = Σ_k F_ik·F_jk / N.
+def moments(activations: Tensor, weights: Tensor | None = None) -> Moments:
+    """Moments of (1, C, h, w): mean_i = Σ_k w_k·F_ik / Σ w_k and second_ij = Σ_k w_k·F_ik·F_jk / Σ w_k.
 
-    Source: Gatys, Ecker, Bethge 2016, equation 3 (there without the division; see `gatys_style`).
+    weights: (1, 1, h, w), 0 or more; None for equal ones, and then second is the Gram matrix of Gatys, Ecker, Bethge
+    2016, equation 3, over N. With weights it is their guided Gram matrix (Gatys et al. 2017, Controlling Perceptual
+    Factors, equation 3) for T² = w.
     """
-    matrix: Tensor = _Gram.apply(activations)
-    return matrix
+    if weights is None:
+        second: Tensor = _Gram.apply(activations)
+        return Moments(activations.mean((2, 3))[0], second / (activations.shape[2] * activations.shape[3]))
+    whole = weights.sum().clamp(min=1e-9)
+    second = _Gram.apply(activations * weights.sqrt())
+    return Moments((activations * weights).sum((2, 3))[0] / whole, second / whole)
 
 
-def gatys_style(ours: Tensor, target: Tensor) -> Tensor:
+StyleLoss = Callable[[Moments], Tensor]
+"""From a picture's moments in one layer to a scalar; made for one target."""
+
+
+def gatys_style(target: Moments) -> StyleLoss:
     """E = Σ_ij (G_ij − A_ij)² / (4·C²·N²) for undivided Gram matrices of N positions each.
 
-    Takes Gram matrices that are divided by their own N, hence Σ(G/N − A/N)² / (4·C²): the same number.
+    The moments are divided by their own N, hence Σ(G/N − A/N)² / (4·C²): the same number.
     Source: Gatys, Ecker, Bethge 2016, equation 4.
     """
-    return (ours - target).square().sum() / (4 * ours.shape[0] ** 2)
+    channels = target.second.shape[0]
+    return lambda ours: (ours.second - target.second).square().sum() / (4 * channels**2)
 
 
-def relative_style(ours: Tensor, target: Tensor) -> Tensor:
+def mean_style(target: Moments) -> StyleLoss:
+    """mean (G/N − A/N)², the mean squared error of Gram matrices over N; 4·E. Source: Gatys' notebook; TensorFlow."""
+    return lambda ours: (ours.second - target.second).square().mean()
+
+
+def mean_by_channels_style(target: Moments) -> StyleLoss:
+    """mean (G/(C·N) − A/(C·N))²; 4·E/C². Source: neural-style (Torch); PyTorch's tutorial."""
+    channels = target.second.shape[0]
+    return lambda ours: (ours.second - target.second).square().mean() / channels**2
+
+
+def relative_style(target: Moments) -> StyleLoss:
     """‖G − A‖² / ‖A‖² (Frobenius): 0 for the style itself, 1 for a black picture, whatever the network's units."""
-    return (ours - target).square().sum() / (target.square().sum() + 1e-12)
+    size = target.second.square().sum() + 1e-12
+    return lambda ours: (ours.second - target.second).square().sum() / size
 
 
-def gatys_content(ours: Tensor, target: Tensor, least: Tensor | float = 0.0) -> Tensor:
-    """½·Σ (F − P)² over all channels and positions. Source: Gatys, Ecker, Bethge 2016, equation 1. (No `least`.)"""
-    return (ours - target).square().sum() / 2
+def wasserstein_style(target: Moments) -> StyleLoss:
+    """mean (μ−μ*)² + tr(Σ* + Σ − 2·(Σ*^½·Σ·Σ*^½)^½) / C, for covariances with RIDGE on their diagonals: the squared
+    Wasserstein-2 distance of Gaussians (Dowson & Landau 1982) over C. Source: style-transfer-pytorch."""
+    wanted = covariance(target)
+    half = root(wanted)
+
+    def loss(ours: Moments) -> Tensor:
+        found = covariance(ours)
+        bridge = root(half @ found @ half)
+        return (ours.mean - target.mean).square().mean() + (wanted + found - 2 * bridge).diagonal().mean()
+
+    return loss
 
 
-def relative_content(ours: Tensor, target: Tensor, least: Tensor | float = 0.0) -> Tensor:
-    """‖F − P‖² / ‖P‖²: 0 for the content itself, about 1 for a picture that has nothing to do with it.
+def covariance(of: Moments) -> Tensor:
+    """(C, C), with RIDGE on the diagonal."""
+    ridge = RIDGE * torch.eye(of.mean.shape[0], dtype=of.mean.dtype, device=of.mean.device)
+    return of.second - torch.outer(of.mean, of.mean) + ridge
 
-    least: ‖P‖² counts for no less, so that a flat content, which has nothing to be relative to, does not forbid every
-    stroke (see `RecipeObjective`). For pictures with anything on them it changes nothing.
+
+def root(matrix: Tensor) -> Tensor:
+    """The square root of a positive definite (C, C) by ROOT_STEPS coupled Newton–Schulz iterations (Higham 2008,
+    equation 6.35); where they do not suffice (eigenvalues far below the largest), that is the formula all the same."""
+    size = torch.linalg.matrix_norm(matrix)
+    y, z = matrix / size, torch.eye(matrix.shape[0], dtype=matrix.dtype, device=matrix.device)
+    three = 3 * z
+    for _ in range(ROOT_STEPS):
+        step = (three - z @ y) / 2
+        y, z = y @ step, step @ z
+    found: Tensor = y * size.sqrt()
+    return found
+
+
+STYLE_LOSSES: Mapping[str, Callable[[Moments], StyleLoss]] = {
+    "gatys": gatys_style,
+    "mean": mean_style,
+    "mean-by-channels": mean_by_channels_style,
+    "relative": relative_style,
+    "balanced": relative_style,
+    "wasserstein": wasserstein_style,
+}
+"""By the recipe's `style_loss`. `balanced` first divides channels by `channel_rms`."""
+
+MEANS_OVER_LAYERS = ("relative", "balanced")
+"""The style and content losses that are averaged over layers; the others are summed, as published."""
+
+
+def channel_rms(of: Moments) -> Tensor:
+    """Root mean square of each channel, as (C,); at least SILENT of the largest.
+
+    A flat picture has channels of nothing but rounding; divided by that, a painting's would be astronomic.
     """
-    return (ours - target).square().sum() / (target.square().sum() + 1e-12).clamp(min=least)
+    rms = of.second.diagonal().sqrt()
+    return torch.clamp(rms, min=float(rms.max()) * SILENT + 1e-9)
 
 
-def total_variation(rgb: Tensor) -> Tensor:
+# What is compared of the content ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The content in one layer: activations P (1, C, h, w) as the features give them, ‖P‖² in the recipe's units over
+    what counts of them (at least what is next to nothing in that layer), and the number of samples that count."""
+
+    activations: Tensor
+    energy: Tensor
+    count: Tensor
+
+
+def squared_error(ours: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
+    """Σ w·(F − P)² over all channels and positions; weights (1, 1, h, w), None for 1."""
+    squares = (ours - target).square()
+    return squares.sum() if weights is None else (squares * weights).sum()
+
+
+CONTENT_LOSSES: Mapping[str, Callable[[Tensor, Kept], Tensor]] = {
+    "gatys": lambda error, kept: error / 2,
+    "sum": lambda error, kept: error,
+    "mean": lambda error, kept: error / kept.count,
+    "quarter-mean": lambda error, kept: error / (4 * kept.count),
+    "relative": lambda error, kept: error / kept.energy,
+}
+"""By the recipe's `content_loss`, from Σ(F−P)²: ½Σ (Gatys, Ecker, Bethge 2016, equation 1), Σ (the articles with
+VGG16), the mean (PyTorch's and TensorFlow's tutorials, neural-style), a quarter of it (deeplearning.ai), and over ‖P‖²:
+0 for the content itself, about 1 for a picture that has nothing to do with it."""
+
+
+# What a picture should not have -----------------------------------------------------------------------------
+
+
+def mean_variation(rgb: Tensor) -> Tensor:
     """Squared differences between neighbours, across and down, of (1, 3, H, W): their sum over its 3·H·W samples."""
-    down = (rgb[..., 1:, :] - rgb[..., :-1, :]).square().sum()
-    across = (rgb[..., :, 1:] - rgb[..., :, :-1]).square().sum()
-    return (down + across) / rgb.numel()
+    return (_down(rgb).square().sum() + _across(rgb).square().sum()) / rgb.numel()
+
+
+def half_sum_variation(rgb: Tensor) -> Tensor:
+    """½·Σ of squared differences to the right and lower neighbours, for pixels that have both. Its gradient is what
+    neural-style adds (its TVLoss)."""
+    return (_down(rgb)[..., :-1].square().sum() + _across(rgb)[..., :-1, :].square().sum()) / 2
+
+
+def absolute_variation(rgb: Tensor) -> Tensor:
+    """Σ of absolute differences, across and down. Source: tf.image.total_variation."""
+    return _down(rgb).abs().sum() + _across(rgb).abs().sum()
+
+
+def nine_point_variation(rgb: Tensor) -> Tensor:
+    """2·(⅓·mean across² + ⅓·mean down² + 1/12·mean of both diagonals²), borders repeated.
+    Source: style-transfer-pytorch's TVLoss, a nine-point stencil."""
+    framed = F.pad(rgb, (1, 1, 1, 1), "replicate")
+    middle, after, before = slice(1, -1), slice(2, None), slice(None, -1)
+    rest = slice(1, None)
+    across = framed[..., middle, after] - framed[..., middle, middle]
+    down = framed[..., after, middle] - framed[..., middle, middle]
+    falling = framed[..., rest, rest] - framed[..., before, before]
+    rising = framed[..., rest, before] - framed[..., before, rest]
+    straight = across.square().mean() / 3 + down.square().mean() / 3
+    return 2 * (straight + falling.square().mean() / 12 + rising.square().mean() / 12)
+
+
+def _down(rgb: Tensor) -> Tensor:
+    return rgb[..., 1:, :] - rgb[..., :-1, :]
+
+
+def _across(rgb: Tensor) -> Tensor:
+    return rgb[..., :, 1:] - rgb[..., :, :-1]
+
+
+VARIATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "mean": mean_variation,
+    "half-sum": half_sum_variation,
+    "absolute": absolute_variation,
+    "nine-point": nine_point_variation,
+}
+"""By the recipe's `tv_loss`, of the picture in the recipe's `unit`."""
 
 
 def out_of_range(rgb: Tensor) -> Tensor:
     """Mean square of what lies outside 0 to 1: nothing for a picture that can be shown."""
     return (rgb - rgb.clamp(0, 1)).square().mean()
-
-
-CONTENT_LOSSES: Mapping[str, ContentLoss] = {"gatys": gatys_content, "relative": relative_content}
-"""By the recipe's `content_loss`; they compare activations."""
-
-STYLE_LOSSES: Mapping[str, StyleLoss] = {"gatys": gatys_style, "relative": relative_style, "balanced": relative_style}
-"""By the recipe's `style_loss`; they compare Gram matrices. `balanced` first divides channels by `channel_rms`."""
-
-
-def channel_rms(activations: Tensor) -> Tensor:
-    """Root mean square of each channel of (1, C, h, w), as (C,); at least SILENT of the largest.
-
-    A flat picture has channels of nothing but rounding; divided by that, a painting's would be astronomic.
-    """
-    rms = activations.square().mean((0, 2, 3)).sqrt()
-    return torch.clamp(rms, min=float(rms.max()) * SILENT + 1e-9)

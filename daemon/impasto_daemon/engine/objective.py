@@ -2,113 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from . import losses
+from .canvas import Region, View
 from .features import Features
+from .losses import Kept, Moments, StyleLoss
+from .rasters import coverage
 from .recipes import Recipe
 
-Manner = tuple[Mapping[str, Tensor], float]
-"""A style's activations and its share."""
+GRAIN = 0.02
+"""Standard deviation of the faint noise that says what is nothing to a content layer: five grey levels of 255."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """One region's targets: by layer what its moments are scaled by, and the loss of scaled moments."""
+
+    where: Weights
+    share: float
+    scales: Mapping[str, Tensor]
+    losses: Mapping[str, StyleLoss]
+
+
+class Weights:
+    """A map of weights brought to the sizes of layers, each once."""
+
+    def __init__(self, full: Tensor | None) -> None:
+        self._full, self._sized = full, dict[torch.Size, Tensor]()
+
+    def at(self, activations: Tensor) -> Tensor | None:
+        """For these activations (1, C, h, w): (1, 1, h, w), or None where everything counts fully."""
+        if self._full is None:
+            return None
+        size = activations.shape[-2:]
+        if size not in self._sized:
+            self._sized[size] = coverage(self._full, *size)
+        return self._sized[size]
 
 
 class RecipeObjective:
     """From rgb (1, 3, H, W) to the losses `total`, `content`, `style`: scalars, differentiable.
 
-    content (1, 3, H, W); styles: pictures (1, 3, ·, ·) of any sizes with their shares, which sum to 1: the targets
-    are the shares' weighted mean of the styles' Gram matrices. content_factor multiplies the recipe's content
-    weight; 0 leaves the content out altogether.
+    content: the picture to keep, and what is visible of it. regions: which styles rule where; a region's targets are
+    the weighted mean of its styles' moments. hold: by what the recipe's content weight is multiplied, a number or one
+    for each position (1, 1, H, W); the number 0 leaves the content out altogether.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         features: Features,
-        content: Tensor,
-        styles: Sequence[tuple[Tensor, float]],
-        content_factor: float = 1.0,
+        content: View,
+        regions: Sequence[Region],
+        hold: Tensor | float = 1.0,
     ) -> None:
         self.recipe, self.features = recipe, features
-        self.content_weight = recipe.content_weight * content_factor
-        self.content_layers = recipe.content_layers if self.content_weight else ()
+        held = isinstance(hold, Tensor) or hold > 0
+        self.content_layers = recipe.content_layers if recipe.content_weight and held else ()
+        self.content_factor = 1.0 if isinstance(hold, Tensor) else hold
+        self.content_weights = Weights(_product(content.counts, hold if isinstance(hold, Tensor) else None))
         self.layer_weights = recipe.layer_weights
         self.wanted = frozenset((*self.content_layers, *self.layer_weights))
-        self.content_loss = losses.CONTENT_LOSSES[recipe.content_loss]
-        self.style_loss = losses.STYLE_LOSSES[recipe.style_loss]
         with torch.no_grad():
-            kept = features(content, self.wanted)
-            manners = [(features(style, self.wanted), share) for style, share in styles]
-            self.layer_scales = self._layer_scales(kept, manners)
-            self.gram_scales = self._gram_scales(kept, manners)
-            self.least = self._least(content, kept)
-            self.kept = {name: self._scaled(name, kept[name]) for name in self.content_layers}
-            self.grams = {
-                name: torch.stack([self._gram(name, found[name]) * share for found, share in manners]).sum(0)
-                for name in self.layer_weights
-            }
+            ours = self._found(content) if self.content_layers else None
+            found = [[(self._found(view), share) for view, share in region.styles] for region in regions]
+            self.layer_scales = self._layer_scales(
+                [*([ours] if ours else []), *(each for row in found for each, _ in row)]
+            )
+            self.targets = [self._target(region, row, ours) for region, row in zip(regions, found)]
+            self.kept = self._kept(content, ours) if ours else {}
 
     def __call__(self, rgb: Tensor) -> dict[str, Tensor]:
         recipe, found = self.recipe, self.features(rgb, self.wanted)
-        content = style = rgb.new_zeros(())
-        for name in self.content_layers:
-            content = content + self.content_loss(self._scaled(name, found[name]), self.kept[name], self.least[name])
-        for name, weight in self.layer_weights.items():
-            style = style + weight * self.style_loss(self._gram(name, found[name]), self.grams[name])
-        if recipe.content_loss != "gatys":  # a mean over layers and not a sum
-            content = content / max(len(self.content_layers), 1)
-        if recipe.style_loss != "gatys":
-            style = style / max(sum(self.layer_weights.values()), 1e-12)
-        total = self.content_weight * content + recipe.style_weight * style
+        content, style = self._content(found), self._style(found)
+        total = recipe.content_weight * content + recipe.style_weight * style
         if recipe.tv_weight:
-            total = total + recipe.tv_weight * losses.total_variation(rgb)
+            total = total + recipe.tv_weight * losses.VARIATIONS[recipe.tv_loss](rgb * recipe.unit)
         if recipe.range_weight:
             total = total + recipe.range_weight * losses.out_of_range(rgb)
         return {"total": total, "content": content, "style": style}
 
-    def _scaled(self, name: str, activations: Tensor) -> Tensor:
-        """A content layer as the recipe's `activation_mean` wants it. (Relative losses do not see a scale.)"""
-        return activations * self.layer_scales[name] if self.layer_scales else activations
+    def _content(self, found: Mapping[str, Tensor]) -> Tensor:
+        formula, whole = losses.CONTENT_LOSSES[self.recipe.content_loss], next(iter(found.values())).new_zeros(())
+        for name, kept in self.kept.items():
+            error = losses.squared_error(found[name], kept.activations, self.content_weights.at(found[name]))
+            whole = whole + formula(error * self.layer_scales[name].square().squeeze(), kept)
+        if self.recipe.content_loss in losses.MEANS_OVER_LAYERS:
+            whole = whole / max(len(self.kept), 1)
+        return whole * self.content_factor
 
-    def _gram(self, name: str, activations: Tensor) -> Tensor:
-        """Gram matrix of the scaled activations, by scaling the matrix: that is far less work."""
-        matrix, scale = losses.gram(activations), self.gram_scales.get(name)
-        return matrix if scale is None else matrix * torch.outer(scale, scale)
+    def _style(self, found: Mapping[str, Tensor]) -> Tensor:
+        whole = next(iter(found.values())).new_zeros(())
+        for target in self.targets:
+            for name, weight in self.layer_weights.items():
+                ours = losses.moments(found[name], target.where.at(found[name])).scaled(target.scales[name])
+                whole = whole + target.share * weight * target.losses[name](ours)
+        if self.recipe.style_loss in losses.MEANS_OVER_LAYERS:
+            whole = whole / max(sum(self.layer_weights.values()), 1e-12)
+        return whole
 
-    def _layer_scales(self, kept: Mapping[str, Tensor], manners: Sequence[Manner]) -> dict[str, Tensor]:
+    # Targets ------------------------------------------------------------------------------------------------
+
+    def _found(self, view: View) -> _Found:
+        return _Found(self.features(view.rgb, self.wanted), Weights(view.counts))
+
+    def _layer_scales(self, found: Sequence[_Found]) -> dict[str, Tensor]:
         """By what whole layers are multiplied: tensors of one element each.
 
         The mean is that of absolute values: `.linear` layers have both signs, and their plain mean may be nothing.
         """
-        scales: dict[str, Tensor] = {}
-        if self.recipe.activation_mean:
-            for name in self.wanted:
-                means = [found[name].abs().mean() for found in (kept, *(found for found, _ in manners))]
-                scales[name] = self.recipe.activation_mean / torch.stack(means).mean(0, keepdim=True).clamp(min=1e-9)
-        return scales
+        mean, gain = self.recipe.activation_mean, self.recipe.gain
+        if not mean:
+            return {name: layer.new_full((1,), gain) for name, layer in found[0].layers.items()}
+        return {name: mean / _mean_size(name, found).clamp(min=1e-9) for name in self.wanted}
 
-    def _gram_scales(self, kept: Mapping[str, Tensor], manners: Sequence[Manner]) -> Mapping[str, Tensor]:
-        """By what style layers are multiplied, as (C,) where `balanced` wants a factor for each channel (in which
-        `activation_mean` would cancel), and else as whole layers are.
+    def _target(self, region: Region, found: Sequence[tuple[_Found, float]], ours: _Found | None) -> _Target:
+        where, scales, formulae = Weights(region.where), {}, {}
+        for name in self.layer_weights:
+            scales[name] = self._scale(name, found, ours)
+            mixture = losses.mixed([(style.moments(name).scaled(scales[name]), share) for style, share in found])
+            formulae[name] = losses.STYLE_LOSSES[self.recipe.style_loss](mixture)
+        return _Target(where, region.share, scales, formulae)
+
+    def _scale(self, name: str, found: Sequence[tuple[_Found, float]], ours: _Found | None) -> Tensor:
+        """By what a style layer is multiplied: (C,) where `balanced` wants a factor for each channel (in which the
+        layer's own would cancel), and else as whole layers are.
 
         Where the styles are silent (a solid colour has no texture), a channel counts as HUSHED of the content's: what
         the content has there is then dear, but not so dear that nothing else counts.
         """
         if self.recipe.style_loss != "balanced":
-            return self.layer_scales
-        scales: dict[str, Tensor] = {}
-        for name in self.layer_weights:
-            rms = [losses.channel_rms(found[name]) * share for found, share in manners]
-            scales[name] = 1 / torch.stack(rms).sum(0).maximum(losses.HUSHED * losses.channel_rms(kept[name]))
-        return scales
+            return self.layer_scales[name]
+        rms = torch.stack([losses.channel_rms(style.moments(name)) * share for style, share in found]).sum(0)
+        if ours:
+            rms = rms.maximum(losses.HUSHED * losses.channel_rms(ours.moments(name)))
+        return 1 / rms
 
-    def _least(self, content: Tensor, kept: Mapping[str, Tensor]) -> Mapping[str, Tensor | float]:
-        """What counts as nothing in each content layer: by how much faint noise on the content changes it, squared."""
-        if not self.content_layers or self.recipe.content_loss != "relative":
-            return dict.fromkeys(self.content_layers, 0.0)
+    def _kept(self, content: View, ours: _Found) -> dict[str, Kept]:
+        """The content's layers. ‖P‖² counts for no less than what faint noise on the content changes in a layer: a flat
+        content, which has nothing to be relative to, must not forbid every stroke."""
         generator = torch.Generator("cpu").manual_seed(0)
-        grain = torch.randn(content.shape, generator=generator, dtype=torch.float32).to(content) * losses.GRAIN
-        found = self.features(content + grain, frozenset(self.content_layers))
-        return {name: self._scaled(name, found[name] - kept[name]).square().sum() for name in self.content_layers}
+        grain = torch.randn(content.rgb.shape, generator=generator, dtype=torch.float32).to(content.rgb) * GRAIN
+        stirred = self.features(content.rgb + grain, frozenset(self.content_layers))
+        kept = {}
+        for name in self.content_layers:
+            layer, counts = ours.layers[name], ours.counts.at(ours.layers[name])
+            least = losses.squared_error(stirred[name], layer, counts)
+            energy = losses.squared_error(layer, torch.zeros_like(layer), counts).maximum(least) + 1e-12
+            positions = layer.new_tensor(layer[0, 0].numel()) if counts is None else counts.sum().clamp(min=1e-9)
+            scale = self.layer_scales[name]
+            kept[name] = Kept(layer, energy * scale.square().squeeze(), layer.shape[1] * positions)
+        return kept
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A picture's layers, and how much each position counts."""
+
+    layers: Mapping[str, Tensor]
+    counts: Weights
+
+    def moments(self, name: str) -> Moments:
+        return losses.moments(self.layers[name], self.counts.at(self.layers[name]))
+
+
+def _mean_size(name: str, found: Collection[_Found]) -> Tensor:
+    """Mean absolute activation over pictures, (1,)."""
+    sizes = []
+    for each in found:
+        layer, counts = each.layers[name].abs(), each.counts.at(each.layers[name])
+        sizes.append(layer.mean() if counts is None else (layer * counts).mean() / counts.mean().clamp(min=1e-9))
+    return torch.stack(sizes).mean(0, keepdim=True)
+
+
+def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one * other

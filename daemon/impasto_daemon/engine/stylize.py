@@ -1,34 +1,30 @@
-"""One request to one picture: the facade of the engine.
+"""One commission to one picture: the facade of the engine.
 
 `paint` works from coarse to fine: at each size the picture is optimised towards the content's activations and the
-styles' Gram matrices, and what it has become is enlarged to be the start of the next size.
+styles' moments, and what it has become is enlarged to be the start of the next size.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import torch
-from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
 
-from .features import Features
+from . import canvas as canvases
+from . import colour
+from .canvas import Canvas, Commission
+from .features import MEAN, Features
 from .objective import RecipeObjective
-from .optimise import Iterate, descend
-from .rasters import fill_hidden, fitted, pad_to, resize
+from .optimise import Iterate, Objective, State, Walk, descend
+from .rasters import fitted, pad_to, resize
 from .recipes import Recipe
 
-STRENGTH_POWER = 2.0
-"""Content weight goes with ((100−strength)/strength) to this power."""
-MOST_ODDS = 1e4
-"""Where (100−strength)/strength stops growing, just above strength 0: no sample changes long before that."""
 FIXED_WORK = 64**2
 """What an evaluation costs beside its pixels, in pixels."""
-LEAST_STYLE = 48
-"""Pixels a side."""
 
 
 @dataclass(frozen=True)
@@ -58,143 +54,147 @@ class Step:
     picture: Callable[[], Tensor]
 
 
+@dataclass(frozen=True)
+class Painting:
+    """The result, of exactly the content's shape, 0 to 1, on the CPU, with the content's own alpha; and the walk's
+    state at the last size, to go on from (None where nothing was optimised)."""
+
+    picture: Tensor
+    state: State | None
+
+
 def plan(height: int, width: int, recipe: Recipe, max_size: int = 0) -> tuple[Level, ...]:
     """The sizes for a content of height × width, the coarsest first.
 
-    The last is the content's own, or smaller so that its longest side is max_size (0: no bound). The others halve
-    it as long as a square of that area has no side below the recipe's `coarsest`.
+    The last is the content's own, or smaller so that its longest side is max_size (0: no bound). The others are divided
+    by the recipe's `factor`, as long as neither a square of the content's area nor one of the style's has a side below
+    `coarsest`, and at most `levels` in all.
     """
-    longest = max(height, width)
+    whole, longest = (height, width), max(height, width)
     scale = min(1.0, max_size / longest) if max_size else 1.0
+
+    def side(scale: float) -> float:
+        content = math.sqrt(height * width) * scale
+        style = canvases.style_side(height * scale, width * scale, whole, recipe)
+        return min(content, style) if recipe.style_size else content
+
     sizes = [fitted(height, width, scale)]
-    while recipe.coarsest and math.sqrt(height * width) * scale / 2 >= recipe.coarsest:
-        scale /= 2
+    while recipe.coarsest and len(sizes) < recipe.levels and side(scale / recipe.factor) >= recipe.coarsest:
+        scale /= recipe.factor
         sizes.insert(0, fitted(height, width, scale))
     last = len(recipe.steps) - 1
     return tuple(Level(h, w, recipe.steps[min(i, last)]) for i, (h, w) in enumerate(sizes))
 
 
-def content_factor(strength: float) -> float:
-    """By what strength (above 0, to 100) multiplies the content weight: 1 at 50, 0 at 100, MOST_ODDS² next to 0."""
-    return float(min((100 - strength) / strength, MOST_ODDS) ** STRENGTH_POWER)
-
-
 def paint(
-    content: Tensor,
-    styles: Sequence[tuple[Tensor, float]],
+    commission: Commission,
     features: Features,
     recipe: Recipe,
-    strength: float = 50.0,
-    max_size: int = 0,
-    seed: int = 0,
     device: str = "cpu",
-) -> Generator[Step, None, Tensor]:
-    """Paint `content` in the manner of `styles`; yields after every evaluation, returns the painting.
+    resume: State | None = None,
+    start: Tensor | None = None,
+) -> Generator[Step, None, Painting]:
+    """Paint a commission; yields after every evaluation, returns the painting.
 
-    content: (1, 3, H, W) RGB or (1, 4, H, W) RGBA with straight alpha, samples 0 to 1, float32, H and W from 1 up, on
-    the CPU.
-    styles: the same kind of tensors, of any sizes, with weights (at least 0, together above 0).
-    strength: 0 returns the content unchanged, 50 is the recipe's own balance, 100 leaves the content term out.
     device: where the features are. Pictures go there at the sizes they are painted at, never larger: its memory goes
     with `max_size` and not with the layer.
-    Returns a tensor of exactly the content's shape, 0 to 1, on the CPU; alpha is the content's own. On one machine's
-    CPU equal arguments give equal samples.
+    resume: the state of an earlier painting of the same commission: it goes on for the last size's steps, exactly as
+    if it had not stopped. start: a picture (1, 3, h, w) to go on from at the last size, where something has changed.
+    On one machine's CPU equal arguments give equal samples.
 
-    Raises ImpastoError: BAD_REQUEST when nothing is visible in a picture or the weights are no weights, and what
-    the features and the optimiser raise.
+    Raises ImpastoError: BAD_REQUEST as `canvas.canvas` says, and what the features and the optimiser raise.
     """
-    shares = _shares([weight for _, weight in styles])
-    if strength == 0:
-        return content
-    rgb = _visible(content, "The layer")
-    manners = [(_visible(style, "A style picture"), share) for (style, _), share in zip(styles, shares) if share]
-    levels = plan(rgb.shape[2], rgb.shape[3], recipe, max_size)
+    content = commission.content
+    if commission.strength == 0:
+        return Painting(content, None)
+    whole = canvases.canvas(commission, recipe)
+    levels = plan(*whole.size, recipe, commission.max_size)
+    if resume or start is not None:
+        levels = levels[-1:]
     tally = _Tally(levels)
-    painting = _start(resize(rgb, levels[0].height, levels[0].width), recipe, seed).to(device)
+    painting = start if start is not None else _start(whole, levels[0], recipe, commission.seed)
+    state = resume
     for level in levels:
-        target = resize(rgb, level.height, level.width).to(device)
-        sized = [(_style_at(level, style, recipe).to(device), share) for style, share in manners]
-        for iterate in _descend_at(level, painting, target, sized, features, recipe, content_factor(strength)):
-            painting = iterate.best
-            yield tally.step(level, iterate)
-        painting = _cropped(painting, level)
-    result = resize(painting.cpu(), *rgb.shape[-2:])
-    return torch.cat([result, content[:, 3:]], 1)
+        sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
+        for iterate in _descend_at(level, painting.to(device), sized, features, recipe, resume):
+            yield tally.step(level, iterate, partial(_shown, iterate.x, level, sized, recipe))
+        painting, state = _cropped(iterate.result, level), iterate.state()
+    return Painting(_finished(painting, whole, content, recipe), state)
 
 
 def _descend_at(
-    level: Level,
-    painting: Tensor,
-    target: Tensor,
-    styles: Sequence[tuple[Tensor, float]],
-    features: Features,
-    recipe: Recipe,
-    factor: float,
+    level: Level, painting: Tensor, sized: Canvas, features: Features, recipe: Recipe, resume: State | None
 ) -> Generator[Iterate, None, None]:
     """The iterates at one level, padded to what the features need; from a painting of any size."""
-    least = features.least
-    objective = RecipeObjective(
-        recipe, features, pad_to(target, least), [(pad_to(style, least), share) for style, share in styles], factor
-    )
-    start = pad_to(resize(painting, level.height, level.width), least)
-    return descend(objective, start, level.steps, recipe.optimiser, recipe.learning_rate, recipe.history)
+    objective = RecipeObjective(recipe, features, sized.content, sized.regions, sized.hold)
+    start = pad_to(resize(painting, level.height, level.width, recipe.seamless), features.least, recipe.seamless)
+    walk = Walk(**{field.name: getattr(recipe, field.name) for field in fields(Walk)})
+    return descend(_pinned(objective, sized), start, level.steps, walk, resume)
+
+
+def _pinned(objective: Objective, sized: Canvas) -> Objective:
+    """The objective of a picture that is the content where it must not change."""
+    free = sized.free
+    return objective if free is None else lambda rgb: objective(torch.lerp(sized.original, rgb, free))
 
 
 class _Tally:
     """How far the whole painting is, over all its levels."""
 
     def __init__(self, levels: Sequence[Level]) -> None:
-        self._steps, self._work = (
-            sum(level.steps for level in levels),
-            sum(level.steps * level.work for level in levels),
-        )
+        self._steps = sum(level.steps for level in levels)
+        self._work = sum(level.steps * level.work for level in levels)
         self._done, self._worked = 0, 0.0
 
-    def step(self, level: Level, iterate: Iterate) -> Step:
+    def step(self, level: Level, iterate: Iterate, picture: Callable[[], Tensor]) -> Step:
         """The next one."""
         self._done += 1
         self._worked += level.work
-        picture = partial(_cropped, iterate.x, level)
         return Step(self._done, self._steps, self._worked / self._work, iterate.losses, iterate.note, picture)
 
 
-def _shares(weights: Sequence[float]) -> list[float]:
-    whole = sum(weights)
-    if not weights or not math.isfinite(whole) or whole <= 0 or min(weights) < 0:
-        raise ImpastoError(Code.BAD_REQUEST, "The weights of the styles must be 0 or more, one of them above 0.")
-    return [weight / whole for weight in weights]
+def _start(whole: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:
+    """The content, or its blend with ImageNet's mean colour, with seeded noise on top.
 
-
-def _visible(picture: Tensor, whose: str) -> Tensor:
-    """RGB alone, what alpha hides filled from its surroundings."""
-    if picture.shape[1] == 3:
-        return picture
-    if not bool((picture[:, 3] > 0).any()):
-        raise ImpastoError(
-            Code.BAD_REQUEST, f"{whose} is fully transparent: there is nothing to see. Choose one with something on it."
-        )
-    return fill_hidden(picture)
-
-
-def _style_at(level: Level, style: Tensor, recipe: Recipe) -> Tensor:
-    """The style at the size where its area is the level's (times style_scale squared), never enlarged.
-
-    A level counts for no less than LEAST_STYLE a side: shrunk with a tiny picture, a style would have no manner left.
+    The noise is made on the CPU: the same for every device.
     """
-    height, width = style.shape[-2:]
-    area = max(level.height, LEAST_STYLE) * max(level.width, LEAST_STYLE)
-    scale = math.sqrt(area / (height * width)) * recipe.style_scale
-    return resize(style, *fitted(height, width, min(1.0, scale)))
-
-
-def _start(content: Tensor, recipe: Recipe, seed: int) -> Tensor:
-    """The content or mid-grey, with seeded noise on top (made on the CPU: the same on every device)."""
-    start = content if recipe.init == "content" else torch.full_like(content, 0.5)
+    content = resize(whole.content.rgb, level.height, level.width, recipe.seamless)
+    share = {"content": 1.0, "noise": 0.0, "blend": recipe.blend}[recipe.init]
+    start = torch.lerp(content.new_tensor(MEAN).view(1, 3, 1, 1).expand_as(content), content, share)
     if not recipe.noise:
         return start
     generator = torch.Generator("cpu").manual_seed(seed)
-    noise = torch.randn(start.shape, generator=generator, dtype=torch.float32).to(start)
+    noise = NOISES[recipe.noise_kind](start.shape, generator).to(start)
     return (start + recipe.noise * noise).clamp(0, 1)
+
+
+def _gaussian(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+def _uniform(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator, dtype=torch.float32) * 2 - 1
+
+
+NOISES: Mapping[str, Callable[[torch.Size, torch.Generator], Tensor]] = {"gaussian": _gaussian, "uniform": _uniform}
+"""By the recipe's `noise_kind`, with a standard deviation or an amplitude of 1."""
+
+
+def _shown(x: Tensor, level: Level, sized: Canvas, recipe: Recipe) -> Tensor:
+    """An iterate as it would look as a result."""
+    original = sized.original[..., : level.height, : level.width]
+    rgb = colour.finish(recipe.colour, _cropped(x, level), original)
+    free = sized.free
+    return rgb if free is None else torch.lerp(original, rgb, free[..., : level.height, : level.width])
+
+
+def _finished(painting: Tensor, whole: Canvas, content: Tensor, recipe: Recipe) -> Tensor:
+    """The painting at the content's size, with its alpha, and with the content's samples where nothing was painted."""
+    rgb = resize(painting.cpu(), *whole.size, recipe.seamless)
+    rgb = colour.finish(recipe.colour, rgb, whole.original)
+    if whole.free is not None:
+        rgb = torch.where(whole.free > 0, torch.lerp(content[:, :3], rgb, whole.free), content[:, :3])
+    return torch.cat([rgb, content[:, 3:]], 1)
 
 
 def _cropped(x: Tensor, level: Level) -> Tensor:

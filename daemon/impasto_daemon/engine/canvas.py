@@ -1,0 +1,249 @@
+"""What is painted, where, and how strongly: a commission's pictures and masks as the engine works with them.
+
+Here masks, alpha and the choice of colours get their meaning; what comes out is data of the content's size, which
+`at` brings to the size of a level. Knows no losses, no networks and no optimiser.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from impasto_protocol.errors import Code, ImpastoError
+from torch import Tensor
+
+from . import colour
+from .rasters import coverage, fill_hidden, fitted, pad_to, periodic, resize
+from .recipes import Recipe
+
+STRENGTH_POWER = 2.0
+"""Content weight goes with ((100−strength)/strength) to this power."""
+MOST_ODDS = 1e4
+"""Where (100−strength)/strength stops growing, just above strength 0: no sample changes long before that."""
+MOST_HOLD = 100.0
+"""How many times more than elsewhere the content may count where a mask wants it lightly painted: enough to hold it,
+and not so much that the optimiser sees nothing else."""
+LEAST_STYLE = 48
+"""Pixels a side. Shrunk with a tiny picture, a style would have no manner left."""
+BLACK = 1 / 512
+"""Masks below this are black."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """A style picture (1, 3 or 4, h, w), its share among several, and where in the content it goes (1, 1, ·, ·)."""
+
+    picture: Tensor
+    weight: float = 1.0
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Commission:
+    """What to paint: all that a result depends on beside recipe, features and device.
+
+    content: (1, 3, H, W) RGB or (1, 4, H, W) RGBA with straight alpha, samples 0 to 1, float32, H and W from 1 up, on
+    the CPU, as the styles are. strength: 0 (the content) to 100 (the content term left out), 50 for the recipe's own
+    balance. max_size: longest side to paint at, 0 for the content's own. content_mask (1, 1, ·, ·): the local strength
+    is strength times this; black stays the content. Masks may have any size: they are stretched over the content.
+    """
+
+    content: Tensor
+    manners: Sequence[Manner]
+    strength: float = 50.0
+    max_size: int = 0
+    seed: int = 0
+    content_mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture rgb (1, 3, H, W) and how much each pixel counts, (1, 1, H, W) from 0 to 1 (None: all fully)."""
+
+    rgb: Tensor
+    counts: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where the statistics of some styles rule: (1, 1, H, W) from 0 to 1 (None: everywhere), the region's share among
+    all regions, and the styles, their shares summing to 1."""
+
+    where: Tensor | None
+    share: float
+    styles: Sequence[tuple[View, float]]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A commission as it is painted.
+
+    content: what is kept of the motif, and what is visible. original: its colours before they were prepared.
+    hold: by what the recipe's content weight is multiplied, a number or one for each pixel (1, 1, H, W).
+    free: where the picture may change at all, 0 to 1 (None: everywhere).
+    """
+
+    content: View
+    original: Tensor
+    regions: Sequence[Region]
+    hold: Tensor | float
+    free: Tensor | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.original.shape[2], self.original.shape[3]
+
+
+def canvas(commission: Commission, recipe: Recipe) -> Canvas:
+    """The commission at the content's size.
+
+    Raises ImpastoError(BAD_REQUEST) where nothing is visible in a picture, a mask leaves nothing to do, or the weights
+    are no weights.
+    """
+    shares = _shares([manner.weight for manner in commission.manners])
+    manners = [replace(manner, weight=share) for manner, share in zip(commission.manners, shares) if share]
+    content = _view(commission.content, "The layer")
+    size = content.rgb.shape[-2:]
+    masks = [_mask(manner.mask, f"The mask of style {i}", size) for i, manner in enumerate(manners, 1)]
+    effort = _product(_mask(commission.content_mask, "The content mask", size), _covered(masks))
+    views = [_view(manner.picture, "A style picture") for manner in manners]
+    rgb, styles = colour.prepare(recipe.colour, content, views)
+    motif = View(periodic(rgb).clamp(0, 1) if recipe.seamless else rgb, content.counts)
+    counts = _product(content.counts, effort)
+    regions = _regions([(view, manner.weight) for view, manner in zip(styles, manners)], masks, counts)
+    hold = content_factor(commission.strength)
+    if effort is not None:
+        hold = _hold(commission.strength, effort)
+    free = None if effort is None else (effort > BLACK).to(effort)
+    return Canvas(motif, content.rgb, regions, hold, free)
+
+
+def content_factor(strength: float) -> float:
+    """By what strength (above 0, to 100) multiplies the content weight: 1 at 50, 0 at 100, MOST_ODDS² next to 0."""
+    return float(min((100 - strength) / strength, MOST_ODDS) ** STRENGTH_POWER)
+
+
+def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, device: str) -> Canvas:
+    """The canvas at one size, padded to at least `least` pixels a side, on the device."""
+
+    def sized(rgb: Tensor) -> Tensor:
+        return pad_to(resize(rgb, height, width, recipe.seamless), least, recipe.seamless).to(device)
+
+    def mapped(mask: Tensor) -> Tensor:
+        return pad_to(coverage(mask, height, width), least, recipe.seamless).to(device)
+
+    def style(view: View) -> View:
+        size = _style_size(view.rgb, height, width, whole.size, recipe)
+        counts = None if view.counts is None else pad_to(coverage(view.counts, *size), least).to(device)
+        return View(pad_to(resize(view.rgb, *size), least).to(device), counts)
+
+    def region(one: Region) -> Region:
+        where = None if one.where is None else mapped(one.where)
+        return Region(where, one.share, [(style(view), share) for view, share in one.styles])
+
+    counts = whole.content.counts
+    return Canvas(
+        content=View(sized(whole.content.rgb), None if counts is None else mapped(counts)),
+        original=sized(whole.original),
+        regions=[region(one) for one in whole.regions],
+        hold=mapped(whole.hold) if isinstance(whole.hold, Tensor) else whole.hold,
+        free=None if whole.free is None else mapped(whole.free),
+    )
+
+
+def style_side(height: float, width: float, whole: tuple[int, int], recipe: Recipe) -> float:
+    """The side of a square of the style's area, in pixels, where the content has this size and not its `whole` one."""
+    if recipe.style_size:
+        return recipe.style_size * math.sqrt(height * width / (whole[0] * whole[1]))
+    return math.sqrt(height * width) * recipe.style_scale
+
+
+def _style_size(style: Tensor, height: int, width: int, whole: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
+    """Height and width of the style. It is never enlarged unless its size was asked for in pixels."""
+    own = math.sqrt(style.shape[-2] * style.shape[-1])
+    least = LEAST_STYLE * (1.0 if recipe.style_size else recipe.style_scale)
+    scale = max(style_side(height, width, whole, recipe), least) / own
+    return fitted(style.shape[-2], style.shape[-1], scale if recipe.style_size else min(1.0, scale))
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    whole = sum(weights)
+    if not weights or not math.isfinite(whole) or whole <= 0 or min(weights) < 0:
+        raise _refused("The weights of the styles must be 0 or more, one of them above 0.")
+    return [weight / whole for weight in weights]
+
+
+def _view(picture: Tensor, whose: str) -> View:
+    """RGB with what alpha hides filled from its surroundings, and alpha as what counts."""
+    if picture.shape[1] == 3:
+        return View(picture)
+    alpha = picture[:, 3:]
+    if not bool((alpha > 0).any()):
+        raise _refused(f"{whose} is fully transparent: there is nothing to see. Choose one with something on it.")
+    return View(fill_hidden(picture), None if bool((alpha == 1).all()) else alpha)
+
+
+def _mask(mask: Tensor | None, whose: str, size: torch.Size) -> Tensor | None:
+    """The mask over the content; None for one that is white everywhere."""
+    if mask is None:
+        return None
+    if not bool((mask > BLACK).any()):
+        raise _refused(f"{whose} is black everywhere: nothing would be painted. White is where to paint.")
+    return None if bool((mask == 1).all()) else coverage(mask, *size)
+
+
+def _covered(masks: Sequence[Tensor | None]) -> Tensor | None:
+    """Where there is a style at all, 0 to 1; None where everywhere is."""
+    if any(mask is None for mask in masks):
+        return None
+    return torch.stack([mask for mask in masks if mask is not None]).sum(0).clamp(max=1)
+
+
+def _regions(
+    styles: Sequence[tuple[View, float]], masks: Sequence[Tensor | None], counts: Tensor | None
+) -> list[Region]:
+    """One region for each style with a mask; styles without one share what the masks leave over.
+
+    A region's share goes with the area it has and the weight of its styles.
+    """
+    own: list[tuple[Tensor | None, list[tuple[View, float]]]] = []
+    own += [(mask, [style]) for style, mask in zip(styles, masks) if mask is not None]
+    rest = [style for style, mask in zip(styles, masks) if mask is None]
+    if rest:
+        drawn = [mask for mask in masks if mask is not None]
+        left = (1 - torch.stack(drawn).sum(0)).clamp(min=0) if drawn else None
+        if left is not None and not bool((left > BLACK).any()):
+            raise _refused("The masks leave no place for the styles that have none: give those a mask, or none at all.")
+        own.append((left, rest))
+    places = [(_product(mask, counts), members) for mask, members in own]
+    sizes = [_area(where) * sum(weight for _, weight in members) for where, members in places]
+    if min(sizes) <= 0:
+        raise _refused("A style's mask shows nothing but transparent or unpainted pixels: that style would be nowhere.")
+    return [
+        Region(where, size / sum(sizes), [(view, weight / sum(w for _, w in members)) for view, weight in members])
+        for (where, members), size in zip(places, sizes)
+    ]
+
+
+def _hold(strength: float, effort: Tensor) -> Tensor:
+    """`content_factor` of each pixel's own strength, at most MOST_HOLD times that of mask white, or MOST_HOLD."""
+    local = (strength * effort).clamp(min=1e-3)
+    factor = ((100 - local) / local) ** STRENGTH_POWER
+    return factor.clamp(max=MOST_HOLD * max(content_factor(strength), 1.0))
+
+
+def _area(where: Tensor | None) -> float:
+    return 1.0 if where is None else float(where.mean())
+
+
+def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one * other
+
+
+def _refused(sentence: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, sentence)
