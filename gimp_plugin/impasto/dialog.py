@@ -15,7 +15,14 @@ TITLE = "Neural Style Transfer"
 
 RECIPES = {
     "impasto": "Impasto: painterly, coarse to fine",
-    "gatys": "Gatys: the original, true to the formula",
+    "gatys": "Gatys 2016: the original paper, from noise",
+    "gatys-hires": "Gatys' notebook: two passes, from the layer",
+    "neural-style": "neural-style: the Torch program, from noise",
+    "pytorch": "PyTorch's tutorial: shallow layers, before ReLU",
+    "tensorflow": "TensorFlow's tutorial: Adam, keeps the motif loosely",
+    "peixeiro": "Peixeiro: noisy start, 200 steps",
+    "vgg16": "VGG16: the smaller network, from noise",
+    "wasserstein": "Crowson: Wasserstein distance, many sizes",
     "wavelets": "Wavelets: needs no network weights",
 }
 """The daemon's recipes in its order, as the dialog calls them. A test holds that they are the daemon's own."""
