@@ -1,16 +1,96 @@
-"""Small operations on pictures as tensors (1, C, H, W): resizing, padding, filling what alpha hides."""
+"""Small operations on pictures as tensors (1, C, H, W): resizing, padding, filling what alpha hides, making a tile.
+
+Knows neither styles nor networks.
+"""
 
 from __future__ import annotations
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def resize(picture: Tensor, height: int, width: int) -> Tensor:
-    """Bicubic, without aliasing when it shrinks; samples stay within 0 to 1."""
+def resize(picture: Tensor, height: int, width: int, wrap: bool = False) -> Tensor:
+    """Bicubic, without aliasing when it shrinks; samples stay within 0 to 1.
+
+    wrap: the picture goes on at the opposite border, so that a tile stays a tile.
+    """
     if picture.shape[-2:] == (height, width):
         return picture
-    return F.interpolate(picture, (height, width), mode="bicubic", align_corners=False, antialias=True).clamp_(0, 1)
+    if wrap:
+        return _resize_wrapped(_resize_wrapped(picture, 2, height), 3, width).clamp_(0, 1)
+    return _bicubic(picture, height, width).clamp_(0, 1)
+
+
+def _bicubic(picture: Tensor, height: int, width: int) -> Tensor:
+    if width == 1 < height:  # where PyTorch gives a whole column its first pixel's value; a row is right
+        return _bicubic(picture.mT.contiguous(), width, height).mT.contiguous()
+    return F.interpolate(picture, (height, width), mode="bicubic", align_corners=False, antialias=True)
+
+
+def _resize_wrapped(picture: Tensor, axis: int, length: int) -> Tensor:
+    """One axis of (1, C, H, W), which goes on at both ends as far as the kernel reaches. It is continued by so many
+    pixels that a whole number of them comes out: old and new ones then lie as without."""
+    old = picture.shape[axis]
+    if old == length:
+        return picture
+    reach = 2 * max(1.0, old / length) + 1
+    unit = old // math.gcd(old, length)
+    before = unit * math.ceil(reach / unit)
+    after = before * length // old
+    height, width = picture.shape[-2:]
+    longer = length + 2 * after
+    size = (longer, width) if axis == 2 else (height, longer)
+    around = _bicubic(_repeated(picture, axis, -before, old + before), *size)
+    return around.narrow(axis, after, length)
+
+
+def _repeated(picture: Tensor, axis: int, begin: int, end: int) -> Tensor:
+    """What a picture that is repeated for ever shows from `begin` to `end` along an axis."""
+    places = torch.arange(begin, end, device=picture.device) % picture.shape[axis]
+    return picture.index_select(axis, places)
+
+
+def coverage(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask (1, 1, h, w) of 0 to 1 at another size: how much of each new pixel it covers. Averages over areas along an
+    axis that shrinks, linear along one that grows; values stay within 0 to 1."""
+    smaller = min(height, mask.shape[-2]), min(width, mask.shape[-1])
+    if smaller != mask.shape[-2:]:
+        mask = F.adaptive_avg_pool2d(mask, smaller)
+    if smaller != (height, width):
+        mask = F.interpolate(mask, (height, width), mode="bilinear", align_corners=False)
+    return mask.clamp(0, 1)
+
+
+def periodic(picture: Tensor) -> Tensor:
+    """The periodic part of a picture (1, C, H, W), clipped to 0 to 1: the same but for a very smooth part, without the
+    jumps from each border to the opposite one.
+
+    Periodic plus smooth decomposition: Moisan, J. Math. Imaging Vis. 39 (2011), 161-179. The smooth part s has the
+    Laplacian v, which is the jumps at the borders and 0 inside, and mean 0: ŝ = v̂ / (2·cos 2πq/H + 2·cos 2πr/W − 4).
+    """
+    height, width = picture.shape[-2:]
+    jumps = torch.zeros_like(picture)
+    rows, columns = picture[:, :, -1] - picture[:, :, 0], picture[..., -1] - picture[..., 0]
+    jumps[:, :, 0] += rows
+    jumps[:, :, -1] -= rows
+    jumps[..., 0] += columns
+    jumps[..., -1] -= columns
+    spectrum = torch.fft.rfft2(jumps)
+    laplacian = _eigenvalues(height, picture)[:, None] + _eigenvalues(width, picture)[: width // 2 + 1]
+    laplacian[0, 0] = 1.0
+    spectrum = spectrum / laplacian
+    spectrum[..., 0, 0] = 0
+    smooth: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
+    return (picture - smooth).clamp_(0, 1)
+
+
+def _eigenvalues(length: int, like: Tensor) -> Tensor:
+    """Of the circular Laplacian along one axis, in the order of the Fourier transform: (length,)."""
+    turns = torch.arange(length, dtype=torch.float64) / length
+    return (2 * torch.cos(2 * math.pi * turns) - 2).to(like)
 
 
 def fitted(height: int, width: int, scale: float) -> tuple[int, int]:
@@ -18,9 +98,14 @@ def fitted(height: int, width: int, scale: float) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def pad_to(picture: Tensor, least: int) -> Tensor:
-    """At least `least` pixels on either side: the border's colour is repeated to the right and below."""
+def pad_to(picture: Tensor, least: int, wrap: bool = False) -> Tensor:
+    """At least `least` pixels on either side: the border's colour is repeated to the right and below.
+
+    wrap: the whole picture is repeated instead, a whole number of times, so that a tile stays a tile.
+    """
     height, width = picture.shape[-2:]
+    if wrap:
+        return picture.repeat(1, 1, *(max(1, math.ceil(least / side)) for side in (height, width)))
     extra = max(0, least - height), max(0, least - width)
     return F.pad(picture, (0, extra[1], 0, extra[0]), "replicate") if any(extra) else picture
 
