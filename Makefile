@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.impasto-installed
 
-.PHONY: demo test setup lint format types unit e2e bench pictures clean
+.PHONY: demo test setup lint format types unit e2e bench quality pictures clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -46,6 +46,9 @@ e2e: setup ## The tests in a real GIMP 3 alone
 
 bench: setup ## Ratios measured in one run
 	$(BIN)/python -m benchmarks.bench
+
+quality: setup ## Every recipe at equal time, in figures and on a sheet: make quality QUALITY='--weights FILE'
+	$(BIN)/python -m benchmarks.quality -o artifacts/quality $(QUALITY)
 
 pictures: setup ## Make the pictures of the documentation again
 	$(BIN)/python -m docs.make_pictures
