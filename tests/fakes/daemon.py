@@ -146,7 +146,7 @@ class RawClient:
         self.socket.send_multipart(codec.encode(message))
 
     def hello(self) -> messages.Welcome:
-        self.say(messages.Hello(id=1, client=self.name, features=("previews", "detach")))
+        self.say(messages.Hello(id=1, client=self.name, features=tuple(sorted(messages.FEATURES))))
         return self.hear(messages.Welcome)
 
     def next(self, seconds: float = 10.0) -> messages.Message:

@@ -3,7 +3,8 @@
 A request's `settings` steer it: steps, delay (seconds a step), note, and at the step number given by `at` one of
 crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, fail (an error code), shout (so many
 characters on standard error, without an end of line). `essay`: characters of a text in the record. `load`: the
-features that it has from then on.
+features that it has from then on. `remembers`: the earlier job that it can go on from; the state of any other is gone.
+Masks change nothing but the record.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class FakePainter:
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         settings = request.settings
+        if request.resume and request.resume != settings.get("remembers"):
+            sentence = f"The state of job {request.resume} is not kept any more."
+            raise ImpastoError(Code.UNKNOWN_JOB, sentence, resume=request.resume)
         if "load" in settings:
             self._about = {**self._about, "features": str(settings["load"])}
         steps = int(settings.get("steps", 5))

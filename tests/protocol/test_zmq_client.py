@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from impasto_protocol.zmq_client import Client, Interrupt, probe
 
 from tests.fakes.daemon import wait_for
 
-from .pictures import picture, request
+from .pictures import grey, picture, request
 
 Reply = Callable[[messages.Message], list[Any]]
 
@@ -254,6 +255,23 @@ def test_the_limits_of_the_daemon_are_kept_before_anything_is_sent(scripted: Cal
     with Client(daemon.endpoint) as client, pytest.raises(ProtocolError) as caught:
         client.submit(request())
     assert caught.value.problem.details["limit"] == "side"
+    assert daemon.kinds() == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"content_mask": grey()}, "older than this client and knows no masks. Update Impasto"),
+        ({"resume": "earlier"}, "older than this client and knows no way to go on"),
+        ({"styles": ()}, "at least one style"),
+    ],
+)
+def test_what_the_daemon_would_not_understand_is_not_sent(
+    scripted: Callable[[Reply], Scripted], change: dict[str, Any], sentence: str
+) -> None:
+    daemon = scripted(usual)
+    with Client(daemon.endpoint) as client, pytest.raises(ImpastoError, match=sentence):
+        client.submit(replace(request(), **change))
     assert daemon.kinds() == ["hello"]
 
 

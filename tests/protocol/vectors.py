@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from impasto_protocol import messages
+from impasto_protocol import codec, messages
+from impasto_protocol.limits import Limits
+from impasto_protocol.picture import Buffer
 
-FOLDER = Path(__file__).parents[2] / "protocol" / "vectors" / "v1.0"
+FOLDER = Path(__file__).parents[2] / "protocol" / "vectors"
 
 
 def names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.bin"))
+    """Each with its minor version: `v1.0/ping`."""
+    return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.bin"))
+
+
+def path_of(name: str, ending: str) -> Path:
+    """One of a vector's two files."""
+    return FOLDER / f"{name}{ending}"
 
 
 def frames_of(name: str) -> list[bytes]:
-    data, frames = (FOLDER / f"{name}.bin").read_bytes(), []
+    data, frames = path_of(name, ".bin").read_bytes(), []
     while data:
         (length,) = struct.unpack(">I", data[:4])
         frames.append(data[4 : 4 + length])
@@ -28,8 +37,16 @@ def frames_of(name: str) -> list[bytes]:
 
 
 def meaning_of(name: str) -> dict[str, Any]:
-    meaning: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    meaning: dict[str, Any] = json.loads(path_of(name, ".json").read_text(encoding="utf-8"))
     return meaning
+
+
+def understood(frames: Sequence[Buffer]) -> messages.Message:
+    """The message that these frames are, and what is asked in it. Raises ProtocolError."""
+    message = codec.decode(frames, Limits())
+    if isinstance(message, messages.Submit):
+        message.request()
+    return message
 
 
 def as_json(message: messages.Message) -> dict[str, Any]:
