@@ -110,13 +110,15 @@ def canvas(commission: Commission, recipe: Recipe) -> Canvas:
     masks = [_mask(manner.mask, f"The mask of style {i}", size) for i, manner in enumerate(manners, 1)]
     effort = _product(_mask(commission.content_mask, "The content mask", size), _covered(masks))
     views = [_view(manner.picture, "A style picture") for manner in manners]
-    rgb, styles = colour.prepare(recipe.colour, content, views)
-    motif = View(periodic(rgb).clamp(0, 1) if recipe.seamless else rgb, content.counts)
+    rgb, seen = colour.prepare(
+        recipe.colour, content.rgb, [view.rgb for view in views], content.counts, [view.counts for view in views]
+    )
+    styles = [replace(view, rgb=style) for view, style in zip(views, seen)]
+    motif = View(periodic(rgb) if recipe.seamless else rgb, content.counts)
     counts = _product(content.counts, effort)
     regions = _regions([(view, manner.weight) for view, manner in zip(styles, manners)], masks, counts)
-    hold = content_factor(commission.strength)
-    if effort is not None:
-        hold = _hold(commission.strength, effort)
+    strength = commission.strength
+    hold = content_factor(strength) if effort is None else _hold(strength, effort)
     free = None if effort is None else (effort > BLACK).to(effort)
     return Canvas(motif, content.rgb, regions, hold, free)
 

@@ -16,16 +16,18 @@ import torchvision
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor, nn
 
-from .recipes import no_such_layer
+from .recipes import CAFFE, no_such_layer
 
 
 class Features(Protocol):
     """A function from a picture to named activations.
 
     least: pictures must have at least this many pixels on either side.
+    pixel_deviation: of pixels as the network sees them, on the average of many pictures: its activations go with that.
     """
 
     least: int
+    pixel_deviation: float
 
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         """Activations of the `wanted` layers for rgb (1, 3, H, W), 0 to 1: each (1, C, h, w), h ≤ H, w ≤ W.
@@ -77,6 +79,11 @@ STD = (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation of RGB in 0 to 1: what torchvision's weights expect to be removed."""
 
 
+LOUD = 10.0
+"""Norm of a filter of conv1_1 above which it was made for pixels from 0 to 255: those of VGG's original weights
+(Caffe's), which are passed around with a first layer that takes normalised pixels but answers as loudly as ever."""
+
+
 class VGG:
     """One of `NETWORKS` up to where its weights go (features.N.weight and .bias, N in torchvision's numbering).
 
@@ -108,6 +115,7 @@ class VGG:
         some = next(iter(self.convolutions.values())).weight
         self.mean = torch.tensor(MEAN, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(STD, dtype=some.dtype, device=device).view(1, 3, 1, 1)
+        self.pixel_deviation = CAFFE if float(some.flatten(1).norm(dim=1).median()) > LOUD else 1.0
         self.pooling, self.padding, self.wrap = "max", "zero", False
 
     def with_options(self, pooling: str, padding: str, wrap: bool = False) -> VGG:

@@ -116,7 +116,7 @@ class RecipeObjective:
 
         The mean is that of absolute values: `.linear` layers have both signs, and their plain mean may be nothing.
         """
-        mean, gain = self.recipe.activation_mean, self.recipe.gain
+        mean, gain = self.recipe.activation_mean, self.recipe.pixel_deviation / self.features.pixel_deviation
         if not mean:
             return {name: layer.new_full((1,), gain) for name, layer in found[0].layers.items()}
         return {name: mean / _mean_size(name, found).clamp(min=1e-9) for name in self.wanted}

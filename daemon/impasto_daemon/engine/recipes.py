@@ -34,8 +34,9 @@ class Recipe:
 
     summary: one sentence for a painter; formula: what is minimised; source: where it comes from.
     features: a network, or `wavelets`; pooling, padding (of its first convolution): inside that network.
-    gain: by what activations are multiplied. activation_mean: instead, each layer is scaled so that its mean over the
-        pictures at hand is this (0: it is not).
+    pixel_deviation: of pixels as the network saw them for which the recipe's numbers were found; activations are
+        brought to it. activation_mean: instead, each layer is scaled so that its mean over the pictures at hand is
+        this (0: it is not).
     content_layers, content_loss, content_weight: the term that keeps the motif.
     style_layers, style_weights (one for all, or one each), style_loss, style_weight: the term that brings the manner.
     tv_loss, tv_weight: total variation, against noise. range_weight: keeps samples within 0 to 1.
@@ -60,7 +61,7 @@ class Recipe:
     features: str = _setting(choice("vgg19", "vgg16", "wavelets"), "vgg19")
     pooling: str = _setting(choice("average", "max"), "average")
     padding: str = _setting(choice("replicate", "zero"), "zero")
-    gain: float = _setting(number(1e-6, 1e6), 1.0)
+    pixel_deviation: float = _setting(number(1e-3, 1e3), 1.0)
     activation_mean: float = _setting(number(0, 1e6), 0.0)
     content_layers: tuple[str, ...] = _setting(_layers, ())
     content_loss: str = _setting(choice("gatys", "sum", "mean", "quarter-mean", "relative"), "relative")
@@ -120,9 +121,8 @@ class Recipe:
 SETTINGS: Mapping[str, Reader] = {f.name: f.metadata["read"] for f in fields(Recipe) if "read" in f.metadata}
 """What a request may override, by name: the reader of its value."""
 
-CAFFE_GAIN = 57.6
-"""Recipes that were written for networks which see pixels from 0 to 255 count activations in those units. torchvision's
-networks see pixels of unit variance, so what they give is multiplied by 255 times ImageNet's mean deviation, 0.226."""
+CAFFE = 57.6
+"""Standard deviation of pixels from 0 to 255: 255 times ImageNet's, 0.226 on average."""
 
 _FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 _CHANNELS_OF_FIVE = (64, 128, 256, 512, 512)
@@ -173,7 +173,7 @@ _ALL = (
         formula="L = mean(F−P)² + Σ 1e3/C_l²·mean(G/N−A/N)², activations in units of pixels 0 to 255",
         source="L. Gatys: PytorchNeuralStyleTransfer (NeuralStyleTransfer.ipynb); 512 then 800 pixels",
         pooling="max",
-        gain=CAFFE_GAIN,
+        pixel_deviation=CAFFE,
         content_layers=("conv4_2",),
         content_loss="mean",
         style_layers=_FIVE,
@@ -191,7 +191,7 @@ _ALL = (
         formula="L = 5·mean(F−P)² + 100·Σ mean(G/(C·N)−A/(C·N))² + 1e-3·½Σ(neighbours' differences)², pixels 0 to 255",
         source="J. Johnson: neural-style (neural_style.lua), 2015; K. Alleyne's neural-style-pt has the same numbers",
         pooling="max",
-        gain=CAFFE_GAIN,
+        pixel_deviation=CAFFE,
         content_layers=("conv4_2",),
         content_loss="mean",
         content_weight=5.0,
@@ -226,7 +226,7 @@ _ALL = (
         formula="L = 1e4·mean(F−P)² + 1e-2·Σ 1/5·mean(G/N−A/N)² + 30·Σ|neighbours' differences|",
         source="TensorFlow: Neural style transfer (tensorflow.org tutorials)",
         pooling="max",
-        gain=CAFFE_GAIN,
+        pixel_deviation=CAFFE,
         content_layers=("conv5_2",),
         content_loss="mean",
         content_weight=1e4,
@@ -248,7 +248,7 @@ _ALL = (
         summary="M. Peixeiro's article after A. Ng's course: α 10, β 40, noisy content at first, 200 steps of Adam.",
         formula=f"{_E}, J = 10·Σ(F−P)²/(4·C·N) + 40·Σ λ_l·E_l, λ_l = 0.2, pixels 0 to 255",
         source="M. Peixeiro: Step-by-step neural style transfer (2019); deeplearning.ai, Art Generation with NST",
-        gain=CAFFE_GAIN,
+        pixel_deviation=CAFFE,
         content_layers=("conv4_2",),
         content_loss="quarter-mean",
         content_weight=10.0,

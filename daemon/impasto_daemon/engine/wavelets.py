@@ -82,6 +82,7 @@ class Wavelets:
     """Steerable wavelets as `Features`."""
 
     least = 32
+    pixel_deviation = 1.0
 
     def __init__(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
         binomial = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=torch.float64) / 16
