@@ -146,7 +146,7 @@ class Submit:
                 raise schema.bad(where, f"is a mask and must have 1 channel, not {picture.channels}")
             if not mask and picture.channels not in COLOUR:
                 raise schema.bad(where, f"is no mask and must have 3 or 4 channels, not {picture.channels}")
-            if mask and not same_proportions(picture, content):
+            if mask and not same_proportions(picture.size, content.size):
                 raise schema.bad(
                     where,
                     f"is a mask and must have the content's proportions: it is {picture.width}×{picture.height} "

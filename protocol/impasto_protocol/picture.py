@@ -48,6 +48,11 @@ class Picture:
         return self.width * self.height * self.channels * SAMPLE_BYTES[self.dtype]
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+    @property
     def has_alpha(self) -> bool:
         return self.channels == 4
 

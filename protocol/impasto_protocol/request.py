@@ -48,7 +48,7 @@ class Request:
     settings: fields of the recipe to override, by name.
     content_mask: one channel, in the content's proportions: the strength is multiplied by it, so that black stays
         the content.
-    resume: name of an earlier job of the same daemon to go on from, empty for a start from the beginning.
+    resume: name of an earlier job of this daemon to go on from, empty for a start from the beginning.
     """
 
     content: Picture
@@ -116,7 +116,7 @@ class Request:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def same_proportions(mask: Picture, content: Picture) -> bool:
-    """Whether a mask, made larger or smaller, covers the content to within one pixel of either."""
-    difference = abs(mask.width * content.height - mask.height * content.width)
-    return difference <= max(mask.width, mask.height, content.width, content.height)
+def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether a picture of one size (width, height), made larger or smaller, covers the other to within a pixel of
+    either."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(*one, *other)

@@ -3,8 +3,8 @@
 A request's `settings` steer it: steps, delay (seconds a step), note, and at the step number given by `at` one of
 crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, fail (an error code), shout (so many
 characters on standard error, without an end of line). `essay`: characters of a text in the record. `load`: the
-features that it has from then on. `remembers`: the earlier job that it can go on from; the state of any other is gone.
-Masks change nothing but the record.
+features that it has from then on. It goes on from jobs that it has painted, and from no others; masks change nothing
+but the record.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from impasto_protocol.request import Request
 class FakePainter:
     def __init__(self, device: str, weights: Path | None, offline: bool) -> None:
         self._about = {"device": device, "weights": str(weights or ""), "offline": offline, "features": "fake"}
+        self._painted: set[str] = set()
 
     def about(self) -> Mapping[str, object]:
         return self._about
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         settings = request.settings
-        if request.resume and request.resume != settings.get("remembers"):
+        if request.resume and request.resume not in self._painted:
             sentence = f"The state of job {request.resume} is not kept any more."
             raise ImpastoError(Code.UNKNOWN_JOB, sentence, resume=request.resume)
         if "load" in settings:
@@ -46,7 +47,8 @@ class FakePainter:
                 _mishap(settings)
             yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: small(request.content, side))
         record = {"painter": "fake", "request": request.describe(), "steps": steps}
-        yield Painted(inverted(request.content), {**record, "essay": "x" * int(settings.get("essay", 0))})
+        record["essay"] = "x" * int(settings.get("essay", 0))
+        yield Painted(inverted(request.content), record, keep=self._painted.add)
 
 
 def open_painter(device: str, weights: Path | None, offline: bool) -> FakePainter:
