@@ -68,8 +68,8 @@ class View:
 
 @dataclass(frozen=True)
 class Region:
-    """Where the statistics of some styles rule: (1, 1, H, W) from 0 to 1 (None: everywhere), the region's share among
-    all regions, and the styles, their shares summing to 1."""
+    """Where the statistics of some styles rule: (1, 1, H, W) from 0 to 1 (None: everywhere), the region's share, and
+    the styles, their shares summing to 1. The shares of all regions sum to that of the picture which is painted."""
 
     where: Tensor | None
     share: float
@@ -80,16 +80,26 @@ class Region:
 class Canvas:
     """A commission as it is painted.
 
-    content: what is kept of the motif, and what is visible. original: its colours before they were prepared.
-    hold: by what the recipe's content weight is multiplied, a number or one for each pixel (1, 1, H, W).
-    free: where the picture may change at all, 0 to 1 (None: everywhere).
+    content: what is kept of the motif, and what is visible. original: its colours before they were prepared
+    (both without jumps at the borders where the result is a tile).
+    strength: 0 to 100. effort: by what it is multiplied at each pixel, (1, 1, H, W) from 0 to 1 (None: 1 everywhere).
     """
 
     content: View
     original: Tensor
     regions: Sequence[Region]
-    hold: Tensor | float
-    free: Tensor | None
+    strength: float
+    effort: Tensor | None
+
+    @property
+    def hold(self) -> Tensor | float:
+        """By what the recipe's content weight is multiplied: a number, or one for each pixel (1, 1, H, W)."""
+        return content_factor(self.strength) if self.effort is None else _hold(self.strength, self.effort)
+
+    @property
+    def free(self) -> Tensor | None:
+        """Where the picture may change at all, (1, 1, H, W) of bool (None: everywhere)."""
+        return None if self.effort is None else self.effort > BLACK
 
     @property
     def size(self) -> tuple[int, int]:
@@ -104,23 +114,23 @@ def canvas(commission: Commission, recipe: Recipe) -> Canvas:
     are no weights.
     """
     shares = _shares([manner.weight for manner in commission.manners])
-    manners = [replace(manner, weight=share) for manner, share in zip(commission.manners, shares) if share]
+    used = [(number, share) for number, share in enumerate(shares) if share]
+    manners = [commission.manners[number] for number, _ in used]
     content = _view(commission.content, "The layer")
     size = content.rgb.shape[-2:]
-    masks = [_mask(manner.mask, f"The mask of style {i}", size) for i, manner in enumerate(manners, 1)]
-    effort = _product(_mask(commission.content_mask, "The content mask", size), _covered(masks))
+    masks = [_mask(manner.mask, f"The mask of style {number + 1}", size) for manner, (number, _) in zip(manners, used)]
+    painted = _mask(commission.content_mask, "The content mask", size)
     views = [_view(manner.picture, "A style picture") for manner in manners]
     rgb, seen = colour.prepare(
         recipe.colour, content.rgb, [view.rgb for view in views], content.counts, [view.counts for view in views]
     )
     styles = [replace(view, rgb=style) for view, style in zip(views, seen)]
-    motif = View(periodic(rgb) if recipe.seamless else rgb, content.counts)
-    counts = _product(content.counts, effort)
-    regions = _regions([(view, manner.weight) for view, manner in zip(styles, manners)], masks, counts)
-    strength = commission.strength
-    hold = content_factor(strength) if effort is None else _hold(strength, effort)
-    free = None if effort is None else (effort > BLACK).to(effort)
-    return Canvas(motif, content.rgb, regions, hold, free)
+    tile = periodic if recipe.seamless else lambda picture: picture
+    motif = View(tile(rgb), content.counts)
+    weighted = [(style, share) for style, (_, share) in zip(styles, used)]
+    regions = _regions(weighted, masks, _product(painted, content.counts), _area(content.counts))
+    effort = _unless_white(_product(painted, _covered(masks)))
+    return Canvas(motif, tile(content.rgb), regions, commission.strength, effort)
 
 
 def content_factor(strength: float) -> float:
@@ -151,8 +161,8 @@ def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, devic
         content=View(sized(whole.content.rgb), None if counts is None else mapped(counts)),
         original=sized(whole.original),
         regions=[region(one) for one in whole.regions],
-        hold=mapped(whole.hold) if isinstance(whole.hold, Tensor) else whole.hold,
-        free=None if whole.free is None else mapped(whole.free),
+        strength=whole.strength,
+        effort=None if whole.effort is None else mapped(whole.effort),
     )
 
 
@@ -189,12 +199,18 @@ def _view(picture: Tensor, whose: str) -> View:
 
 
 def _mask(mask: Tensor | None, whose: str, size: torch.Size) -> Tensor | None:
-    """The mask over the content; None for one that is white everywhere."""
+    """The mask over the content."""
     if mask is None:
         return None
     if not bool((mask > BLACK).any()):
         raise _refused(f"{whose} is black everywhere: nothing would be painted. White is where to paint.")
-    return None if bool((mask == 1).all()) else coverage(mask, *size)
+    mask = coverage(mask, *size)
+    return mask * (mask > BLACK)
+
+
+def _unless_white(mask: Tensor | None) -> Tensor | None:
+    """None for a mask that is white everywhere."""
+    return None if mask is None or bool((mask > 1 - BLACK).all()) else mask
 
 
 def _covered(masks: Sequence[Tensor | None]) -> Tensor | None:
@@ -205,40 +221,47 @@ def _covered(masks: Sequence[Tensor | None]) -> Tensor | None:
 
 
 def _regions(
-    styles: Sequence[tuple[View, float]], masks: Sequence[Tensor | None], counts: Tensor | None
+    styles: Sequence[tuple[View, float]], masks: Sequence[Tensor | None], counts: Tensor | None, visible: float
 ) -> list[Region]:
-    """One region for each style with a mask; styles without one share what the masks leave over.
+    """One region for each style with a mask; styles without one share what the masks leave over. Masks that overlap
+    share the place.
 
-    A region's share goes with the area it has and the weight of its styles.
+    counts: how much each pixel counts, whatever its style; visible: the share of the content that is. A region's share
+    goes with the area it has and the weight of its styles; all of them have the share of the visible that is painted,
+    so that a place is painted as strongly as if the rest were painted too.
     """
+    drawn = torch.stack([mask for mask in masks if mask is not None] or [torch.zeros(1, 1, 1, 1)]).sum(0)
     own: list[tuple[Tensor | None, list[tuple[View, float]]]] = []
-    own += [(mask, [style]) for style, mask in zip(styles, masks) if mask is not None]
+    own += [(mask / drawn.clamp(min=1), [style]) for style, mask in zip(styles, masks) if mask is not None]
     rest = [style for style, mask in zip(styles, masks) if mask is None]
     if rest:
-        drawn = [mask for mask in masks if mask is not None]
-        left = (1 - torch.stack(drawn).sum(0)).clamp(min=0) if drawn else None
+        left = (1 - drawn).clamp(min=0) if own else None
         if left is not None and not bool((left > BLACK).any()):
             raise _refused("The masks leave no place for the styles that have none: give those a mask, or none at all.")
         own.append((left, rest))
-    places = [(_product(mask, counts), members) for mask, members in own]
-    sizes = [_area(where) * sum(weight for _, weight in members) for where, members in places]
-    if min(sizes) <= 0:
-        raise _refused("A style's mask shows nothing but transparent or unpainted pixels: that style would be nowhere.")
+    places = [(_unless_white(_product(mask, counts)), members) for mask, members in own]
+    areas = [_area(where) for where, _ in places]
+    if min(areas) <= 0:
+        raise _refused("The masks leave a style nothing but transparent or black pixels: it would be nowhere.")
+    sizes = [area * sum(weight for _, weight in members) for area, (_, members) in zip(areas, places)]
+    painted = sum(areas) / visible / sum(sizes)
     return [
-        Region(where, size / sum(sizes), [(view, weight / sum(w for _, w in members)) for view, weight in members])
+        Region(where, size * painted, [(view, weight / sum(w for _, w in members)) for view, weight in members])
         for (where, members), size in zip(places, sizes)
     ]
 
 
 def _hold(strength: float, effort: Tensor) -> Tensor:
-    """`content_factor` of each pixel's own strength, at most MOST_HOLD times that of mask white, or MOST_HOLD."""
+    """By what the content weight is multiplied at each pixel, for styles that have `effort` of their weight there: the
+    balance is that of the strength times effort. At most MOST_HOLD times that of mask white, or MOST_HOLD."""
+    effort = effort.clamp(min=BLACK)
     local = (strength * effort).clamp(min=1e-3)
-    factor = ((100 - local) / local) ** STRENGTH_POWER
+    factor = effort * ((100 - local) / local) ** STRENGTH_POWER
     return factor.clamp(max=MOST_HOLD * max(content_factor(strength), 1.0))
 
 
 def _area(where: Tensor | None) -> float:
-    return 1.0 if where is None else float(where.mean())
+    return 1.0 if where is None else float(where.mean(dtype=torch.float64))
 
 
 def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:

@@ -62,10 +62,11 @@ class RecipeObjective:
         hold: Tensor | float = 1.0,
     ) -> None:
         self.recipe, self.features = recipe, features
-        held = isinstance(hold, Tensor) or hold > 0
-        self.content_layers = recipe.content_layers if recipe.content_weight and held else ()
-        self.content_factor = 1.0 if isinstance(hold, Tensor) else hold
-        self.content_weights = Weights(_product(content.counts, hold if isinstance(hold, Tensor) else None))
+        matters = isinstance(hold, Tensor) or hold > 0
+        self.content_layers = recipe.content_layers if recipe.content_weight and matters else ()
+        self.content_factor = float(hold.max()) if isinstance(hold, Tensor) else hold
+        held = hold / max(self.content_factor, 1e-12) if isinstance(hold, Tensor) else None  # 0 to 1, as all weights
+        self.content_weights = Weights(_product(content.counts, held))
         self.layer_weights = recipe.layer_weights
         self.wanted = frozenset((*self.content_layers, *self.layer_weights))
         with torch.no_grad():

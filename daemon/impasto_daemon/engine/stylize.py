@@ -79,7 +79,7 @@ def plan(height: int, width: int, recipe: Recipe, max_size: int = 0) -> tuple[Le
         return min(content, style) if recipe.style_size else content
 
     sizes = [fitted(height, width, scale)]
-    while recipe.coarsest and len(sizes) < recipe.levels and side(scale / recipe.factor) >= recipe.coarsest:
+    while recipe.coarsest and len(sizes) < recipe.levels and round(side(scale / recipe.factor)) >= recipe.coarsest:
         scale /= recipe.factor
         sizes.insert(0, fitted(height, width, scale))
     last = len(recipe.steps) - 1
@@ -135,7 +135,7 @@ def _descend_at(
 def _pinned(objective: Objective, sized: Canvas) -> Objective:
     """The objective of a picture that is the content where it must not change."""
     free = sized.free
-    return objective if free is None else lambda rgb: objective(torch.lerp(sized.original, rgb, free))
+    return objective if free is None else lambda rgb: objective(torch.where(free, rgb, sized.original))
 
 
 class _Tally:
@@ -185,7 +185,7 @@ def _shown(x: Tensor, level: Level, sized: Canvas, recipe: Recipe) -> Tensor:
     original = sized.original[..., : level.height, : level.width]
     rgb = colour.finish(recipe.colour, _cropped(x, level), original)
     free = sized.free
-    return rgb if free is None else torch.lerp(original, rgb, free[..., : level.height, : level.width])
+    return rgb if free is None else torch.where(free[..., : level.height, : level.width], rgb, original)
 
 
 def _finished(painting: Tensor, whole: Canvas, content: Tensor, recipe: Recipe) -> Tensor:
@@ -193,7 +193,7 @@ def _finished(painting: Tensor, whole: Canvas, content: Tensor, recipe: Recipe) 
     rgb = resize(painting.cpu(), *whole.size, recipe.seamless)
     rgb = colour.finish(recipe.colour, rgb, whole.original)
     if whole.free is not None:
-        rgb = torch.where(whole.free > 0, torch.lerp(content[:, :3], rgb, whole.free), content[:, :3])
+        rgb = torch.where(whole.free, rgb, content[:, :3])
     return torch.cat([rgb, content[:, 3:]], 1)
 
 
