@@ -87,6 +87,7 @@ class Adam:
     after_rescue = "adam"
 
     def __init__(self, x: Tensor, rate: float, walk: Walk) -> None:
+        self._epsilon = walk.epsilon
         self._adam = torch.optim.Adam([x], lr=rate, betas=(walk.betas[0], walk.betas[1]), eps=walk.epsilon)
 
     def step(self, closure: Callable[[], Tensor]) -> None:
@@ -96,6 +97,19 @@ class Adam:
     @property
     def memory(self) -> torch.optim.Optimizer:
         return self._adam
+
+
+class KerasAdam(Adam):
+    """Adam as TensorFlow has it: ε is added before the bias of v is corrected (ε̂ of Kingma & Ba 2015, section 2)."""
+
+    after_rescue = "keras-adam"
+
+    def step(self, closure: Callable[[], Tensor]) -> None:
+        """Evaluate once and move."""
+        (group,) = self._adam.param_groups
+        done = sum(float(state["step"]) for state in self._adam.state.values())
+        group["eps"] = self._epsilon / math.sqrt(1 - group["betas"][1] ** (done + 1))
+        super().step(closure)
 
 
 class LBFGS:
@@ -151,7 +165,12 @@ class BoundedLBFGS(LBFGS):
             state["t"] = state["t"] * factor
 
 
-OPTIMISERS: Mapping[str, type[Adam] | type[LBFGS]] = {"lbfgs": LBFGS, "bounded-lbfgs": BoundedLBFGS, "adam": Adam}
+OPTIMISERS: Mapping[str, type[Adam] | type[LBFGS]] = {
+    "lbfgs": LBFGS,
+    "bounded-lbfgs": BoundedLBFGS,
+    "adam": Adam,
+    "keras-adam": KerasAdam,
+}
 
 
 class Evaluation:

@@ -83,12 +83,12 @@ class Recipe:
     blend: float = _setting(number(0, 1), 0.0)
     noise: float = _setting(number(0, 1), 0.0)
     noise_kind: str = _setting(choice("gaussian", "uniform"), "gaussian")
-    optimiser: str = _setting(choice("lbfgs", "bounded-lbfgs", "adam"), "lbfgs")
+    optimiser: str = _setting(choice("lbfgs", "bounded-lbfgs", "adam", "keras-adam"), "lbfgs")
     learning_rate: float = _setting(number(1e-6, 1e3), 1.0)
     history: int = _setting(whole(1, 200), 100)
     betas: tuple[float, ...] = _setting(several(number(0, 0.99999), float), (0.9, 0.999))
     epsilon: float = _setting(number(1e-12, 1), 1e-8)
-    unit: float = _setting(number(1, 255), 1.0)
+    unit: float = _setting(number(1, 256), 1.0)
     clamp: bool = _setting(flag, False)
     average: float = _setting(number(0, 0.9999), 0.0)
     coarsest: int = _setting(whole(0, 8192), 0)
@@ -188,10 +188,10 @@ _ALL = (
     Recipe(
         name="neural-style",
         summary="J. Johnson's neural-style for Torch, the program that made the method known: from noise, 1000 steps.",
-        formula="L = 5·mean(F−P)² + 100·Σ mean(G/(C·N)−A/(C·N))² + 1e-3·½Σ(neighbours' differences)², pixels 0 to 255",
-        source="J. Johnson: neural-style (neural_style.lua), 2015; K. Alleyne's neural-style-pt has the same numbers",
+        formula="L = 5·mean(F−P)² + 100·Σ mean(G/(C·N)−A/(C·N))² + 1e-3·½Σ(neighbours' differences)², pixels 0 to 256",
+        source="J. Johnson: neural-style (neural_style.lua), 2015; ProGamerGov's neural-style-pt is a port",
         pooling="max",
-        pixel_deviation=CAFFE,
+        pixel_deviation=CAFFE * 256 / 255,
         content_layers=("conv4_2",),
         content_loss="mean",
         content_weight=5.0,
@@ -201,8 +201,8 @@ _ALL = (
         tv_loss="half-sum",
         tv_weight=1e-3,
         init="noise",
-        noise=0.001 / 255,
-        unit=255.0,
+        noise=0.001 / 256,
+        unit=256.0,
         steps=(1000,),
     ),
     Recipe(
@@ -236,7 +236,7 @@ _ALL = (
         style_weight=1e-2,
         tv_loss="absolute",
         tv_weight=30.0,
-        optimiser="adam",
+        optimiser="keras-adam",
         learning_rate=0.02,
         betas=(0.99, 0.999),
         epsilon=0.1,
@@ -260,7 +260,7 @@ _ALL = (
         blend=0.4,
         noise=0.6 * 20 / 255,
         noise_kind="uniform",
-        optimiser="adam",
+        optimiser="keras-adam",
         learning_rate=2.0,
         unit=255.0,
         steps=(200,),
