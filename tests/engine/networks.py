@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from impasto_daemon.weights import SHAPES
 from torch import Tensor
@@ -28,3 +30,32 @@ def picture(height: int, width: int, channels: int = 3, seed: int = 0) -> Tensor
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, channels, 6, 6, generator=generator)
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
+
+
+class SmallNetwork:
+    """A network with VGG19's layers by name, each its own smooth function of the picture: no ReLU and no maximum has a
+    kink that rounding could lead across."""
+
+    CHANNELS = 5
+    least = 1
+    pixel_deviation = 1.0
+
+    def __init__(self, dtype: torch.dtype = torch.float64) -> None:
+        generator = torch.Generator().manual_seed(7)
+        names = [f"conv{block}_{i}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, count + 1)]
+        self._weights = {
+            name: torch.randn(self.CHANNELS, 3, 3, 3, generator=generator).to(dtype) * 0.6 for name in names
+        }
+
+    def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        return {name: self._layer(name, rgb) for name in wanted}
+
+    def all(self, rgb: Tensor) -> dict[str, Tensor]:
+        """Every layer, after and before what stands for ReLU."""
+        return self(rgb, [*self._weights, *(f"{name}.linear" for name in self._weights)])
+
+    def _layer(self, name: str, rgb: Tensor) -> Tensor:
+        convolution, _, linear = name.partition(".")
+        small = torch.nn.functional.avg_pool2d(rgb - 0.45, 2 ** (int(convolution[4]) - 1))
+        found = torch.nn.functional.conv2d(small, self._weights[convolution], padding=1)
+        return found if linear else torch.nn.functional.softplus(found, beta=4)
