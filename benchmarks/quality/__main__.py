@@ -21,7 +21,7 @@ from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.rasters import fill_hidden, fitted, resize
 from impasto_daemon.engine.recipes import RECIPES, Recipe
 from impasto_daemon.tensors import to_tensor
-from impasto_protocol.errors import ImpastoError
+from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from rich.console import Console
 from torch import Tensor
@@ -114,8 +114,11 @@ def _asked(options: argparse.Namespace) -> dict[str, Recipe]:
     """Recipes by the names of their columns. Raises ImpastoError."""
     asked = {name: book.find(name) for name in options.recipes.split(",") if name}
     for text in options.variant:
-        (name, base), *settings = (part.split("=", 1) for part in text.split())
-        asked[name] = book.override(book.find(base), {key: _value(value) for key, value in settings})
+        parts = [part.partition("=") for part in text.split()]
+        if not parts or not all(equals for _, equals, _ in parts) or not parts[0][0].replace("-", "").isalnum():
+            raise ImpastoError(Code.BAD_REQUEST, f"“{text}” is no variant: write 'NAME=RECIPE FIELD=VALUE …'.")
+        (name, _, base), *settings = parts
+        asked[name] = book.override(book.find(base), {key: _value(value) for key, _, value in settings})
     return asked
 
 
