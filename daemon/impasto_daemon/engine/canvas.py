@@ -255,9 +255,9 @@ def _hold(strength: float, effort: Tensor) -> Tensor:
     """By what the content weight is multiplied at each pixel, for styles that have `effort` of their weight there: the
     balance is that of the strength times effort. At most MOST_HOLD times that of mask white, or MOST_HOLD."""
     effort = effort.clamp(min=BLACK)
-    local = (strength * effort).clamp(min=1e-3)
-    factor = effort * ((100 - local) / local) ** STRENGTH_POWER
-    return factor.clamp(max=MOST_HOLD * max(content_factor(strength), 1.0))
+    local = strength * effort
+    odds = ((100 - local) / local).clamp(max=MOST_ODDS)
+    return (effort * odds**STRENGTH_POWER).clamp(max=MOST_HOLD * max(content_factor(strength), 1.0))
 
 
 def _area(where: Tensor | None) -> float:

@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+FAINT = 1 / 16
+"""Alpha below which a colour is not taken at its word: programs that keep colours times alpha have rounded it."""
+
 
 def resize(picture: Tensor, height: int, width: int, wrap: bool = False) -> Tensor:
     """Bicubic, without aliasing when it shrinks; samples stay within 0 to 1.
@@ -113,18 +116,20 @@ def pad_to(picture: Tensor, least: int, wrap: bool = False) -> Tensor:
 def fill_hidden(picture: Tensor) -> Tensor:
     """RGB (1, 3, H, W) of an RGBA picture (1, 4, H, W) with what alpha hides painted over by its surroundings.
 
-    Where alpha is 0 the stored colour is meaningless (often black), and must not bleed into the painting. The
-    visible colours are averaged into ever coarser pictures, alpha-weighted, and fill the holes from there
-    (pull-push, Gortler et al. 1996). At least one pixel must be visible.
+    Where alpha is 0 the stored colour is meaningless (often black), and must not bleed into the painting; below FAINT
+    it is rough. Colours from there up stay as they are: one can look through them, but they are the picture's. They are
+    averaged into ever coarser pictures, by how far they can be trusted, and fill the holes from there (pull-push,
+    Gortler et al. 1996). At least one pixel must be visible.
     """
     rgb, alpha = picture[:, :3], picture[:, 3:]
-    if bool((alpha == 1).all()):
+    if bool((alpha >= FAINT).all()):
         return rgb
-    return _pull_push(rgb * alpha, alpha)
+    trust = (alpha / min(FAINT, float(alpha.max()))).clamp(max=1)
+    return torch.where(trust == 1, rgb, _pull_push(rgb * trust, trust))
 
 
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
-    own = weighted / weight.clamp(min=1e-6)
+    own = weighted / weight.clamp(min=1e-12)
     height, width = weight.shape[-2:]
     if height == width == 1:
         return own
