@@ -76,7 +76,7 @@ def test_imports_point_one_way(rule: str, files: list[Path], allowed: set[str]) 
             assert known, f"{path.relative_to(ROOT)} imports {name}: {rule}"
 
 
-OWNS_THE_DEVICE = {"painter", "tensors", "device"}
+OWNS_THE_DEVICE = {"painter", "tensors", "device", "checkpoints"}
 """Modules of the daemon that know torch, beside the engine: the worker alone loads them, by name."""
 
 

@@ -1,18 +1,23 @@
 """The real painter: a request in, iterates out, a picture and its record at the end.
 
 It joins the rooms: `weights` finds a network, the `engine` paints, `tensors` turns pictures into tensors and back, all
-of it on one `device`. It keeps the network between jobs. It knows no sockets and no job ids.
+of it on one `device`; `checkpoints` keep how jobs ended, for others to go on from. It keeps the networks between jobs.
+It knows no sockets, and of a job's own name nothing until the painting is done.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
@@ -20,12 +25,17 @@ from torch import Tensor
 
 from . import device as devices
 from . import weights as weights_files
+from .checkpoints import Checkpoint, Checkpoints
 from .engine import recipes, stylize
+from .engine.canvas import Commission, Manner
 from .engine.features import VGG, Features
-from .engine.recipes import Recipe
+from .engine.optimise import State
+from .engine.rasters import resize
+from .engine.recipes import TEXTS, Recipe
+from .engine.stylize import Painting
 from .engine.wavelets import Wavelets
 from .generators import Returning
-from .painting import Iterate, Painted, PaintEvent, Preparing
+from .painting import Iterate, Painted, PaintEvent, Preparing, forget
 from .tensors import to_picture, to_preview, to_tensor
 
 log = logging.getLogger(__name__)
@@ -35,6 +45,9 @@ RETRY_SECONDS = 600.0
 NO_WEIGHTS = (Code.MISSING_WEIGHTS, Code.BAD_WEIGHTS)
 LOSSES_KEPT = 200
 """Entries of the losses' course in a record."""
+WAY = (*TEXTS, "stand_in", "steps", "init", "blend", "noise", "noise_kind", "coarsest", "factor", "levels")
+"""Fields of a recipe that say how its last size is reached, and for how long it is painted: whoever goes on from there
+may change them."""
 
 
 def open_painter(device: str = "auto", weights: str | None = None, offline: bool = False) -> Painter:
@@ -44,20 +57,40 @@ def open_painter(device: str = "auto", weights: str | None = None, offline: bool
     return Painter(devices.chosen(device), Path(weights) if weights else None, offline)
 
 
+@dataclass
+class Told:
+    """What a record tells of a painting's way: sentences, and the losses of each step."""
+
+    notes: list[str] = field(default_factory=list)
+    course: list[dict[str, float]] = field(default_factory=list)
+    resumed: dict[str, object] = field(default_factory=dict)
+
+    def note(self, sentence: str) -> None:
+        """A warning, for the log too."""
+        log.warning(sentence)
+        self.notes.append(sentence)
+
+
 class Painter:
     """See painting.Painter. Not for more than one job at a time."""
 
     def __init__(self, device: str, weights: Path | None, offline: bool) -> None:
         self.device, self.weights_path, self.offline = device, weights, offline
-        self._network: VGG | None = None
-        self._weights: dict[str, object] = {}
-        self._gave_up: tuple[float, str] | None = None
+        self._networks: dict[str, VGG] = {}
+        self._weights: dict[str, dict[str, str]] = {}
+        self._gave_up: dict[str, tuple[float, str]] = {}
+        self._checkpoints = Checkpoints()
+        self._painting = ""
 
     def about(self) -> Mapping[str, object]:
-        described: dict[str, object] = {"device": devices.described(self.device), "torch": torch.__version__}
-        if self._network is not None:
-            return {**described, "features": "vgg19", "weights": self._weights.get("file", "")}
-        return {**described, "features": "", "weights": str(self.weights_path or "")}
+        files = [facts["file"] for facts in self._weights.values()]
+        return {
+            "device": devices.described(self.device),
+            "torch": torch.__version__,
+            "features": ", ".join(self._networks),
+            "weights": ", ".join(files) or str(self.weights_path or ""),
+            "painting": self._painting,
+        }
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         try:
@@ -67,6 +100,8 @@ class Painter:
             if not devices.lacks_memory(reason):
                 raise
             log.warning("Out of memory: %s", reason)
+        finally:
+            self._painting = ""
         # Out here no traceback holds the job's tensors any more.
         devices.release_memory()
         raise _out_of_memory(request)
@@ -74,122 +109,212 @@ class Painter:
     def _paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         began = time.monotonic()
         asked = recipes.override(recipes.find(request.recipe), request.settings)
-        content = to_tensor(request.content, "The layer")
-        notes: list[str] = []
-        course: list[dict[str, float]] = []
+        commission, described, told = _commission(request), request.describe(), Told()
+        recipe, picture = asked, request.content
+        keep: Callable[[str], None] = forget
         if request.strength == 0:
-            recipe, result = asked, request.content
-            notes.append("Strength 0 leaves the picture as it is: nothing was optimised.")
+            told.notes.append("Strength 0 leaves the picture as it is: nothing was optimised.")
         else:
-            recipe, features = yield from self._prepare(asked, request, notes)
-            result = yield from self._optimise(request, content, recipe, features, course, notes)
-        record = self._record(request, recipe, course, notes)
-        record["stand_in"] = recipe.name if recipe.name != asked.name else ""
-        record["seconds"] = round(time.monotonic() - began, 2)
-        yield Painted(result, record)
+            recipe, features = yield from self._prepare(asked, request, told)
+            mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}))
+            before = self._earlier(request, mark, told)
+            painting = yield from self._optimise(commission, recipe, features, before, told)
+            picture = to_picture(painting.picture, request.content)
+            if painting.state:
+                keep = self._keeper(painting.picture, painting.state, _last_size(commission, recipe), recipe, mark)
+        record = {
+            "request": described,
+            **self._record(recipe, told),
+            "stand_in": recipe.name if recipe.name != asked.name else "",
+            "seconds": round(time.monotonic() - began, 2),
+        }
+        self._painting = ""
+        yield Painted(picture, record, keep)
+
+    # Features and weights -------------------------------------------------------------------------------------
 
     def _prepare(
-        self, asked: Recipe, request: Request, notes: list[str]
+        self, asked: Recipe, request: Request, told: Told
     ) -> Generator[Preparing, None, tuple[Recipe, Features]]:
         """The recipe that is painted with (the one asked for, or its stand-in) and its features, on the device."""
+        self._painting = asked.name
         if asked.features == "wavelets":
-            return asked, Wavelets(self.device)
+            return asked, self._wavelets(asked)
         try:
-            network = yield from self._vgg19()
+            network = yield from self._network(asked.features)
         except ImpastoError as reason:
             if not asked.stand_in or reason.code not in NO_WEIGHTS or self.weights_path:
                 raise
             recipe = _stand_in(asked, request.settings)
+            self._painting = f"{recipe.name}, which stands in for {asked.name}"
             note = (
-                f"NOT painted with VGG19: its weights cannot be had ({reason}) The recipe “{recipe.name}”, which needs "
-                f"none, stands in for “{asked.name}”."
+                f"NOT painted with {asked.features.upper()}: its weights cannot be had ({reason}) The recipe "
+                f"“{recipe.name}”, which needs none, stands in for “{asked.name}”."
             )
-            log.warning(note)
-            notes.append(note)
+            told.note(note)
             yield Preparing(note)
-            return recipe, Wavelets(self.device)
+            return recipe, self._wavelets(recipe)
         network.check((*asked.content_layers, *asked.style_layers))
-        return asked, network.with_options(asked.pooling, asked.padding)
+        return asked, network.with_options(asked.pooling, asked.padding, wrap=asked.seamless)
 
-    def _vgg19(self) -> Generator[Preparing, None, VGG]:
-        """VGG19 on the device: resident, or found, fetched, checked and loaded."""
-        if self._network is None:
-            path = self.weights_path or (yield from self._find_or_fetch())
-            yield Preparing(f"Loading VGG19 from {path.name} …")
-            state = weights_files.load(path, given=self.weights_path is not None)
-            self._network = VGG("vgg19", state, path.name, self.device)
-            self._weights = {"file": path.name, "sha256": weights_files.sha256(path)}
-            log.info("VGG19 loaded from %s to %s", path, self.device)
-        return self._network
+    def _wavelets(self, recipe: Recipe) -> Features:
+        return Wavelets(self.device).with_options(wrap=recipe.seamless)
 
-    def _find_or_fetch(self) -> Generator[Preparing, None, Path]:
-        item = weights_files.known()["vgg19"]
+    def _network(self, name: str) -> Generator[Preparing, None, VGG]:
+        """A network on the device: resident, or found, fetched, checked and loaded."""
+        if name not in self._networks:
+            path = self.weights_path or (yield from self._find_or_fetch(name))
+            yield Preparing(f"Loading {name.upper()} from {path.name} …")
+            state = weights_files.load(path, name, given=self.weights_path is not None)
+            self._weights[name] = {"file": path.name, "sha256": weights_files.sha256(path)}
+            self._networks[name] = VGG(name, state, path.name, self.device)
+            log.info("%s loaded from %s to %s", name.upper(), path, self.device)
+        return self._networks[name]
+
+    def _find_or_fetch(self, network: str) -> Generator[Preparing, None, Path]:
+        item = weights_files.known()[network]
         here = weights_files.find_sound(item)
         if here:
             return here
         damaged = weights_files.find(item)
         if self.offline:
             if damaged:
-                raise weights_files.damaged(damaged, "its checksum is wrong")
+                raise weights_files.damaged(damaged, "its checksum is wrong", network)
             raise ImpastoError(
                 Code.MISSING_WEIGHTS,
                 f"{item.file} is not on this machine, and the daemon was started with --offline.",
                 file=item.file,
             )
-        if self._gave_up and time.monotonic() - self._gave_up[0] < RETRY_SECONDS:
-            raise ImpastoError(Code.MISSING_WEIGHTS, self._gave_up[1], file=item.file)
+        when, why = self._gave_up.get(network, (-math.inf, ""))
+        if time.monotonic() - when < RETRY_SECONDS:
+            raise ImpastoError(Code.MISSING_WEIGHTS, why, file=item.file)
         if damaged:
             log.warning("%s is damaged: fetching it again", damaged)
         try:
             return (yield from _fetch(item))
         except ImpastoError as reason:
-            self._gave_up = (time.monotonic(), str(reason))
+            self._gave_up[network] = (time.monotonic(), str(reason))
             raise
 
+    # Painting -------------------------------------------------------------------------------------------------
+
     def _optimise(
-        self,
-        request: Request,
-        content: Tensor,
-        recipe: Recipe,
-        features: Features,
-        course: list[dict[str, float]],
-        notes: list[str],
-    ) -> Generator[Iterate, None, Picture]:
+        self, commission: Commission, recipe: Recipe, features: Features, before: Earlier, told: Told
+    ) -> Generator[Iterate, None, Painting]:
         walk = Returning(
-            stylize.paint(
-                content,
-                [(to_tensor(style.picture, "A style picture"), style.weight) for style in request.styles],
-                features,
-                recipe,
-                request.strength,
-                request.max_size,
-                request.seed,
-                self.device,
-            )
+            stylize.paint(commission, features, recipe, self.device, resume=before.state, start=before.picture)
         )
         for step in walk:
             losses = {name: value for name, value in step.losses.items() if math.isfinite(value)}
-            course.append({"step": step.step, **{name: _short(value) for name, value in losses.items()}})
+            told.course.append({"step": step.step, **{name: _short(value) for name, value in losses.items()}})
             if step.note:
-                log.warning(step.note)
-                notes.append(step.note)
+                told.note(step.note)
             yield Iterate(step.step, step.steps, step.done, losses, _preview(step.picture))
-        return to_picture(walk.value, request.content)
+        return walk.value
 
-    def _record(
-        self, request: Request, recipe: Recipe, course: Sequence[dict[str, float]], notes: list[str]
-    ) -> dict[str, object]:
+    def _earlier(self, request: Request, mark: str, told: Told) -> Earlier:
+        """What there is to go on from. Raises ImpastoError(UNKNOWN_JOB) where a job is named of which nothing is
+        kept."""
+        if not request.resume:
+            return Earlier()
+        kept = self._checkpoints.load(request.resume, self.device)
+        if kept is None:
+            raise ImpastoError(
+                Code.UNKNOWN_JOB,
+                f"Nothing is kept of job {request.resume} to go on from: it did not end well, or it had to make room "
+                "for newer ones. Paint from the beginning instead.",
+                resume=request.resume,
+            )
+        if not _same_proportions(kept.picture, request.content):
+            raise ImpastoError(
+                Code.BAD_REQUEST,
+                f"Job {request.resume} painted a picture of other proportions than this content: paint this one from "
+                "the beginning.",
+                field="resume",
+            )
+        exact = kept.fingerprint == mark
+        told.resumed = {"job": request.resume, "exactly": exact}
+        if exact:
+            return Earlier(state=kept.state)
+        told.notes.append(
+            f"The request has changed since job {request.resume}: this goes on from what that one painted, with a "
+            "fresh optimiser."
+        )
+        return Earlier(picture=kept.picture)
+
+    def _keeper(
+        self, painted: Tensor, state: State, size: tuple[int, int], recipe: Recipe, mark: str
+    ) -> Callable[[str], None]:
+        """What keeps a painting under a job's name."""
+
+        def keep(job: str) -> None:
+            picture = resize(painted[:, :3], *size, recipe.seamless)
+            self._checkpoints.save(job, Checkpoint(mark, picture, state))
+
+        return keep
+
+    def _record(self, recipe: Recipe, told: Told) -> dict[str, object]:
+        features = recipe.features if told.course else ""
         return {
-            "request": request.describe(),
             "recipe": recipe.describe(),
-            "features": recipe.features if course else "",
-            "weights": dict(self._weights) if course and recipe.features == "vgg19" else {},
+            "features": features,
+            "weights": dict(self._weights.get(features, {})),
             "device": devices.described(self.device),
             "torch": torch.__version__,
-            "steps": len(course),
-            "losses": _thinned(course),
-            "notes": notes,
+            "steps": len(told.course),
+            "losses": _thinned(told.course),
+            "resumed": told.resumed,
+            "notes": told.notes,
         }
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a painting goes on from: a walk's state, or a picture, or neither."""
+
+    state: State | None = None
+    picture: Tensor | None = None
+
+
+def fingerprint(request: Mapping[str, object], recipe: Recipe, weights: Mapping[str, str]) -> str:
+    """SHA-256 of what the last size is painted towards, and how. Equal ones: a walk may go on as if it had not ended.
+
+    request: as it describes itself; weights: of the recipe's network.
+    """
+    asked = {key: value for key, value in request.items() if key not in ("recipe", "settings", "seed", "resume")}
+    fields = {key: value for key, value in recipe.describe().items() if key not in WAY}
+    versions = [__version__, torch.__version__]
+    text = json.dumps([versions, asked, fields, dict(weights)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _commission(request: Request) -> Commission:
+    """The request in tensors. Raises ImpastoError(BAD_REQUEST) where samples are no numbers."""
+    manners = [
+        Manner(
+            to_tensor(style.picture, "A style picture"),
+            style.weight,
+            None if style.mask is None else to_tensor(style.mask, "The mask of a style"),
+        )
+        for style in request.styles
+    ]
+    mask = None if request.content_mask is None else to_tensor(request.content_mask, "The content mask")
+    content = to_tensor(request.content, "The layer")
+    return Commission(content, manners, request.strength, request.max_size, request.seed, mask)
+
+
+def _last_size(commission: Commission, recipe: Recipe) -> tuple[int, int]:
+    """Height and width of the size that a painting ends with."""
+    height, width = commission.content.shape[-2:]
+    last = stylize.plan(height, width, recipe, commission.max_size)[-1]
+    return last.height, last.width
+
+
+def _same_proportions(painted: Tensor, content: Picture) -> bool:
+    """Whether an earlier painting has the content's proportions, to within a pixel of either."""
+    height, width = painted.shape[-2:]
+    difference = abs(width * content.height - height * content.width)
+    return difference <= max(width, height, content.width, content.height)
 
 
 def _stand_in(asked: Recipe, settings: Mapping[str, object]) -> Recipe:
@@ -206,7 +331,7 @@ def _fetch(item: weights_files.Known) -> Generator[Preparing, None, Path]:
         if twentieth != told:
             told = twentieth
             of = f" of {progress.total >> 20}" if progress.total else ""
-            yield Preparing(f"Fetching VGG19's weights: {progress.done >> 20}{of} MB")
+            yield Preparing(f"Fetching {item.network.upper()}'s weights: {progress.done >> 20}{of} MB")
     return fetching.value
 
 

@@ -37,12 +37,21 @@ class Iterate:
     preview: Callable[[int], Picture]
 
 
+def forget(job: str) -> None:
+    """Keep nothing: of this painting there is nothing to go on from."""
+
+
 @dataclass(frozen=True)
 class Painted:
-    """The result, of the content's size and sample type, and the record of how it was made (JSON-able)."""
+    """The result, of the content's size and sample type, and the record of how it was made (JSON-able).
+
+    keep: called with the job's name when the result is on its way, so that nobody waits for it: keeps what a later job
+    needs to go on from this one. It may fail; the result is good all the same.
+    """
 
     picture: Picture
     record: Mapping[str, object]
+    keep: Callable[[str], None] = forget
 
 
 PaintEvent = Union[Preparing, Iterate, Painted]
@@ -52,7 +61,7 @@ class Painter(Protocol):
     """Owns the device. Made once per worker process."""
 
     def about(self) -> Mapping[str, object]:
-        """Device, features and weights as plain data, for `status`."""
+        """Device, features, weights and what is being painted, as plain data, for `status`."""
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         """Any number of Preparing and Iterate, then one Painted. To cancel, close the generator: between two of its

@@ -19,7 +19,8 @@ NUMPY_TYPES = {"u8": "|u1", "u16": "<u2", "f32": "<f4"}
 
 
 def to_tensor(picture: Picture, whose: str) -> Tensor:
-    """(1, channels, height, width), float32, 0 to 1, on the CPU; float samples beyond that are clipped.
+    """(1, channels, height, width), float32, 0 to 1, on the CPU; float samples beyond that are clipped. A mask has one
+    channel, all else three or four.
 
     whose: what the picture is, for errors (“The layer”). Raises ImpastoError(BAD_REQUEST) if a sample is no number.
     """

@@ -36,6 +36,8 @@ PREVIEW_SHARE = 0.1
 """Of the time, at most, that making previews may take."""
 FIRST_PREVIEW = 3
 """The step whose iterate makes the first preview: the very first ones show noise or nothing new."""
+KEEP_SECONDS = 10.0
+"""How long a worker whose supervisor is gone may go on keeping a finished job's state."""
 SMOOTHING = 0.1
 """Weight of the newest step in the mean pace that the time left is reckoned from."""
 
@@ -122,9 +124,11 @@ class Cancelled(Exception):
 
 
 class Worker:
-    """Paints what comes over the link, one job after the other."""
+    """Paints what comes over the link, one job after the other. `keeping` is held from a result's departure until the
+    job's state is kept: whoever ends this process is to wait for it."""
 
-    def __init__(self, link: Link, painter: Painter) -> None:
+    def __init__(self, link: Link, painter: Painter, keeping: threading.Lock) -> None:
+        self._keeping = keeping
         self._link = link
         self._painter = painter
         self._about: dict[str, object] | None = None
@@ -162,13 +166,26 @@ class Worker:
             for event in events:
                 self._listen(submit.job, reporter)
                 self._report()
-                for message in reporter.tell(event, time.monotonic()):
-                    self._link.send(message)
                 if isinstance(event, Painted):
+                    self._deliver(submit.job, reporter, event)
                     return
+                self._say(reporter, event)
         finally:
             events.close()
         raise RuntimeError("the painter ended without a picture")
+
+    def _deliver(self, job: str, reporter: Reporter, painted: Painted) -> None:
+        """Send the result, then keep what there is to go on from."""
+        with self._keeping:
+            self._say(reporter, painted)
+            try:
+                painted.keep(job)
+            except Exception as error:
+                logger.warning("job %s cannot be resumed, for its state cannot be kept: %s", job, error)
+
+    def _say(self, reporter: Reporter, event: PaintEvent) -> None:
+        for message in reporter.tell(event, time.monotonic()):
+            self._link.send(message)
 
     def _listen(self, job: str, reporter: Reporter) -> None:
         for message in self._link.receive():
@@ -180,7 +197,7 @@ class Worker:
     def _end(self, job: str, problem: Problem | None) -> None:
         if problem:
             self._link.send(Error.of(problem, job=job))
-            self._report()
+        self._report()
 
     def _report(self) -> None:
         """Say how we are where that has changed: a network was loaded, say."""
@@ -205,12 +222,13 @@ def open_painter(name: str, device: str, weights: Path | None, offline: bool) ->
         ) from error
 
 
-def leave_with_supervisor() -> None:
-    """End this process at once, whatever it does, when standard input ends."""
+def leave_with_supervisor(keeping: threading.Lock) -> None:
+    """End this process when standard input ends: at once, whatever it does, unless it is keeping a job's state."""
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass
+        keeping.acquire(timeout=KEEP_SECONDS)
         os._exit(0)
 
     threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()
@@ -227,7 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
     log.configure(options.log_level, log.WORKER_FORMAT)
-    leave_with_supervisor()
+    keeping = threading.Lock()
+    leave_with_supervisor(keeping)
     context = zmq.Context(io_threads=1)
     link = Link(context, options.link, bind=False)
     try:
@@ -237,7 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
         link.close(linger=2.0)
         context.term()
         return 1
-    Worker(link, painter).serve()
+    Worker(link, painter, keeping).serve()
     return 0
 
 

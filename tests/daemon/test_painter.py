@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from impasto_daemon import checkpoints, weights
 from impasto_daemon import painter as painting_room
-from impasto_daemon import weights
 from impasto_daemon.engine import stylize
+from impasto_daemon.engine.canvas import Commission
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.painter import Painter, open_painter
 from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing
@@ -28,7 +29,7 @@ from impasto_protocol.request import Request, Style
 from impasto_protocol.schema import plain
 from numpy.typing import NDArray
 
-from tests.engine.networks import random_vgg19
+from tests.engine.networks import random_vgg, random_vgg19
 
 TYPES = {"u8": ("u1", 255), "u16": ("<u2", 65535), "f32": ("<f4", 1)}
 QUICK = {"steps": "3,2"}
@@ -36,8 +37,9 @@ QUICK = {"steps": "3,2"}
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Empty caches, one thread, and no network."""
+    """Empty caches, no states, one thread, and no network."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -259,7 +261,7 @@ def test_a_download_tells_its_progress_and_its_file_is_used(tmp_path: Path, monk
 def test_too_little_memory_is_a_sentence_with_a_smaller_size(
     monkeypatch: pytest.MonkeyPatch, failure: Exception, code: Code
 ) -> None:
-    def failing(*_: object) -> Iterator[object]:
+    def failing(*_: object, **__: object) -> Iterator[object]:
         raise failure
         yield
 
@@ -270,7 +272,7 @@ def test_too_little_memory_is_a_sentence_with_a_smaller_size(
 
 
 def test_a_bug_is_not_dressed_up_as_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: object) -> Iterator[object]:
+    def failing(*_: object, **__: object) -> Iterator[object]:
         raise RuntimeError("sizes do not match")
         yield
 
@@ -319,9 +321,9 @@ def test_a_record_with_a_rescue_is_made_of_numbers_and_can_be_sent(monkeypatch: 
 
 
 def test_losses_that_are_no_numbers_stay_out_of_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    def painting(*_: object) -> Generator[stylize.Step, None, torch.Tensor]:
+    def painting(*_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
         yield stylize.Step(1, 1, 1.0, {"total": 2.0, "content": float("inf")}, "", lambda: torch.zeros(1, 3, 20, 24))
-        return torch.zeros(1, 3, 20, 24)
+        return stylize.Painting(torch.zeros(1, 3, 20, 24), None)
 
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", painting)
     result, before = painted(open_painter("cpu"), request())
@@ -365,6 +367,195 @@ def test_a_failure_of_weights_that_were_given_says_to_leave_them_out(tmp_path: P
     (tmp_path / "given.pth").write_bytes(b"no weights")
     with pytest.raises(ImpastoError, match="leave --weights out"):
         painted(open_painter("cpu", str(tmp_path / "given.pth")), request(recipe="impasto"))
+
+
+# Two networks
+
+
+@pytest.fixture
+def vgg16(tmp_path: Path) -> str:
+    """A weights file of VGG16 as far as conv4_3."""
+    torch.save(random_vgg("vgg16", 10), tmp_path / "vgg16.pth")
+    return str(tmp_path / "vgg16.pth")
+
+
+def test_a_recipe_for_vgg16_is_painted_with_vgg16(vgg16: str) -> None:
+    painter = open_painter("cpu", vgg16)
+    result, before = painted(painter, request(recipe="vgg16"))
+    assert isinstance(before[0], Preparing) and before[0].note.startswith("Loading VGG16 from vgg16.pth")
+    assert result.record["features"] == painter.about()["features"] == "vgg16"
+    assert result.record["weights"] == {"file": "vgg16.pth", "sha256": weights.sha256(Path(vgg16))}
+
+
+def test_both_networks_stay_between_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, state in {"vgg19": random_vgg19(8), "vgg16": random_vgg("vgg16", 10)}.items():
+        torch.save(state, tmp_path / f"{name}.pth")
+    monkeypatch.setattr(weights, "find_sound", lambda item: tmp_path / f"{item.network}.pth")
+    painter = open_painter("cpu")
+    asked = [request(recipe=name) for name in ("impasto", "vgg16", "impasto", "vgg16")]
+    loaded = [sum(isinstance(event, Preparing) for event in painted(painter, each)[1]) for each in asked]
+    assert loaded == [1, 1, 0, 0] and painter.about()["features"] == "vgg19, vgg16"
+
+
+@pytest.mark.parametrize("recipe", ["vgg16", "impasto"])
+def test_a_weights_file_of_the_other_network_is_a_sentence(recipe: str, three_blocks: str, vgg16: str) -> None:
+    given = three_blocks if recipe == "vgg16" else vgg16
+    with pytest.raises(ImpastoError, match="it is another network's") as caught:
+        painted(open_painter("cpu", given), request(recipe=recipe))
+    assert caught.value.code is Code.BAD_WEIGHTS and given in str(caught.value)
+
+
+def test_weights_that_cannot_be_had_for_one_network_are_no_verdict_on_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    def failing(item: weights.Known) -> Iterator[weights.Progress]:
+        tried.append(item.network)
+        raise ImpastoError(Code.MISSING_WEIGHTS, "The server cannot be reached.")
+        yield
+
+    monkeypatch.setattr(weights, "fetch", failing)
+    painter = open_painter("cpu")
+    for name in ("gatys", "vgg16", "gatys", "vgg16"):
+        with pytest.raises(ImpastoError, match="cannot be reached"):
+            painted(painter, request(recipe=name))
+    assert tried == ["vgg19", "vgg16"]
+
+
+def test_a_painter_says_which_recipe_really_paints() -> None:
+    painter, said = open_painter("cpu", offline=True), []
+    for event in painter.paint(request(recipe="impasto")):
+        said.append(painter.about()["painting"])
+        assert isinstance(event, (Preparing, Iterate, Painted))
+    assert set(said[:-1]) == {"wavelets, which stands in for impasto"} and said[-1] == ""
+
+
+# Masks
+
+
+def half(width: int, height: int, dtype: str = "u8") -> Picture:
+    """White on the left, black on the right."""
+    kind, most = TYPES[dtype]
+    mask = np.zeros((height, width, 1), kind)
+    mask[:, : width // 2] = most
+    return Picture(width, height, 1, dtype, mask.tobytes())
+
+
+@pytest.mark.parametrize("dtype", ["u8", "u16", "f32"])
+def test_where_the_content_mask_is_black_every_sample_is_the_content_s_own(dtype: str) -> None:
+    content = picture(40, 32, 3, dtype)
+    found = samples(painted(open_painter("cpu"), request(content, content_mask=half(40, 32, dtype)))[0].picture)
+    assert np.array_equal(found[:, 20:], samples(content)[:, 20:])
+    assert not np.array_equal(found[:, :20], samples(content)[:, :20])
+
+
+def test_each_mask_goes_to_the_engine_with_its_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Commission] = []
+
+    def painting(commission: Commission, *_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
+        asked.append(commission)
+        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", lambda: commission.content)
+        return stylize.Painting(commission.content, None)
+
+    monkeypatch.setattr("impasto_daemon.painter.stylize.paint", painting)
+    styles = (Style(picture(9, 9), 2.0), Style(picture(8, 8), mask=half(48, 40, "f32")))
+    grey = Picture(12, 10, 1, "u8", bytes([51]) * 120)
+    painted(open_painter("cpu"), Request(picture(48, 40), styles, recipe="wavelets", content_mask=grey))
+    plain, masked = asked[0].manners
+    assert (plain.weight, plain.mask) == (2.0, None) and masked.mask is not None
+    assert masked.mask.shape == (1, 1, 40, 48) and masked.mask[..., :24].min() == 1 and masked.mask[..., 24:].max() == 0
+    assert asked[0].content_mask is not None and asked[0].content_mask.shape == (1, 1, 10, 12)
+    assert asked[0].content_mask.mean().item() == pytest.approx(0.2)
+
+
+# Going on from an earlier job
+
+
+def kept(painter: Painter, asked: Request, job: str) -> Painted:
+    """Paint, and keep what there is to go on from."""
+    result, _ = painted(painter, asked)
+    result.keep(job)
+    return result
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimiser": "adam", "learning_rate": 0.02, "average": 0.9}])
+def test_a_painting_goes_on_exactly_as_if_it_had_not_stopped(settings: dict[str, Any]) -> None:
+    content, settings = picture(40, 36, 4, "u16"), {"coarsest": 0, **settings}
+    whole, _ = painted(open_painter("cpu"), request(content, settings={**settings, "steps": 9}))
+    kept(open_painter("cpu"), request(content, settings={**settings, "steps": 5}), "first")
+    rest, _ = painted(open_painter("cpu"), request(content, settings={**settings, "steps": 4}, resume="first"))
+    assert bytes(rest.picture.data) == bytes(whole.picture.data)
+    assert rest.record["resumed"] == {"job": "first", "exactly": True} and rest.record["notes"] == []
+    assert whole.record["losses"][5:] == [  # type: ignore[index]
+        {**losses, "step": losses["step"] + 5}
+        for losses in rest.record["losses"]  # type: ignore[attr-defined]
+    ]
+
+
+def test_a_resumed_painting_may_be_resumed_in_turn() -> None:
+    painter, once = open_painter("cpu"), {"coarsest": 0, "steps": 3}
+    whole, _ = painted(painter, request(settings={**once, "steps": 9}))
+    kept(painter, request(settings=once), "a")
+    kept(painter, request(settings=once, resume="a"), "b")
+    assert bytes(painted(painter, request(settings=once, resume="b"))[0].picture.data) == bytes(whole.picture.data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"strength": 80.0}, {"settings": {"style_weight": 3.0}}, {"max_size": 30}, {"content_mask": half(60, 50)}],
+    ids=lambda change: "".join(change),
+)
+def test_with_something_changed_it_goes_on_from_the_picture_and_says_so(change: dict[str, Any]) -> None:
+    painter, content = open_painter("cpu"), picture(60, 50)
+    kept(painter, request(content, settings={"coarsest": 0, "steps": 60}), "far")
+    change["settings"] = {**QUICK, "coarsest": 24, **change.get("settings", {})}
+    result, before = painted(painter, request(content, resume="far", **change))
+    fresh, _ = painted(painter, request(content, **change))
+    assert result.record["resumed"] == {"job": "far", "exactly": False}
+    assert "goes on from what that one painted" in str(result.record["notes"])
+    assert len(before) == (3 if "max_size" in change else 2), "the last size alone"
+    assert first_losses(result)["style"] < 0.8 * first_losses(fresh)["style"]
+
+
+def first_losses(result: Painted) -> dict[str, float]:
+    """The losses of a painting's first step."""
+    course: Any = result.record["losses"]
+    return dict(course[0])
+
+
+@pytest.mark.parametrize("change", [{"seed": 4}, {"settings": {"steps": 7, "noise": 0.3, "coarsest": 0}}])
+def test_what_only_matters_at_the_start_may_change(change: dict[str, Any]) -> None:
+    painter = open_painter("cpu")
+    kept(painter, request(), "job")
+    result, _ = painted(painter, request(resume="job", **change))
+    assert result.record["resumed"] == {"job": "job", "exactly": True}
+
+
+def test_a_job_of_which_nothing_is_kept_cannot_be_resumed_and_nothing_is_painted_instead() -> None:
+    with pytest.raises(ImpastoError, match="Nothing is kept of job gone") as caught:
+        painted(open_painter("cpu"), request(resume="gone"))
+    assert caught.value.code is Code.UNKNOWN_JOB and caught.value.problem.details == {"resume": "gone"}
+
+
+def test_a_picture_of_other_proportions_cannot_be_gone_on_from() -> None:
+    painter = open_painter("cpu")
+    kept(painter, request(picture(40, 36)), "job")
+    with pytest.raises(ImpastoError, match="other proportions") as caught:
+        painted(painter, request(picture(36, 40), resume="job"))
+    assert caught.value.code is Code.BAD_REQUEST and caught.value.problem.details == {"field": "resume"}
+
+
+def test_nothing_is_kept_where_nothing_was_painted_and_before_the_result_is_out() -> None:
+    painter = open_painter("cpu")
+    result, _ = painted(painter, request())
+    kept(painter, request(strength=0.0), "job")
+    assert not checkpoints.folder().exists()
+    result.keep("job")
+    assert len(list(checkpoints.folder().iterdir())) == 1
+
+
+# Memory
 
 
 TOO_LARGE_THEN_SMALLER = """

@@ -251,6 +251,34 @@ def test_a_worker_whose_supervisor_is_gone_ends_at_once_even_in_mid_step(worker:
     assert worker.process.wait(1.0) == 0
 
 
+def test_the_result_does_not_wait_until_its_state_is_kept(worker: WorkerProcess, tmp_path: Path) -> None:
+    worker.link.send(submit("job", keep=str(tmp_path / "kept")))
+    assert isinstance(worker.end_of("job"), Result)
+    assert not (tmp_path / "kept").exists()
+    worker.link.send(submit("next"))
+    assert isinstance(worker.end_of("next"), Result)
+    assert (tmp_path / "kept").read_text() == "job"
+
+
+def test_a_state_that_cannot_be_kept_is_a_line_in_the_log_and_no_error(
+    worker: WorkerProcess, socket_folder: Path, tmp_path: Path
+) -> None:
+    worker.link.send(submit("job", keep=str(tmp_path / "nowhere" / "kept")))
+    assert isinstance(worker.end_of("job"), Result)
+    worker.link.send(submit("next"))
+    assert isinstance(worker.end_of("next"), Result)
+    assert "job job cannot be resumed" in (socket_folder / "log").read_text()
+
+
+def test_a_worker_whose_supervisor_is_gone_finishes_keeping_first(worker: WorkerProcess, tmp_path: Path) -> None:
+    worker.link.send(submit("job", keep=str(tmp_path / "kept")))
+    assert isinstance(worker.end_of("job"), Result)
+    assert worker.process.stdin is not None
+    worker.process.stdin.close()
+    assert worker.process.wait(5.0) == 0
+    assert (tmp_path / "kept").read_text() == "job"
+
+
 def test_ctrl_c_in_the_terminal_is_not_for_the_worker(worker: WorkerProcess) -> None:
     worker.link.send(submit("job", steps=20, delay=0.01))
     worker.process.send_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing
+from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing, forget
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import SAMPLE_BYTES, Picture
 from impasto_protocol.request import Request
@@ -46,7 +46,7 @@ class FakePainter:
             if step == int(settings.get("at", 1)):
                 _mishap(settings)
             yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: small(request.content, side))
-        record = {"painter": "fake", "request": request.describe(), "steps": steps}
+        record: dict[str, object] = {"painter": "fake", "request": request.describe(), "steps": steps}
         record["essay"] = "x" * int(settings.get("essay", 0))
         yield Painted(inverted(request.content), record, keep=self._painted.add)
 
@@ -91,6 +91,17 @@ def small(picture: Picture, side: int) -> Picture:
     shrink = max(1.0, max(picture.width, picture.height) / side)
     width, height = max(1, int(picture.width / shrink)), max(1, int(picture.height / shrink))
     return Picture(width, height, 3, "u8", b"\x80" * (3 * width * height))
+
+
+def _keeper(settings: Mapping[str, Any]) -> Callable[[str], None]:
+    if "keep" not in settings:
+        return forget
+
+    def keep(job: str) -> None:
+        time.sleep(0.5)
+        Path(settings["keep"]).write_text(job)
+
+    return keep
 
 
 def _mishap(settings: Mapping[str, Any]) -> None:

@@ -1,0 +1,147 @@
+"""What is kept of finished jobs: whole or not at all, private, bounded, and never in anybody's way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from impasto_daemon import checkpoints
+from impasto_daemon.checkpoints import Checkpoint, Checkpoints, folder
+from impasto_daemon.engine.optimise import Iterate, Walk, descend
+
+SIDE = 64
+"""Of the pictures, in pixels: three tensors of 48 KiB in a checkpoint at least."""
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty state folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def ended(steps: int = 4) -> Iterate:
+    """The last iterate of a walk."""
+    start = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(steps))
+    *_, last = descend(lambda x: {"total": (x - 0.5).square().sum()}, start, steps, Walk("adam", 0.02, average=0.9))
+    return last
+
+
+def checkpoint(fingerprint: str = "same", steps: int = 4) -> Checkpoint:
+    last = ended(steps)
+    return Checkpoint(fingerprint, last.result, last.state())
+
+
+def files() -> list[Path]:
+    return sorted(folder().iterdir())
+
+
+def test_what_was_kept_comes_back_whole() -> None:
+    before = checkpoint("mark")
+    Checkpoints().save("job", before)
+    after = Checkpoints().load("job", "cpu")
+    assert after is not None and after.fingerprint == "mark"
+    assert torch.equal(after.picture, before.picture) and torch.equal(after.state.variable, before.state.variable)
+    assert after.state.losses == before.state.losses and after.state.rate == before.state.rate
+    assert torch.equal(after.state.mean["sum"], before.state.mean["sum"])
+
+
+def test_of_an_unknown_job_nothing_comes_back() -> None:
+    assert Checkpoints().load("nobody", "cpu") is None
+
+
+def test_a_job_that_is_kept_twice_has_its_last_state() -> None:
+    for mark in ("old", "new"):
+        Checkpoints().save("job", checkpoint(mark))
+    after = Checkpoints().load("job", "cpu")
+    assert after is not None and after.fingerprint == "new" and len(files()) == 1
+
+
+def test_files_and_folder_are_this_user_s_alone() -> None:
+    before = os.umask(0o000)
+    try:
+        Checkpoints().save("job", checkpoint())
+    finally:
+        os.umask(before)
+    assert folder().stat().st_mode & 0o777 == 0o700 and files()[0].stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/etc/passwd", "a" * 64, "..", "job\0name"])
+def test_a_job_s_name_is_no_path(tmp_path: Path, name: str) -> None:
+    Checkpoints().save(name, checkpoint())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == files() and len(files()) == 1
+    assert files()[0].name not in name and Checkpoints().load(name, "cpu") is not None
+
+
+def test_the_oldest_go_when_all_of_them_are_too_large() -> None:
+    store = Checkpoints(quota=3 * checkpoints.nbytes(checkpoints._plain(checkpoint())))
+    for number, job in enumerate("abc"):
+        store.save(job, checkpoint())
+        os.utime(checkpoints._path(job), (number, number))
+    store.save("d", checkpoint())
+    assert [store.load(job, "cpu") is not None for job in "abcd"] == [False, False, True, True]
+
+
+def test_one_that_is_too_large_by_itself_is_not_kept_and_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    size = checkpoints.nbytes(checkpoints._plain(checkpoint()))
+    Checkpoints(quota=2 * size).save("small", checkpoint())
+    with caplog.at_level(logging.INFO):
+        Checkpoints(quota=size - 1).save("large", checkpoint())
+    assert "large cannot be resumed" in caplog.text and Checkpoints().load("small", "cpu") is not None
+    assert len(files()) == 1
+
+
+def test_the_disk_is_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=checkpoints.ROOM_LEFT))
+    Checkpoints().save("job", checkpoint())
+    assert files() == []
+
+
+def test_a_write_that_fails_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    Checkpoints().save("job", checkpoint("old"))
+
+    def failing(_: object, file: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", failing)
+    with pytest.raises(OSError, match="No space"):
+        Checkpoints().save("job", checkpoint("new"))
+    after = Checkpoints().load("job", "cpu")
+    assert after is not None and after.fingerprint == "old" and len(files()) == 1
+
+
+def test_what_a_killed_worker_left_is_swept_away_after_a_while() -> None:
+    folder().mkdir(parents=True)
+    old, young = (folder() / f"{name}{checkpoints.UNFINISHED}" for name in ("old", "young"))
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (time.time() - checkpoints.STALE - 1,) * 2)
+    Checkpoints().save("job", checkpoint())
+    assert not old.exists() and young.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"half a file", None], ids=["empty", "text", "another tree"])
+def test_a_file_that_cannot_be_read_is_as_good_as_none_and_the_log_says_so(
+    damage: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    Checkpoints().save("job", checkpoint())
+    if damage is None:
+        torch.save({"fingerprint": "same"}, files()[0])
+    else:
+        files()[0].write_bytes(damage)
+    assert Checkpoints().load("job", "cpu") is None and "cannot be read" in caplog.text
+
+
+def test_a_file_that_would_run_code_is_not_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "trapped"),)
+
+    Checkpoints().save("job", checkpoint())
+    torch.save({"fingerprint": Trap()}, files()[0])
+    assert Checkpoints().load("job", "cpu") is None and not (tmp_path / "trapped").exists()
