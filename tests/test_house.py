@@ -30,7 +30,11 @@ MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
         sorted((DAEMON / "engine").glob("*.py")),
         {"torch", "torchvision", "numpy", "impasto_protocol", "impasto_daemon.engine"},
     ),
-    ("recipes can be read without torch", [DAEMON / "engine" / "recipes.py"], {"impasto_protocol"}),
+    (
+        "recipes can be read without torch",
+        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings")],
+        {"impasto_protocol", "impasto_daemon.engine.settings"},
+    ),
     (
         "whoever owns sockets and queues knows no torch",
         [DAEMON / f"{name}.py" for name in SUPERVISOR],

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing, forget
+from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import SAMPLE_BYTES, Picture
 from impasto_protocol.request import Request
@@ -48,7 +48,16 @@ class FakePainter:
             yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: small(request.content, side))
         record: dict[str, object] = {"painter": "fake", "request": request.describe(), "steps": steps}
         record["essay"] = "x" * int(settings.get("essay", 0))
-        yield Painted(inverted(request.content), record, keep=self._painted.add)
+        yield Painted(inverted(request.content), record, keep=self._keeper(settings))
+
+    def _keeper(self, settings: Mapping[str, Any]) -> Callable[[str], None]:
+        def keep(job: str) -> None:
+            if "keep" in settings:
+                time.sleep(0.5)
+                Path(settings["keep"]).write_text(job)
+            self._painted.add(job)
+
+        return keep
 
 
 def open_painter(device: str, weights: Path | None, offline: bool) -> FakePainter:
@@ -91,17 +100,6 @@ def small(picture: Picture, side: int) -> Picture:
     shrink = max(1.0, max(picture.width, picture.height) / side)
     width, height = max(1, int(picture.width / shrink)), max(1, int(picture.height / shrink))
     return Picture(width, height, 3, "u8", b"\x80" * (3 * width * height))
-
-
-def _keeper(settings: Mapping[str, Any]) -> Callable[[str], None]:
-    if "keep" not in settings:
-        return forget
-
-    def keep(job: str) -> None:
-        time.sleep(0.5)
-        Path(settings["keep"]).write_text(job)
-
-    return keep
 
 
 def _mishap(settings: Mapping[str, Any]) -> None:
