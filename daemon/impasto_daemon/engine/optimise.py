@@ -27,7 +27,8 @@ LONGEST_STEP = 0.1
 """Root mean square by which one step of bounded L-BFGS may move the elements; longer ones are shortened, since early
 estimates of the curvature are poor and there is no line search."""
 BLOW_UP = 20.0
-"""A total this many times the best one is a divergence and not a detour."""
+"""A total this many times the best one is a divergence of bounded L-BFGS and not a detour. Plain L-BFGS leaps far and
+comes back, and Adam may have to climb out of the content: for them, only what is no number is one."""
 ADVICE = "A smaller learning_rate may help, or optimiser=adam with learning_rate=0.02."
 
 
@@ -83,7 +84,7 @@ class State:
 class Adam:
     """Adam (Kingma & Ba 2015) with PyTorch's update."""
 
-    scaled = False
+    scaled, blow_up, keeps_best = False, math.inf, False
     after_rescue = "adam"
 
     def __init__(self, x: Tensor, rate: float, walk: Walk) -> None:
@@ -116,7 +117,7 @@ class LBFGS:
     """L-BFGS (Liu & Nocedal 1989) as PyTorch and Torch have it: no line search, a first step of length 1 in the sum of
     absolute values."""
 
-    scaled = False
+    scaled, blow_up, keeps_best = False, math.inf, True
     after_rescue = "bounded-lbfgs"
 
     def __init__(self, x: Tensor, rate: float, walk: Walk) -> None:
@@ -138,7 +139,7 @@ class LBFGS:
 class BoundedLBFGS(LBFGS):
     """L-BFGS with the first and the longest step bounded, on a scaled objective: far fewer evaluations on pictures."""
 
-    scaled = True
+    scaled, blow_up = True, BLOW_UP
 
     def __init__(self, x: Tensor, rate: float, walk: Walk) -> None:
         super().__init__(x, rate, walk)
@@ -263,7 +264,7 @@ class _Walker:
         self._optimiser.step(self._evaluation)
         losses, total = self._evaluation.losses, self._evaluation.losses["total"]
         lowest = self._losses.get("total", math.inf)
-        if not all(map(math.isfinite, losses.values())) or total > BLOW_UP * lowest:
+        if not all(map(math.isfinite, losses.values())) or total > self._optimiser.blow_up * lowest:
             return self._rescue(total)
         if total < lowest:
             self._best, self._losses = before, losses
@@ -287,7 +288,7 @@ class _Walker:
         return replace(self._iterate(self._losses, self._best), note=note)
 
     def _iterate(self, losses: Mapping[str, float], x: Tensor) -> Iterate:
-        result = self._average.get() if self._walk.average else self._best
+        result = self._average.get() if self._walk.average else self._best if self._optimiser.keeps_best else x
         return Iterate(losses, self._picture(x), self._picture(result), self._state)
 
     def _picture(self, variable: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class Recipe:
         noise, noise_kind: seeded noise on top, standard deviation or amplitude where white is 1.
     optimiser, learning_rate; history (L-BFGS); betas, epsilon (Adam); unit: what white counts in the optimiser's
         variable; clamp: samples are brought within 0 to 1 after each step; average: decay of the running mean of
-        iterates that is the result (0: the best iterate is).
+        iterates that is the result (0: the best iterate is, for Adam the last).
     coarsest, factor, levels: the sizes, from the final one down by this factor to no less than this (side of a square
         of that area, in pixels; 0 for a single size), at most this many; steps: evaluations at each, the coarsest
         first, the last repeated.
@@ -164,6 +164,7 @@ _ALL = (
         style_loss="gatys",
         init="noise",
         noise=0.2,
+        unit=255.0,
         history=20,
         steps=(300,),
     ),
@@ -280,6 +281,7 @@ _ALL = (
         style_loss="gatys",
         init="noise",
         noise=0.2,
+        unit=255.0,
         steps=(300,),
     ),
     Recipe(
