@@ -129,6 +129,10 @@ class VGG:
         twin.__dict__.update(self.__dict__, pooling=pooling, padding=padding, wrap=wrap)
         return twin
 
+    def unwrapped(self) -> VGG:
+        """The same network for pictures that are no tiles."""
+        return self.with_options(self.pooling, self.padding)
+
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         self.check(wanted)
         found: dict[str, Tensor] = {}

@@ -69,9 +69,11 @@ class RecipeObjective:
         self.content_weights = Weights(_product(content.counts, held))
         self.layer_weights = recipe.layer_weights
         self.wanted = frozenset((*self.content_layers, *self.layer_weights))
+        # A style is no tile: where its borders met there would be seams, and the painting would get them.
+        flat = getattr(features, "unwrapped", lambda: features)()
         with torch.no_grad():
-            ours = self._found(content) if self.content_layers else None
-            found = [[(self._found(view), share) for view, share in region.styles] for region in regions]
+            ours = self._found(content, features) if self.content_layers else None
+            found = [[(self._found(view, flat), share) for view, share in region.styles] for region in regions]
             self.layer_scales = self._layer_scales(
                 [*([ours] if ours else []), *(each for row in found for each, _ in row)]
             )
@@ -109,8 +111,8 @@ class RecipeObjective:
 
     # Targets ------------------------------------------------------------------------------------------------
 
-    def _found(self, view: View) -> _Found:
-        return _Found(self.features(view.rgb, self.wanted), Weights(view.counts))
+    def _found(self, view: View, features: Features) -> _Found:
+        return _Found(features(view.rgb, self.wanted), Weights(view.counts))
 
     def _layer_scales(self, found: Sequence[_Found]) -> dict[str, Tensor]:
         """By what whole layers are multiplied: tensors of one element each.
