@@ -1,0 +1,66 @@
+"""Painting to the end, and pictures to paint with, for the tests of what an artist can ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from impasto_daemon.engine import recipes, stylize
+from impasto_daemon.engine.canvas import Commission, Manner
+from impasto_daemon.engine.features import Features
+from impasto_daemon.engine.optimise import State
+from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.wavelets import Wavelets
+from torch import Tensor
+
+
+def altered(name: str, **settings: object) -> Recipe:
+    """A recipe with settings, as a user gives them."""
+    return recipes.override(recipes.find(name), settings)
+
+
+QUICK = altered("wavelets", steps="4,3")
+
+
+def painted(
+    content: Tensor,
+    manners: Sequence[Manner] | Tensor,
+    recipe: Recipe = QUICK,
+    features: Features | None = None,
+    resume: State | None = None,
+    start: Tensor | None = None,
+    **wishes: object,
+) -> tuple[stylize.Painting, list[stylize.Step]]:
+    """The painting and all its steps; wishes are a commission's. A picture in place of manners is the only style."""
+    styles = [Manner(manners)] if isinstance(manners, Tensor) else manners
+    commission = Commission(content, styles, **wishes)  # type: ignore[arg-type]
+    walk = stylize.paint(commission, features or Wavelets(), recipe, resume=resume, start=start)
+    steps: list[stylize.Step] = []
+    while True:
+        try:
+            steps.append(next(walk))
+        except StopIteration as stop:
+            return stop.value, steps
+
+
+def result(content: Tensor, manners: Sequence[Manner] | Tensor, recipe: Recipe = QUICK, **wishes: object) -> Tensor:
+    """The painting's picture."""
+    return painted(content, manners, recipe, **wishes)[0].picture  # type: ignore[arg-type]
+
+
+def halves(height: int, width: int) -> Tensor:
+    """A mask that is white on the left, black on the right."""
+    return (torch.arange(width) < width // 2).float().expand(1, 1, height, width).clone()
+
+
+def opaque(rgb: Tensor) -> Tensor:
+    """With an alpha of 1."""
+    return torch.cat([rgb, torch.ones_like(rgb[:, :1])], 1)
+
+
+def stripes(height: int, width: int, colours: Sequence[Sequence[float]], across: bool = True) -> Tensor:
+    """Stripes four pixels wide in two colours: lying (changing down the picture) or standing (changing across)."""
+    one, other = (torch.tensor(colour).view(1, 3, 1, 1) for colour in colours)
+    places = torch.arange(width) if across else torch.arange(height)[:, None]
+    share = (0.5 + 0.5 * torch.sin(2 * torch.pi * places / 8)).expand(1, 1, height, width)
+    return one * share + other * (1 - share)
