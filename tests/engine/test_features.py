@@ -1,4 +1,4 @@
-"""Features: one interface, VGG16 and VGG19 true to torchvision, and wavelets that need no weights."""
+"""Features: one interface, and VGG16 and VGG19 true to torchvision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from impasto_daemon.engine import features, wavelets
+from impasto_daemon.engine import features
 from impasto_daemon.engine.features import NETWORKS, VGG
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_protocol.errors import Code, ImpastoError
@@ -136,63 +136,3 @@ def test_a_layer_that_nobody_has_gets_the_nearest_name(network: features.Feature
     with pytest.raises(ImpastoError) as caught:
         network(picture(32, 32), ["conv1-1"])
     assert caught.value.code is Code.BAD_REQUEST and "nearest" in caught.value.problem.details
-
-
-def test_gabors_are_quadrature_pairs_of_unit_norm_blind_to_constant_light() -> None:
-    bank = wavelets.gabor_bank(8)
-    assert bank.shape == (16, 1, 7, 7)
-    torch.testing.assert_close(bank.flatten(1).norm(dim=1), torch.ones(16, dtype=torch.float64))
-    torch.testing.assert_close(bank.flatten(1).sum(1), torch.zeros(16, dtype=torch.float64))
-    pairs = bank.flatten(1).view(8, 2, 49)
-    torch.testing.assert_close((pairs[:, 0] * pairs[:, 1]).sum(1), torch.zeros(8, dtype=torch.float64))
-
-
-def test_each_orientation_answers_most_to_its_own_gratings() -> None:
-    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
-    for k in range(wavelets.ORIENTATIONS):
-        turn = torch.tensor(torch.pi * k / wavelets.ORIENTATIONS)
-        wave = 0.5 + 0.4 * torch.sin(torch.pi / 2 * (x * turn.cos() + y * turn.sin()))
-        shape = Wavelets()(wave.expand(1, 3, 48, 48), ["shape1"])["shape1"]
-        power = shape[..., 16:32, 16:32].square().mean((0, 2, 3)).view(3, wavelets.ORIENTATIONS, 2).sum((0, 2))
-        assert int(power.argmax()) == k
-
-
-def test_wavelets_give_only_the_wanted_layers_at_halving_sizes() -> None:
-    gabors = 2 * wavelets.ORIENTATIONS
-    found = Wavelets()(picture(64, 48), ["first1", "first2", "second2", "shape3", "light4"])
-    assert set(found) == {"first1", "first2", "second2", "shape3", "light4"}
-    beside = 4 + wavelets.SHADES**3
-    assert found["first1"].shape == (1, 2 * 3 * gabors + beside + 2, 64, 48)
-    assert found["first2"].shape == (1, 2 * 3 * gabors + beside + 3 * wavelets.ORIENTATIONS, 32, 24)
-    assert found["second2"].shape == (1, 2 * wavelets.ORIENTATIONS * gabors + 3 * wavelets.ORIENTATIONS + 4, 16, 12)
-    assert found["shape3"].shape == (1, 3 * gabors, 16, 12)
-    assert found["light4"].shape == (1, 1, 8, 6)
-
-
-def test_a_layer_is_the_same_whatever_else_is_wanted() -> None:
-    rgb = picture(40, 48)
-    everything = Wavelets()(rgb, wavelets.LAYERS)
-    for name in ("first2", "second1", "shape3", "light5"):
-        assert torch.equal(Wavelets()(rgb, [name])[name], everything[name])
-
-
-def test_the_palette_shares_each_colour_among_its_nearest_bins() -> None:
-    shares = wavelets.palette(picture(9, 7)) - wavelets.RARE
-    assert shares.shape == (1, wavelets.SHADES**3, 9, 7) and bool((shares > -1e-6).all())
-    torch.testing.assert_close(shares.sum(1), torch.ones(1, 9, 7))
-    assert bool(((shares > 1e-6).sum(1) <= 8).all())
-    lattice = torch.tensor([0.0, 0.5, 1.0])
-    colours = torch.cartesian_prod(lattice, lattice, lattice).T[None, :, None]  # (1, 3, 1, 27)
-    torch.testing.assert_close((wavelets.palette(colours) - wavelets.RARE)[0, :, 0], torch.eye(27))
-
-
-def test_shape_counts_edges_in_full_and_faint_strokes_hardly() -> None:
-    step = torch.cat([torch.zeros(1, 3, 32, 16), torch.ones(1, 3, 32, 16)], 3)
-    strong, faint = (Wavelets()(contrast * step, ["shape1"])["shape1"].norm() for contrast in (1.0, 0.02))
-    assert faint < 0.25 * 0.02 * strong
-
-
-def test_light_is_what_is_lighter_and_darker_not_how_light_it_all_is() -> None:
-    rgb = picture(32, 32) / 2
-    one, other = (Wavelets()(rgb + lift, ["light2"])["light2"] for lift in (0.0, 0.3))
-    torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
