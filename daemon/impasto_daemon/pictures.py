@@ -1,7 +1,10 @@
 """Picture files to Pictures and back, for the command line. Knows Pillow and files; no torch, no sockets, no jobs.
 
-Whatever a file holds, what leaves `load` is 8-bit sRGB, RGB or RGBA, turned the way its EXIF says. Whatever is
-wrong with a file becomes an `ImpastoError` whose sentence names the file and says what to do.
+Whatever a file holds, what leaves `load` is sRGB, RGB or RGBA, of 8 or 16 bits a sample, turned the way its EXIF says.
+Whatever is wrong with a file becomes an `ImpastoError` whose sentence names the file and says what to do.
+
+Pillow itself knows no colour of 16 bits. It is read in two passes, one for each byte of the samples, and written by
+`deep_files`.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import errno
 import io
 import os
 import stat
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -20,7 +25,9 @@ from typing import Any, BinaryIO, NoReturn
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+
+from . import deep_files
 
 Note = Callable[[str], None]
 
@@ -30,18 +37,20 @@ READ = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "PPM", "TGA", "AVIF"
 
 @dataclass(frozen=True)
 class Format:
-    """How a file of one extension is written: Pillow's name, its options, and what it cannot hold."""
+    """How a file of one extension is written: Pillow's name, its options, what it cannot hold, and how 16 bits a sample
+    are written, where it can hold them."""
 
     name: str
     options: dict[str, Any]
     alpha: bool = True
     side: int = 65_500
+    deep: deep_files.Write | None = None
 
 
 _JPEG = Format("JPEG", {"quality": 95, "subsampling": 0}, alpha=False)
-_TIFF = Format("TIFF", {"compression": "tiff_adobe_deflate"})
+_TIFF = Format("TIFF", {"compression": "tiff_adobe_deflate"}, deep=deep_files.write_tiff)
 WRITE = {
-    ".png": Format("PNG", {}),
+    ".png": Format("PNG", {}, deep=deep_files.write_png),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".webp": Format("WEBP", {"lossless": True}, side=16_383),
@@ -63,18 +72,51 @@ def _silent(note: str) -> None:
 
 
 def load(path: Path, limits: Limits, note: Note = _silent) -> Picture:
-    """The picture in this file: 8 bits a sample, RGB or RGBA, sRGB. `note` gets a sentence where something of the
-    file is left out. Raises ImpastoError (BAD_REQUEST, TOO_LARGE)."""
+    """The picture in this file: RGB or RGBA, sRGB; 16 bits a sample where the file has more than 8 and its colours are
+    sRGB's, else 8. `note` gets a sentence where something of the file is left out. Raises ImpastoError (BAD_REQUEST,
+    TOO_LARGE)."""
+    with _decoded(path, limits, note) as (file, image):
+        if image.mode[0] in "IF":
+            grey = ImageOps.exif_transpose(_sixteen_bit(image, path))
+            if _keeps_colours(image):
+                return Picture(*grey.size, 3, "u16", _interleaved([grey.tobytes()] * 3, 2))
+            image = _eight_bit(image, grey)
+        elif _is_deep(image) and _keeps_colours(image):
+            planes = [ImageOps.exif_transpose(each) for each in (_low_bytes(file), image)]
+            channels = len(image.getbands())
+            return Picture(*planes[0].size, channels, "u16", _interleaved([each.tobytes() for each in planes], 1))
+        elif _is_deep(image):
+            note(f"{path.name} has a colour profile of its own: it is brought to sRGB with 8 bits a sample")
+        image = _to_rgb(ImageOps.exif_transpose(image), path, note)
+    return Picture(image.width, image.height, len(image.getbands()), "u8", image.tobytes())
+
+
+def load_mask(path: Path, limits: Limits, note: Note = _silent) -> Picture:
+    """The mask in this file: one channel, of 16 bits where it is grey of more than 8. Colours count by their luminance,
+    transparency as black; colour profiles count for nothing. Errors as in `load`."""
+    with _decoded(path, limits, note) as (_, image):
+        if image.mode[0] in "IF":
+            grey = ImageOps.exif_transpose(_sixteen_bit(image, path))
+            return Picture(*grey.size, 1, "u16", grey.tobytes())
+        image = ImageOps.exif_transpose(image)
+        grey = image.convert("RGB").convert("L")
+        if image.has_transparency_data:
+            grey = ImageChops.multiply(grey, image.convert("RGBA").getchannel("A"))
+    return Picture(*grey.size, 1, "u8", grey.tobytes())
+
+
+@contextmanager
+def _decoded(path: Path, limits: Limits, note: Note) -> Iterator[tuple[BinaryIO, Image.Image]]:
+    """A file and the picture in it; what goes wrong while it is made use of is the file's fault."""
     with _open(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about damage that does not hinder; sizes are checked here
         image = _decode(file, path, limits, note)
         try:
-            image = _to_rgb(ImageOps.exif_transpose(_eight_bit(image, path)), path, note)
+            yield file, image
         except ImpastoError:
             raise
         except Exception as error:  # Pillow's plug-ins raise a dozen kinds; to the user each means the same
             _damaged(path, error)
-    return Picture(image.width, image.height, len(image.getbands()), "u8", image.tobytes())
 
 
 def _open(path: Path) -> BinaryIO:
@@ -104,6 +146,7 @@ def _decode(file: BinaryIO, path: Path, limits: Limits, note: Note) -> Image.Ima
         _check_size(image, path, limits)
         if image.format != "MPO" and getattr(image, "is_animated", False):
             note(f"{path.name} holds several pictures: the first one is taken")
+        image.info[_RAW] = _raw_mode(image)
         image.load()
         _check_size(image, path, limits)
     except ImpastoError:
@@ -149,15 +192,59 @@ def _to_rgb(image: Image.Image, path: Path, note: Note) -> Image.Image:
     return image
 
 
-def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
-    """Grey of 16 or 32 bits scaled to 8; Pillow's own conversion would clip it to white.
+_RAW = "impasto: raw mode"
+"""Key of an image's info: how its samples lie in the file, by Pillow's name."""
+_OTHER_BYTE = {f"{mode};16{order}": f"{mode};16{other}" for mode in ("RGB", "RGBA") for order, other in
+               (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))}  # fmt: skip
+"""For the raw modes of 16-bit colour: the one that says the other byte order. Pillow keeps the high byte of a sample,
+so that this one makes it keep the low byte."""
+
+
+def _raw_mode(image: Image.Image) -> str:
+    modes = {args[0] if isinstance(args, tuple) else args for _, _, _, args in getattr(image, "tile", ())}
+    return str(modes.pop()) if len(modes) == 1 else ""
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether the file has 16 bits a sample of colour, of which the image holds the high bytes."""
+    return image.info[_RAW] in _OTHER_BYTE and "transparency" not in image.info
+
+
+def _low_bytes(file: BinaryIO) -> Image.Image:
+    """The low bytes of a file of 16 bits a sample."""
+    file.seek(0)
+    image: Any = Image.open(file)
+    other = _OTHER_BYTE[_raw_mode(image)]
+    image.tile = [_with_raw_mode(tile, other) for tile in image.tile]
+    image.load()
+    low: Image.Image = image
+    return low
+
+
+def _with_raw_mode(tile: Any, mode: str) -> Any:
+    """A tile of Pillow's, which is a tuple and since version 11 a named one."""
+    *place, args = tile
+    changed = (*place, (mode, *args[1:]) if isinstance(args, tuple) else mode)
+    return tile._make(changed) if hasattr(tile, "_make") else changed
+
+
+def _interleaved(parts: list[bytes], width: int) -> bytes:
+    """Samples of `width` bytes from each part in turn."""
+    whole = bytearray(sum(map(len, parts)))
+    stride = width * len(parts)
+    for i, part in enumerate(parts):
+        for byte in range(width):
+            whole[i * width + byte :: stride] = part[byte::width]
+    return bytes(whole)
+
+
+def _sixteen_bit(image: Image.Image, path: Path) -> Image.Image:
+    """Grey of 16 or 32 bits as 16 bits, little-endian.
 
     Sixteen bits run from 0 to 65535, floats from 0 to 1. What has a wider range has no agreed white: its own
     darkest and lightest value are taken.
     """
-    if image.mode[0] not in "IF":
-        return image
-    image.info.pop("transparency", None)  # one grey level of 65536 meant as a hole: lost in 8 bits
+    image.info.pop("transparency", None)  # one grey level of 65536 meant as a hole
     image = image if image.mode == "F" else image.convert("I")  # of either byte order
     low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
     if not abs(low) + abs(high) < float("inf"):
@@ -165,10 +252,34 @@ def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
     white = 1.0 if image.mode == "F" else 65_535.0
     if low >= 0 and high <= white:
         if image.mode != "F":
-            return image.point(_TO_EIGHT_BIT, "L")
+            return image.convert("I;16")
         low, high = 0.0, 1.0
-    scale = 255 / ((high - low) or 1)
-    return image.convert("F").point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
+    return _scaled(image.convert("F"), low, high)
+
+
+def _scaled(image: Image.Image, low: float, high: float) -> Image.Image:
+    """Floats from low to high as 16 bits."""
+    scale = 65_535 / ((high - low) or 1)
+    return image.point(lambda value: value * scale + (0.5 - low * scale)).convert("I").convert("I;16")
+
+
+def _eight_bit(image: Image.Image, grey: Image.Image) -> Image.Image:
+    """Grey of 16 bits with 8, and the image's colour profile; Pillow's own conversion would clip it to white."""
+    small = grey.convert("I").point(_TO_EIGHT_BIT, "L")
+    small.info["icc_profile"] = image.info["icc_profile"]
+    return small
+
+
+def _keeps_colours(image: Image.Image) -> bool:
+    """Whether the colours are sRGB's as they stand: there is no profile, or one that changes next to nothing."""
+    if not image.info.get("icc_profile"):
+        return True
+    ramp = Image.linear_gradient("L").resize((16, 16))
+    probe = ramp if image.mode[0] in "IF" else Image.merge("RGB", (ramp, ramp.rotate(90), ramp.rotate(180)))
+    probe.info["icc_profile"] = image.info["icc_profile"]
+    seen = _to_srgb(probe, Path(), _silent)
+    extrema: Any = ImageChops.difference(seen, probe.convert("RGB")).getextrema()
+    return all(high <= 1 for _, high in extrema)
 
 
 _PROFILED = {
@@ -228,16 +339,33 @@ def save(picture: Picture, path: Path, note: Note = _silent) -> None:
     """Writes the picture in the format of its extension: the whole file or none. Raises ImpastoError."""
     check_destination(path, picture.width, picture.height)
     kind = _format(path, picture.width, picture.height)
+    try:
+        _replace(_writer(picture, path, kind, note), path.resolve())
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _writer(picture: Picture, path: Path, kind: Format, note: Note) -> Callable[[BinaryIO], None]:
+    """What writes this picture into a file."""
+    deep = kind.deep
+    if deep is not None and picture.dtype != "u8":
+        samples = to_sixteen(picture)
+        return lambda file: deep(file, picture.width, picture.height, picture.channels, samples)
     image = to_image(picture)
     if picture.has_alpha and not kind.alpha:
         if image.getchannel("A").getextrema() != (255, 255):
             note(f"{kind.name} has no transparency: {path.name} was laid on white (PNG keeps it)")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image).convert("RGB")
-    try:
-        _replace(image, path.resolve(), kind)
-    except OSError as error:
-        raise _unwritable(path, error) from None
+    return lambda file: image.save(file, format=kind.name, **kind.options)
+
+
+def to_sixteen(picture: Picture) -> bytes:
+    """The samples of a picture of 16 bits or floats as 16 bits, little-endian; floats are clipped to 0 to 1."""
+    if picture.dtype == "u16":
+        return bytes(picture.data)
+    rows = (picture.width * picture.channels, picture.height)  # as one grey picture: samples side by side
+    return _scaled(Image.frombytes("F", rows, bytes(picture.data)), 0.0, 1.0).tobytes()
 
 
 def to_image(picture: Picture) -> Image.Image:
@@ -263,12 +391,12 @@ def _format(path: Path, width: int, height: int) -> Format:
     return kind
 
 
-def _replace(image: Image.Image, target: Path, kind: Format) -> None:
+def _replace(write: Callable[[BinaryIO], None], target: Path) -> None:
     """Beside the target first, then in its place in one move. The file's permissions stay, or are the usual ones."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:32]}.", suffix=target.suffix)
     try:
         with os.fdopen(handle, "wb") as file:
-            image.save(file, format=kind.name, **kind.options)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask())

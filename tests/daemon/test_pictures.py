@@ -1,4 +1,5 @@
-"""Picture files: whatever is in them becomes 8-bit sRGB or one sentence; whatever is saved is whole or not there."""
+"""Picture files: whatever is in them becomes sRGB of 8 or 16 bits or one sentence; whatever is saved is whole or not
+there."""
 
 from __future__ import annotations
 
@@ -161,6 +162,156 @@ def test_of_an_animation_the_first_picture_is_taken_and_it_is_said(tmp_path: Pat
     frames[0].save(path, save_all=True, append_images=frames[1:])
     assert near(pictures.to_image(pictures.load(path, LIMITS, notes.append)), (0, 0), (255, 0, 0))
     assert len(notes) == 1 and "first" in notes[0]
+
+
+# Sixteen bits
+
+
+def deep(channels: int, width: int = 37, height: int = 11, seed: int = 5) -> Picture:
+    """Every sample its own value of 16 bits."""
+    values = [(i * 40_503 + seed) % 65_536 for i in range(width * height * channels)]
+    return Picture(width, height, channels, "u16", struct.pack(f"<{len(values)}H", *values))
+
+
+def sixteen_bit_tiff(picture: Picture, order: str, compression: int = 1) -> bytes:
+    """A TIFF as other programs write it, of either byte order, in strips of four rows."""
+    count = picture.width * picture.height * picture.channels
+    big = struct.pack(f"{order}{count}H", *struct.unpack(f"<{count}H", picture.data))
+    stride = picture.width * picture.channels * 2
+    strips = [big[y * stride : (y + 4) * stride] for y in range(0, picture.height, 4)]
+    strips = [zlib.compress(strip) for strip in strips] if compression == 8 else strips
+    channels, n = picture.channels, len(strips)
+    places = [8 + sum(map(len, strips[:i])) for i in range(n)]
+    lists = 8 + sum(map(len, strips)) + sum(map(len, strips)) % 2
+    tags = [(256, 4, 1, picture.width), (257, 4, 1, picture.height), (258, 3, channels, lists + 8 * n)]
+    tags += [(259, 3, 1, compression), (262, 3, 1, 2), (273, 4, n, lists), (277, 3, 1, channels)]
+    tags += [(278, 3, 1, 4), (279, 4, n, lists + 4 * n)]
+    tags += [(338, 3, 1, 2)] if channels == 4 else []
+    parts = [b"MM" if order == ">" else b"II", struct.pack(f"{order}HI", 42, lists + 8 * n + 2 * channels), *strips]
+    parts += [bytes(sum(map(len, strips)) % 2), struct.pack(f"{order}{2 * n}I", *places, *map(len, strips))]
+    parts += [struct.pack(f"{order}{channels}H", *[16] * channels), struct.pack(f"{order}H", len(tags))]
+    for tag, kind, many, value in tags:
+        short = kind == 3 and many == 1
+        parts.append(struct.pack(f"{order}HHI", tag, kind, many))
+        parts.append(struct.pack(f"{order}HH", value, 0) if short else struct.pack(f"{order}I", value))
+    return b"".join([*parts, bytes(4)])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bits_come_through_png_and_tiff_bit_for_bit(tmp_path: Path, suffix: str, channels: int) -> None:
+    pictures.save(deep(channels), tmp_path / f"a{suffix}")
+    back = pictures.load(tmp_path / f"a{suffix}", LIMITS)
+    assert back == deep(channels)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [1, 8])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bit_tiffs_of_other_programs_come_through_bit_for_bit(
+    tmp_path: Path, order: str, compression: int, channels: int
+) -> None:
+    (tmp_path / "a.tif").write_bytes(sixteen_bit_tiff(deep(channels), order, compression))
+    assert pictures.load(tmp_path / "a.tif", LIMITS) == deep(channels)
+
+
+def test_a_deep_png_is_one_that_others_read_too(tmp_path: Path) -> None:
+    """Pillow shows the high bytes, and checks every checksum and filter on its way there."""
+    pictures.save(deep(4), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == "RGBA" and image.tobytes() == bytes(deep(4).data)[1::2]
+
+
+def test_floats_are_saved_with_sixteen_bits(tmp_path: Path) -> None:
+    picture = Picture(2, 1, 3, "f32", struct.pack("<6f", 0.0, 1.0, 0.5, 1 / 65_535, -3.0, 7.0))
+    for suffix in (".png", ".tif"):
+        pictures.save(picture, tmp_path / f"a{suffix}")
+        back = pictures.load(tmp_path / f"a{suffix}", LIMITS)
+        assert struct.unpack("<6H", back.data) == (0, 65_535, 32_768, 1, 0, 65_535)
+
+
+def test_sixteen_bit_grey_becomes_colour_of_sixteen_bits(tmp_path: Path) -> None:
+    Image.frombytes("I;16", (3, 1), struct.pack("<3H", 1, 777, 65_534)).save(tmp_path / "a.png")
+    back = pictures.load(tmp_path / "a.png", LIMITS)
+    assert struct.unpack("<9H", back.data) == (1, 1, 1, 777, 777, 777, 65_534, 65_534, 65_534)
+
+
+def test_sixteen_bits_are_turned_the_way_their_exif_says(tmp_path: Path) -> None:
+    pictures.save(deep(3, 5, 4), tmp_path / "a.png")
+    data, exif = (tmp_path / "a.png").read_bytes(), Image.Exif()
+    exif[0x0112] = 3
+    body = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(body)) + b"eXIf" + body + struct.pack(">I", zlib.crc32(b"eXIf" + body))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    back = pictures.load(tmp_path / "a.png", LIMITS)
+    pixels = [bytes(deep(3, 5, 4).data)[i : i + 6] for i in range(0, 120, 6)]
+    assert bytes(back.data) == b"".join(reversed(pixels))
+
+
+def with_profile(path: Path, profile: bytes) -> None:
+    """Put a colour profile into a PNG."""
+    data, body = path.read_bytes(), b"p\0\0" + zlib.compress(profile)
+    chunk = struct.pack(">I", len(body)) + b"iCCP" + body + struct.pack(">I", zlib.crc32(b"iCCP" + body))
+    path.write_bytes(data[:33] + chunk + data[33:])
+
+
+def test_a_profile_that_is_srgb_costs_no_bits_and_another_is_applied_with_eight_which_is_said(tmp_path: Path) -> None:
+    path, notes = tmp_path / "a.png", list[str]()
+    pictures.save(deep(3), path)
+    with_profile(path, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    assert pictures.load(path, LIMITS, notes.append) == deep(3) and notes == []
+    pictures.save(Picture(1, 1, 3, "u16", struct.pack("<3H", 65_535, 0, 0)), path)
+    with_profile(path, _profile_with_red_and_blue_exchanged())
+    back = pictures.load(path, LIMITS, notes.append)
+    assert back.dtype == "u8" and near(pictures.to_image(back), (0, 0), (0, 0, 255))
+    assert len(notes) == 1 and "8 bits" in notes[0]
+
+
+# Masks
+
+
+def mask_of(path: Path, image: Image.Image, **options: Any) -> list[int]:
+    """The samples of a picture that was saved as this file and read as a mask."""
+    image.save(path, **options)
+    mask = pictures.load_mask(path, LIMITS)
+    assert mask.channels == 1
+    return list(struct.unpack(f"<{mask.width * mask.height}{'B' if mask.dtype == 'u8' else 'H'}", mask.data))
+
+
+def test_a_grey_mask_is_its_samples(tmp_path: Path) -> None:
+    assert mask_of(tmp_path / "a.png", Image.frombytes("L", (3, 1), bytes([0, 77, 255]))) == [0, 77, 255]
+    assert mask_of(tmp_path / "a.png", Image.frombytes("1", (8, 1), b"\x0f")) == [0] * 4 + [255] * 4
+
+
+def test_a_mask_of_sixteen_bits_keeps_them(tmp_path: Path) -> None:
+    image = Image.frombytes("I;16", (3, 1), struct.pack("<3H", 0, 300, 65_535))
+    assert mask_of(tmp_path / "a.png", image) == [0, 300, 65_535]
+
+
+def test_of_a_mask_in_colour_the_luminance_counts(tmp_path: Path) -> None:
+    image = Image.new("RGB", (2, 1), (0, 255, 0))
+    image.putpixel((1, 0), (40, 40, 40))
+    assert mask_of(tmp_path / "a.png", image) == [150, 40]
+    assert mask_of(tmp_path / "a.png", image.quantize()) == [150, 40]
+
+
+def test_what_is_transparent_in_a_mask_is_black(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (3, 1), (255, 255, 255, 0))
+    image.putpixel((1, 0), (255, 255, 255, 128))
+    image.putpixel((2, 0), (128, 128, 128, 255))
+    assert mask_of(tmp_path / "a.png", image) == [0, 128, 128]
+
+
+def test_a_mask_is_not_put_through_its_colour_profile(tmp_path: Path) -> None:
+    swapped = _profile_with_red_and_blue_exchanged()
+    assert mask_of(tmp_path / "a.png", Image.new("RGB", (1, 1), (255, 0, 0)), icc_profile=swapped) == [76]
+
+
+def test_a_mask_that_cannot_be_read_is_refused_like_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no mask")
+    for path in (tmp_path / "a.png", tmp_path / "nowhere.png"):
+        with pytest.raises(ImpastoError, match=path.name):
+            pictures.load_mask(path, LIMITS)
 
 
 # Refusing
