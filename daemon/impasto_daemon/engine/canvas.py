@@ -27,6 +27,8 @@ MOST_HOLD = 100.0
 and not so much that the optimiser sees nothing else."""
 LEAST_STYLE = 48
 """Pixels a side. Shrunk with a tiny picture, a style would have no manner left."""
+FRAME = 12
+"""Pixels at a style's borders that do not count for a tile, where that is no more than an eighth of its sides."""
 BLACK = 1 / 512
 """Masks below this are black."""
 
@@ -149,7 +151,10 @@ def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, devic
 
     def style(view: View) -> View:
         size = _style_size(view.rgb, height, width, whole.size, recipe)
-        counts = None if view.counts is None else pad_to(coverage(view.counts, *size), least).to(device)
+        counts = None if view.counts is None else coverage(view.counts, *size)
+        inside = _product(counts, _frameless(*size)) if recipe.seamless else None
+        counts = inside if inside is not None and bool(inside.any()) else counts
+        counts = None if counts is None else pad_to(counts, least).to(device)
         return View(pad_to(resize(view.rgb, *size), least).to(device), counts)
 
     def region(one: Region) -> Region:
@@ -179,6 +184,14 @@ def _style_size(style: Tensor, height: int, width: int, whole: tuple[int, int], 
     least = LEAST_STYLE * (1.0 if recipe.style_size else recipe.style_scale)
     scale = max(style_side(height, width, whole, recipe), least) / own
     return fitted(style.shape[-2], style.shape[-1], scale if recipe.style_size else min(1.0, scale))
+
+
+def _frameless(height: int, width: int) -> Tensor:
+    """(1, 1, height, width): 0 along the borders, 1 inside. Networks see a border as a frame, which a tile has not."""
+    frame = min(FRAME, height // 8, width // 8)
+    inside = torch.zeros(1, 1, height, width)
+    inside[..., frame : height - frame, frame : width - frame] = 1
+    return inside
 
 
 def _shares(weights: Sequence[float]) -> list[float]:

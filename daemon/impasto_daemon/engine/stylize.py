@@ -20,7 +20,7 @@ from .canvas import Canvas, Commission
 from .features import MEAN, Features
 from .objective import RecipeObjective
 from .optimise import Iterate, Objective, State, Walk, descend
-from .rasters import fitted, pad_to, resize
+from .rasters import coverage, fitted, pad_to, resize
 from .recipes import Recipe
 
 FIXED_WORK = 64**2
@@ -154,18 +154,21 @@ class _Tally:
 
 
 def _start(whole: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:
-    """The content, or its blend with ImageNet's mean colour, with seeded noise on top.
+    """The content, or its blend with ImageNet's mean colour, with seeded noise on top; nearer to the content where it
+    is to be lightly painted, since little there takes the noise away again.
 
     The noise is made on the CPU: the same for every device.
     """
     content = resize(whole.content.rgb, level.height, level.width, recipe.seamless)
     share = {"content": 1.0, "noise": 0.0, "blend": recipe.blend}[recipe.init]
     start = torch.lerp(content.new_tensor(MEAN).view(1, 3, 1, 1).expand_as(content), content, share)
-    if not recipe.noise:
+    if recipe.noise:
+        generator = torch.Generator("cpu").manual_seed(seed)
+        noise = NOISES[recipe.noise_kind](start.shape, generator).to(start)
+        start = (start + recipe.noise * noise).clamp(0, 1)
+    if whole.effort is None:
         return start
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise = NOISES[recipe.noise_kind](start.shape, generator).to(start)
-    return (start + recipe.noise * noise).clamp(0, 1)
+    return torch.lerp(content, start, coverage(whole.effort, level.height, level.width).square())
 
 
 def _gaussian(shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -125,6 +125,10 @@ class Wavelets:
         twin.__dict__.update(self.__dict__, wrap=wrap)
         return twin
 
+    def unwrapped(self) -> Wavelets:
+        """The same filters for pictures that are no tiles."""
+        return self.with_options()
+
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         self.check(wanted)
         found: dict[str, Tensor] = {}
