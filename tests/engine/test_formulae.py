@@ -100,3 +100,32 @@ def test_in_single_precision_too(name: str) -> None:
     total_published, slope_published = theirs(name, SmallNetwork().all)
     assert difference(total, total_published) <= 1e-5
     assert difference(slope, slope_published) <= 1e-5
+
+
+def test_balanced_is_relative_with_each_channel_over_the_style_s_own_root_mean_square() -> None:
+    recipe = recipes.override(
+        recipes.find("wavelets"), {"content_layers": "conv2_1,conv3_2", "style_layers": "conv1_1,conv4_1"}
+    )
+    network = SmallNetwork()
+    content, style, other = scene(torch.float64)
+
+    def loss(rgb: Tensor) -> Tensor:
+        f, p, a = (network.all(each) for each in (rgb, content, style))
+        total = (
+            recipe.content_weight
+            * torch.stack(
+                [(f[name] - p[name]).square().sum() / p[name].square().sum() for name in ("conv2_1", "conv3_2")]
+            ).mean()
+        )
+        for name in ("conv1_1", "conv4_1"):
+            rms = a[name].square().mean((2, 3), keepdim=True).sqrt()
+            ours, wanted = (published.gram(x[name] / rms) / published.positions(x[name]) for x in (f, a))
+            total = total + (ours - wanted).square().sum() / wanted.square().sum() / 2
+        return total + (rgb - rgb.clamp(0, 1)).square().mean()
+
+    at = other.clone().requires_grad_()
+    wanted = loss(at)
+    (slope_wanted,) = torch.autograd.grad(wanted, at)
+    found, slope = ours(recipe, network, torch.float64)
+    assert difference(found, wanted.detach()) <= 1e-10
+    assert difference(slope, slope_wanted) <= 1e-10

@@ -1,4 +1,4 @@
-"""Every loss and its gradient equals the published formula, written out here in plain float64 numpy."""
+"""What losses are made of, against plain numpy in float64. Whole recipes are in `test_formulae`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from impasto_daemon.engine import losses
+from impasto_daemon.engine.losses import Moments
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[np.float64]
-CLOSE = 1e-5
+CLOSE = 1e-12
 
 
 def activations(seed: int, channels: int, height: int, width: int) -> Array:
@@ -26,130 +28,175 @@ def plain_gram(f: Array) -> Array:
     return np.array([[float((flat[i] * flat[j]).sum()) for j in range(channels)] for i in range(channels)])
 
 
-def differences(loss: Callable[[Array], float], at: Array, places: int = 12) -> list[tuple[tuple[int, ...], float]]:
-    """The gradient by central differences at some of the elements."""
-    rng = np.random.default_rng(5)
-    found = []
-    for flat_index in rng.choice(at.size, size=places, replace=False):
-        index = tuple(int(i) for i in np.unravel_index(flat_index, at.shape))
-        step = 1e-5
-        up, down = at.copy(), at.copy()
-        up[index] += step
-        down[index] -= step
-        found.append((index, (loss(up) - loss(down)) / (2 * step)))
-    return found
+def assert_same(ours: Moments, wanted: Moments) -> None:
+    torch.testing.assert_close(ours.mean, wanted.mean, rtol=CLOSE, atol=1e-14)
+    torch.testing.assert_close(ours.second, wanted.second, rtol=CLOSE, atol=1e-14)
 
 
-def ours(loss: Callable[[torch.Tensor], torch.Tensor], at: Array) -> tuple[float, Array]:
-    """Our float32 value and gradient."""
-    x = torch.tensor(at, dtype=torch.float32, requires_grad=True)
-    value = loss(x)
-    value.backward()  # type: ignore[no-untyped-call]
-    assert x.grad is not None
-    return value.item(), x.grad.numpy().astype(np.float64)
+# Moments ----------------------------------------------------------------------------------------------------
 
 
-def assert_alike(found: Array, plain: Array) -> None:
-    """Equal but for CLOSE of the whole vector's length."""
-    assert np.linalg.norm(found - plain) <= CLOSE * np.linalg.norm(plain)
-
-
-def at_some_places(slope: Array, places: list[tuple[tuple[int, ...], float]]) -> tuple[Array, Array]:
-    return np.array([slope[index] for index, _ in places]), np.array([value for _, value in places])
-
-
-def test_the_gram_matrix_is_that_of_the_paper_divided_by_the_positions() -> None:
+def test_the_second_moment_is_the_gram_matrix_of_the_paper_divided_by_the_positions() -> None:
     f = activations(1, 6, 9, 7)
-    found = losses.gram(torch.tensor(f, dtype=torch.float32)).numpy()
-    np.testing.assert_allclose(found, plain_gram(f) / 63, rtol=CLOSE)
-
-
-def test_the_gram_matrix_s_gradient_is_right_whatever_the_memory_layout() -> None:
-    f = torch.tensor(activations(1, 4, 5, 6), requires_grad=True)
-    assert torch.autograd.gradcheck(losses.gram, f)
-    last = f.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-    assert torch.autograd.gradcheck(losses.gram, last)
+    found = losses.moments(torch.tensor(f))
+    np.testing.assert_allclose(found.second, plain_gram(f) / 63, rtol=CLOSE)
+    np.testing.assert_allclose(found.mean, f.mean((0, 2, 3)), rtol=CLOSE)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_gatys_style_loss_and_gradient_are_those_of_the_formula(layout: torch.memory_format) -> None:
-    """E = Σ(G−A)² / (4·C²·N²); ∂E/∂F = ((F·(G−A))ᵀ…) / (C²·N²), equations 4 and 6 of Gatys, Ecker, Bethge 2016.
+def test_their_gradient_is_right_whatever_the_memory_layout(layout: torch.memory_format) -> None:
+    f = torch.tensor(activations(1, 4, 5, 6)).contiguous(memory_format=layout).requires_grad_()
+    weights = torch.rand(1, 1, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
-    Equation 6 has zero where F < 0, since F there is after ReLU; here F itself is the variable.
-    """
+    def both(x: Tensor) -> tuple[Tensor, ...]:
+        equal, weighted = losses.moments(x), losses.moments(x, weights)
+        return equal.mean, equal.second, weighted.mean, weighted.second
+
+    assert torch.autograd.gradcheck(both, f)
+
+
+def test_weights_of_1_count_a_position_as_none_do() -> None:
+    f = torch.tensor(activations(1, 5, 6, 7))
+    assert_same(losses.moments(f, torch.ones(1, 1, 6, 7)), losses.moments(f))
+
+
+def test_weights_of_0_leave_a_position_out() -> None:
+    f = torch.tensor(activations(1, 5, 6, 7))
+    weights = torch.zeros(1, 1, 6, 7, dtype=torch.float64)
+    weights[..., 1:4, 2:] = 1
+    assert_same(losses.moments(f, weights), losses.moments(f[..., 1:4, 2:]))
+
+
+def test_a_whole_weight_counts_a_position_so_many_times() -> None:
+    f = torch.tensor(activations(1, 5, 3, 4))
+    times = torch.arange(12) % 4
+    repeated = f.flatten(2).repeat_interleave(times, 2)[..., None]
+    assert_same(losses.moments(f, times.double().view(1, 1, 3, 4)), losses.moments(repeated))
+
+
+def test_only_the_proportions_of_weights_count() -> None:
+    f = torch.tensor(activations(1, 5, 3, 4))
+    weights = torch.tensor(np.random.default_rng(2).random((1, 1, 3, 4)))
+    assert_same(losses.moments(f, weights * 0.25), losses.moments(f, weights))
+
+
+def test_weights_of_nothing_but_zeros_give_moments_of_zero() -> None:
+    found = losses.moments(torch.tensor(activations(1, 3, 2, 2)), torch.zeros(1, 1, 2, 2, dtype=torch.float64))
+    assert_same(found, Moments(torch.zeros(3).double(), torch.zeros(3, 3).double()))
+
+
+def test_scaled_moments_are_those_of_scaled_activations() -> None:
+    f = torch.tensor(activations(1, 3, 4, 5))
+    each = torch.tensor([2.0, 0.5, 3.0], dtype=torch.float64)
+    assert_same(losses.moments(f).scaled(each), losses.moments(f * each.view(1, 3, 1, 1)))
+    assert_same(losses.moments(f).scaled(each[:1]), losses.moments(f * 2))
+
+
+def test_the_moments_of_a_mixture_are_those_of_the_pictures_side_by_side() -> None:
+    one, other = (torch.tensor(activations(seed, 4, 3, 8)) for seed in (1, 2))
+    beside = torch.cat([one, other, other, other], 3)
+    found = losses.mixed([(losses.moments(one), 0.25), (losses.moments(other), 0.75)])
+    assert_same(found, losses.moments(beside))
+
+
+# Style ------------------------------------------------------------------------------------------------------
+
+
+def test_gatys_style_loss_and_gradient_are_those_of_the_paper() -> None:
+    """E = Σ(G−A)² / (4·C²·N²) and ∂E/∂F = (G−A)·F / (C²·N²): equations 4 and 6 of Gatys, Ecker, Bethge 2016 (the latter
+    has zero where F < 0, since F there is after ReLU; here F itself is the variable)."""
     channels, positions = 6, 63
     f, a = activations(1, channels, 9, 7), activations(2, channels, 9, 7)
     difference = plain_gram(f) - plain_gram(a)
-    value = (difference**2).sum() / (4 * channels**2 * positions**2)
-    gradient = (difference @ f.reshape(channels, positions)) / (channels**2 * positions**2)
-    target = losses.gram(torch.tensor(a, dtype=torch.float32))
-    found, slope = ours(lambda x: losses.gatys_style(losses.gram(x.contiguous(memory_format=layout)), target), f)
-    assert found == pytest.approx(value, rel=CLOSE)
-    assert_alike(slope.reshape(channels, positions), gradient)
+    x = torch.tensor(f, requires_grad=True)
+    found = losses.gatys_style(losses.moments(torch.tensor(a)))(losses.moments(x))
+    (slope,) = torch.autograd.grad(found, x)
+    assert found.item() == pytest.approx((difference**2).sum() / (4 * channels**2 * positions**2), rel=CLOSE)
+    gradient = difference @ f.reshape(channels, positions) / (channels**2 * positions**2)
+    np.testing.assert_allclose(slope.reshape(channels, positions), gradient, rtol=1e-10)
 
 
-def test_gatys_style_loss_takes_a_style_of_another_size() -> None:
-    f, a = activations(1, 5, 8, 8), activations(2, 5, 11, 3)
-    difference = plain_gram(f) / 64 - plain_gram(a) / 33
-    target = losses.gram(torch.tensor(a, dtype=torch.float32))
-    found, _ = ours(lambda x: losses.gatys_style(losses.gram(x), target), f)
-    assert found == pytest.approx((difference**2).sum() / (4 * 25), rel=CLOSE)
+@pytest.mark.parametrize("name", losses.STYLE_LOSSES)
+def test_a_style_is_no_distance_from_itself(name: str) -> None:
+    """Whatever its size: repeated, it is the same style."""
+    a = torch.tensor(activations(2, 4, 6, 5))
+    loss = losses.STYLE_LOSSES[name](losses.moments(a))
+    assert loss(losses.moments(a.repeat(1, 1, 2, 3))).item() == pytest.approx(0, abs=1e-12)
+    assert loss(losses.moments(a * 1.1)).item() > 1e-4
 
 
-def test_relative_style_loss_and_gradient_are_those_of_the_formula() -> None:
-    f, a = activations(1, 5, 8, 8), activations(2, 5, 11, 3)
-    target = plain_gram(a) / 33
-
-    def plain(x: Array) -> float:
-        return float(((plain_gram(x) / 64 - target) ** 2).sum() / (target**2).sum())
-
-    grams = losses.gram(torch.tensor(a, dtype=torch.float32))
-    found, slope = ours(lambda x: losses.relative_style(losses.gram(x), grams), f)
-    assert found == pytest.approx(plain(f), rel=CLOSE)
-    assert_alike(*at_some_places(slope, differences(plain, f)))
+def positive(seed: int, channels: int) -> Tensor:
+    """A symmetric matrix with eigenvalues from 0.2 to 2."""
+    rng = np.random.default_rng(seed)
+    turn, _ = np.linalg.qr(rng.normal(size=(channels, channels)))
+    return torch.tensor(turn @ np.diag(np.linspace(0.2, 2, channels)) @ turn.T)
 
 
-def test_content_losses_and_gradients_are_those_of_the_formulae() -> None:
-    """½Σ(F−P)², with gradient F−P (equations 1 and 2 of Gatys, Ecker, Bethge 2016); and ‖F−P‖²/‖P‖²."""
-    f, p = activations(1, 5, 8, 8), activations(2, 5, 8, 8)
-    kept = torch.tensor(p, dtype=torch.float32)
-    found, slope = ours(lambda x: losses.gatys_content(x, kept), f)
-    assert found == pytest.approx(((f - p) ** 2).sum() / 2, rel=CLOSE)
-    assert_alike(slope, f - p)
-    found, slope = ours(lambda x: losses.relative_content(x, kept), f)
-    whole = (p**2).sum()
-    assert found == pytest.approx(((f - p) ** 2).sum() / whole, rel=CLOSE)
-    assert_alike(slope, 2 * (f - p) / whole)
+def test_a_root_times_itself_is_the_matrix() -> None:
+    matrix = positive(1, 7)
+    found = losses.root(matrix)
+    torch.testing.assert_close(found @ found, matrix, rtol=1e-10, atol=1e-10)
+    assert bool((torch.linalg.eigvalsh(found) > 0).all())
 
 
-def test_total_variation_and_its_gradient_are_those_of_the_formula() -> None:
-    rgb = np.random.default_rng(3).random((1, 3, 6, 5))
-
-    def plain(x: Array) -> float:
-        total = 0.0
-        for c in range(3):
-            for i in range(6):
-                for j in range(5):
-                    total += (x[0, c, i + 1, j] - x[0, c, i, j]) ** 2 if i < 5 else 0
-                    total += (x[0, c, i, j + 1] - x[0, c, i, j]) ** 2 if j < 4 else 0
-        return total / 90
-
-    found, slope = ours(losses.total_variation, rgb)
-    assert found == pytest.approx(plain(rgb), rel=CLOSE)
-    assert_alike(*at_some_places(slope, differences(plain, rgb)))
-
-
-def test_what_lies_outside_the_range_costs_its_mean_square() -> None:
-    rgb = np.array([-0.5, 0.0, 0.5, 1.0, 1.25, 2.0]).reshape(1, 3, 1, 2)
-    found, slope = ours(losses.out_of_range, rgb)
-    assert found == pytest.approx((0.25 + 0.0625 + 1) / 6, rel=CLOSE)
-    np.testing.assert_allclose(slope.ravel(), np.array([-1.0, 0, 0, 0, 0.5, 2.0]) / 6, rtol=CLOSE)
+def test_the_wasserstein_distance_is_that_of_gaussians() -> None:
+    """Of independent ones it is Σ(μ−μ*)² + Σ(σ−σ*)²; the ridge belongs to their variances."""
+    mean, wanted_mean = (torch.tensor(v, dtype=torch.float64) for v in ([0.1, 0.5, 0.9], [0.4, 0.4, 0.2]))
+    spread, wanted = (torch.tensor(v, dtype=torch.float64) for v in ([0.5, 1.0, 0.7], [0.9, 0.8, 0.4]))
+    ours = Moments(mean, torch.diag(spread**2 - losses.RIDGE) + torch.outer(mean, mean))
+    target = Moments(wanted_mean, torch.diag(wanted**2 - losses.RIDGE) + torch.outer(wanted_mean, wanted_mean))
+    found = losses.wasserstein_style(target)(ours)
+    plain = ((mean - wanted_mean) ** 2 + (spread - wanted) ** 2).sum() / 3
+    torch.testing.assert_close(found, plain, rtol=1e-10, atol=0)
 
 
 def test_channel_rms_is_the_root_mean_square_with_a_floor() -> None:
     f = activations(1, 3, 8, 8)
     f[:, 2] = 0
-    found = losses.channel_rms(torch.tensor(f, dtype=torch.float32)).numpy()
+    found = losses.channel_rms(losses.moments(torch.tensor(f))).numpy()
     plain = np.sqrt((f**2).mean((0, 2, 3)))
     np.testing.assert_allclose(found[:2], plain[:2], rtol=CLOSE)
-    assert found[2] == pytest.approx(plain.max() * losses.SILENT, rel=1e-3)
+    assert found[2] == pytest.approx(plain.max() * losses.SILENT, rel=1e-6)
+
+
+# Content ----------------------------------------------------------------------------------------------------
+
+
+def test_what_does_not_count_is_no_error_of_the_content() -> None:
+    f, p = (torch.tensor(activations(seed, 3, 4, 5)) for seed in (1, 2))
+    weights = torch.zeros(1, 1, 4, 5, dtype=torch.float64)
+    weights[..., :2, :3] = 0.5
+    found = losses.squared_error(f, p, weights)
+    assert found.item() == pytest.approx(0.5 * ((f - p)[..., :2, :3] ** 2).sum().item(), rel=CLOSE)
+    assert losses.squared_error(f, p, None).item() == pytest.approx(((f - p) ** 2).sum().item(), rel=CLOSE)
+
+
+# What a picture should not have -----------------------------------------------------------------------------
+
+
+def test_mean_variation_is_that_of_the_formula() -> None:
+    rgb = np.random.default_rng(3).random((1, 3, 6, 5))
+    total = 0.0
+    for c in range(3):
+        for i in range(6):
+            for j in range(5):
+                total += (rgb[0, c, i + 1, j] - rgb[0, c, i, j]) ** 2 if i < 5 else 0
+                total += (rgb[0, c, i, j + 1] - rgb[0, c, i, j]) ** 2 if j < 4 else 0
+    assert losses.mean_variation(torch.tensor(rgb)).item() == pytest.approx(total / 90, rel=CLOSE)
+
+
+@pytest.mark.parametrize("name", losses.VARIATIONS)
+def test_a_solid_picture_has_no_variation_and_noise_has_more_than_a_ramp(name: str) -> None:
+    variation: Callable[[Tensor], Tensor] = losses.VARIATIONS[name]
+    ramp = torch.linspace(0, 1, 64).view(1, 1, 8, 8).repeat(1, 3, 1, 1)
+    noise = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    assert variation(torch.full((1, 3, 8, 8), 0.3)).item() == 0
+    assert 0 < variation(ramp) < variation(noise)
+
+
+def test_what_lies_outside_the_range_costs_its_mean_square() -> None:
+    rgb = torch.tensor([-0.5, 0.0, 0.5, 1.0, 1.25, 2.0], dtype=torch.float64).reshape(1, 3, 1, 2).requires_grad_()
+    found = losses.out_of_range(rgb)
+    (slope,) = torch.autograd.grad(found, rgb)
+    assert found.item() == pytest.approx((0.25 + 0.0625 + 1) / 6, rel=CLOSE)
+    np.testing.assert_allclose(slope.ravel(), np.array([-1.0, 0, 0, 0, 0.5, 2.0]) / 6, rtol=CLOSE)

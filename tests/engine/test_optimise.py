@@ -1,18 +1,27 @@
-"""Going downhill: one evaluation an iterate, stoppable at each, and back to the best when it goes wrong."""
+"""Going downhill: one evaluation an iterate, stoppable at each, back to the best when it goes wrong, and on from where
+it was. The first steps of each recipe are in `test_trajectories`."""
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import pytest
 import torch
-from impasto_daemon.engine.optimise import descend
+from impasto_daemon.engine.optimise import RESCUES, Average, Iterate, State, Walk, descend
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
 
 AIM = torch.linspace(0, 1, 12).view(1, 3, 2, 2)
 UNEVEN = torch.linspace(1, 30, 12).view(1, 3, 2, 2)
+START = torch.full((1, 3, 2, 2), 0.4)
+LBFGS = Walk("lbfgs", 1.0, 10)
+BOUNDED = Walk("bounded-lbfgs", 1.0, 10)
+ADAM = Walk("adam", 0.05)
+KERAS = Walk("keras-adam", 0.05, epsilon=1e-7)
+EACH = pytest.mark.parametrize("walk", [LBFGS, BOUNDED, ADAM, KERAS], ids=lambda walk: walk.optimiser)
 
 
 class Bowl:
@@ -30,70 +39,107 @@ class Bowl:
         return {"total": total, "content": total.detach()}
 
 
-@pytest.mark.parametrize(("optimiser", "rate"), [("lbfgs", 1.0), ("adam", 0.05)])
-def test_it_finds_the_bottom_and_evaluates_once_an_iterate(optimiser: str, rate: float) -> None:
-    bowl, start = Bowl(), torch.full((1, 3, 2, 2), 0.5)
-    walk = descend(bowl, start, 300, optimiser, rate, 10)
+class Valley:
+    """A narrow, curved one (Rosenbrock's), in which an optimiser is far from done after many evaluations."""
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        flat = x.flatten()
+        total = (5 * (flat[1:] - flat[:-1].square()).square() + (1 - flat[:-1]).square()).sum()
+        return {"total": total}
+
+
+def lowest(iterates: Sequence[Iterate]) -> Iterate:
+    return min(iterates, key=lambda iterate: iterate.losses["total"])
+
+
+@EACH
+def test_it_finds_the_bottom_and_evaluates_once_an_iterate(walk: Walk) -> None:
+    bowl, start = Bowl(), START.clone()
+    steps = descend(bowl, start, 300, walk)
     for count in range(1, 301):
-        try:
-            iterate = next(walk)
-        except StopIteration:  # pragma: no cover
-            pytest.fail("it stopped early")
+        iterate = next(steps)
         assert bowl.evaluations == count
     with pytest.raises(StopIteration):
-        next(walk)
-    torch.testing.assert_close(iterate.best, AIM, atol=2e-3, rtol=0)
+        next(steps)
+    torch.testing.assert_close(iterate.result, AIM, atol=2e-3, rtol=0)
     assert set(iterate.losses) == {"total", "content"}
-    assert torch.equal(start, torch.full((1, 3, 2, 2), 0.5))
+    assert torch.equal(start, START)
 
 
-def test_an_iterate_s_losses_are_those_at_its_tensor() -> None:
-    for iterate in descend(Bowl(), torch.zeros(1, 3, 2, 2), 8, "lbfgs", 1.0, 10):
+@EACH
+def test_an_iterate_s_losses_are_those_at_its_tensor(walk: Walk) -> None:
+    for iterate in descend(Bowl(), torch.zeros(1, 3, 2, 2), 8, walk):
         assert iterate.losses["total"] == pytest.approx(float(Bowl()(iterate.x)["total"]), rel=1e-6)
 
 
 def test_closing_it_stops_at_once() -> None:
     bowl = Bowl()
-    walk = descend(bowl, torch.zeros(1, 3, 2, 2), 100, "lbfgs", 1.0, 10)
-    next(walk)
-    next(walk)
-    walk.close()
+    steps = descend(bowl, torch.zeros(1, 3, 2, 2), 100, LBFGS)
+    next(steps)
+    next(steps)
+    steps.close()
     assert bowl.evaluations == 2
 
 
+def test_the_best_is_the_result_and_not_the_last() -> None:
+    """With a rate far too high Adam swings about; what it returns is the lowest it evaluated."""
+    seen = list(descend(Bowl(), START, 15, Walk("adam", 0.9)))
+    assert torch.equal(seen[-1].result, lowest(seen).x) and lowest(seen) is not seen[-1]
+
+
+@EACH
+def test_what_white_counts_does_not_change_where_a_walk_ends(walk: Walk) -> None:
+    """A picture from 0 to 255 is the same picture."""
+    rate = walk.learning_rate * (255 if "adam" in walk.optimiser else 1)
+    told = Walk(walk.optimiser, rate, walk.history, epsilon=walk.epsilon, unit=255.0)
+    result = list(descend(Bowl(), START, 300, told))[-1].result
+    torch.testing.assert_close(result, AIM, atol=2e-3, rtol=0)
+
+
+def test_a_walk_that_clamps_stays_within_0_to_1() -> None:
+    beyond = [float(each.x.max()) for each in descend(Bowl(), START, 30, Walk("adam", 0.4))]
+    clamped = [float(each.x.max()) for each in descend(Bowl(), START, 30, Walk("adam", 0.4, clamp=True))]
+    assert max(beyond) > 1.05 and max(clamped) == 1.0
+
+
+# Rescue -----------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), 1e9])
-@pytest.mark.parametrize(("optimiser", "rate"), [("lbfgs", 1.0), ("adam", 0.05)])
-def test_after_a_number_that_is_none_it_goes_back_to_the_best_and_says_so(
-    optimiser: str, rate: float, spoilt: float
-) -> None:
-    walk = descend(Bowl({5: spoilt}), torch.zeros(1, 3, 2, 2), 200, optimiser, rate, 10)
-    iterates = [next(walk) for _ in range(200)]
+@EACH
+def test_after_a_number_that_is_none_it_goes_back_to_the_best_and_says_so(walk: Walk, spoilt: float) -> None:
+    iterates = list(descend(Bowl({5: spoilt}), torch.zeros(1, 3, 2, 2), 200, walk))
     assert [bool(iterate.note) for iterate in iterates[:8]] == [False] * 4 + [True] + [False] * 3
     assert iterates[-1].losses["total"] < 0.05 * iterates[0].losses["total"]
-    lowest = min(iterates[:4], key=lambda i: i.losses["total"])
-    assert torch.equal(iterates[4].x, lowest.x) and iterates[4].losses == lowest.losses
+    best = lowest(iterates[:4])
+    assert torch.equal(iterates[4].x, best.x) and iterates[4].losses == best.losses
+    assert torch.equal(iterates[5].x, best.x)
     assert all(math.isfinite(value) for iterate in iterates for value in iterate.losses.values())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(LBFGS, "bounded-lbfgs"), (BOUNDED, "bounded-lbfgs"), (ADAM, "adam"), (KERAS, "keras-adam")]
+)
+def test_after_a_rescue_the_rate_is_half_and_lbfgs_is_bounded(before: Walk, after: str) -> None:
+    states = [each.state() for each in descend(Bowl({3: math.nan}), START, 4, before)]
+    assert [(state.optimiser, state.rate, state.rescues) for state in states] == [
+        *[(before.optimiser, before.learning_rate, 0)] * 2,
+        *[(after, before.learning_rate / 2, 1)] * 2,
+    ]
 
 
 def test_what_keeps_diverging_ends_at_the_best_with_advice() -> None:
     bowl = Bowl(dict.fromkeys(range(3, 100), float("nan")))
-    seen = list(descend(bowl, torch.zeros(1, 3, 2, 2), 100, "lbfgs", 1.0, 10))
-    assert bowl.evaluations == len(seen) < 10
-    assert torch.equal(seen[-1].best, min(seen[:2], key=lambda iterate: iterate.losses["total"]).x)
+    seen = list(descend(bowl, torch.zeros(1, 3, 2, 2), 100, LBFGS))
+    assert bowl.evaluations == len(seen) == 2 + RESCUES + 1
+    assert torch.equal(seen[-1].result, lowest(seen[:2]).x)
     assert "ended at the best" in seen[-1].note and "learning_rate" in seen[-1].note
 
 
 def test_a_start_without_a_number_is_given_up_at_once() -> None:
     with pytest.raises(ImpastoError) as caught:
-        next(descend(Bowl({1: float("nan")}), torch.zeros(1, 3, 2, 2), 5, "adam", 0.05, 10))
+        next(descend(Bowl({1: float("nan")}), torch.zeros(1, 3, 2, 2), 5, ADAM))
     assert caught.value.code is Code.DIVERGED
-
-
-def test_the_best_is_returned_and_not_the_last() -> None:
-    """With a rate far too high Adam swings about; what it returns is the lowest it evaluated."""
-    seen = list(descend(Bowl(), torch.full((1, 3, 2, 2), 0.4), 15, "adam", 0.9, 10))
-    lowest = min(seen, key=lambda iterate: iterate.losses["total"])
-    assert torch.equal(seen[-1].best, lowest.x) and lowest is not seen[-1]
 
 
 def test_a_loss_that_is_no_number_is_a_divergence_though_the_total_is_one() -> None:
@@ -102,6 +148,98 @@ def test_a_loss_that_is_no_number_is_a_divergence_though_the_total_is_one() -> N
             found = super().__call__(x)
             return {**found, "content": found["content"] * (math.nan if self.evaluations == 3 else 1)}
 
-    seen = list(descend(Half(), torch.zeros(1, 3, 2, 2), 5, "lbfgs", 1.0, 10))
+    seen = list(descend(Half(), torch.zeros(1, 3, 2, 2), 5, LBFGS))
     assert [bool(iterate.note) for iterate in seen] == [False, False, True, False, False]
     assert all(math.isfinite(value) for iterate in seen for value in iterate.losses.values())
+
+
+# The running mean -------------------------------------------------------------------------------------------
+
+
+def test_the_running_mean_weighs_each_tensor_by_its_age_and_weights_sum_to_1() -> None:
+    average = Average(0.9, {})
+    seen = [torch.tensor([value, 1.0], dtype=torch.float64) for value in (3.0, -1.0, 4.0)]
+    for each in seen:
+        average.add(each)
+    weights = torch.tensor([0.81, 0.9, 1.0], dtype=torch.float64)
+    wanted = (torch.stack(seen) * weights[:, None]).sum(0) / weights.sum()
+    torch.testing.assert_close(average.get(), wanted)
+
+
+def test_the_running_mean_goes_on_from_its_state() -> None:
+    whole, first = Average(0.9, {}), Average(0.9, {})
+    for value in (3.0, -1.0):
+        whole.add(torch.tensor([value]))
+        first.add(torch.tensor([value]))
+    second = Average(0.9, first.state)
+    for average in (whole, second):
+        average.add(torch.tensor([4.0]))
+    assert torch.equal(whole.get(), second.get())
+
+
+def test_a_walk_that_averages_gives_the_mean_of_its_start_and_all_that_came_after() -> None:
+    seen = list(descend(Bowl(), START, 5, Walk("adam", 0.05, average=0.5)))
+    last = next(descend(Bowl(), START, 1, ADAM, seen[-1].state())).x
+    average = Average(0.5, {})
+    for x in [*(each.x for each in seen), last]:
+        average.add(x)
+    torch.testing.assert_close(seen[-1].result, average.get())
+
+
+# Going on ---------------------------------------------------------------------------------------------------
+
+
+def stored(state: State) -> State:
+    """As it comes back from a file that can hold nothing but tensors, numbers and text."""
+    file = io.BytesIO()
+    torch.save({field.name: getattr(state, field.name) for field in fields(State)}, file)
+    file.seek(0)
+    return State(**torch.load(file, weights_only=True))
+
+
+@pytest.mark.parametrize("before", [1, 2, 17])
+@pytest.mark.parametrize(
+    "walk",
+    [
+        LBFGS,
+        BOUNDED,
+        ADAM,
+        Walk("lbfgs", 1.0, 5, unit=255.0),
+        Walk("bounded-lbfgs", 1.0, 5, unit=255.0, clamp=True),
+        Walk("adam", 0.02, betas=(0.9, 0.99), clamp=True, average=0.9),
+        Walk("keras-adam", 2.0, epsilon=0.1, unit=255.0),
+    ],
+    ids=lambda walk: f"{walk.optimiser}-{walk.unit:g}{'-clamp' * walk.clamp}{'-average' * bool(walk.average)}",
+)
+def test_a_walk_that_goes_on_is_the_walk_that_did_not_stop(walk: Walk, before: int) -> None:
+    """Bit for bit, after a while in a file."""
+    whole = list(descend(Valley(), START, before + 13, walk))
+    steps = descend(Valley(), START, before + 13, walk)
+    first = [next(steps) for _ in range(before)]
+    state = stored(first[-1].state())
+    second = list(descend(Valley(), torch.zeros_like(START), 13, walk, state))
+    assert len(second) == 13
+    for ours, theirs in zip([*first, *second], whole):
+        assert ours.losses == theirs.losses
+        assert torch.equal(ours.x, theirs.x) and torch.equal(ours.result, theirs.result)
+    assert second[-1].losses["total"] != second[0].losses["total"]
+
+
+def test_a_walk_goes_on_from_after_a_rescue_as_well() -> None:
+    class Steep(Valley):
+        """Spoilt wherever it is evaluated for the third time in all."""
+
+        def __init__(self, done: int = 0) -> None:
+            self.evaluations = done
+
+        def __call__(self, x: Tensor) -> dict[str, Tensor]:
+            self.evaluations += 1
+            found = super().__call__(x)
+            return {"total": found["total"] * (math.nan if self.evaluations == 3 else 1)}
+
+    whole = list(descend(Steep(), START, 12, LBFGS))
+    steps = descend(Steep(), START, 12, LBFGS)
+    first = [next(steps) for _ in range(3)]
+    second = list(descend(Steep(3), START, 9, LBFGS, stored(first[-1].state())))
+    for ours, theirs in zip([*first, *second], whole):
+        assert ours.losses == theirs.losses and torch.equal(ours.x, theirs.x)

@@ -15,7 +15,10 @@ from impasto_protocol.request import DEFAULT_RECIPE
 
 
 def test_the_recipes_of_this_version_are_there_and_the_default_comes_first() -> None:
-    assert list(recipes.RECIPES) == ["impasto", "gatys", "wavelets"]
+    assert list(recipes.RECIPES) == [
+        "impasto", "gatys", "gatys-hires", "neural-style", "pytorch", "tensorflow", "peixeiro", "vgg16", "wasserstein",
+        "wavelets",
+    ]  # fmt: skip
     assert next(iter(recipes.RECIPES)) == DEFAULT_RECIPE
 
 
@@ -48,7 +51,7 @@ def test_an_unknown_recipe_gets_the_nearest_name_and_the_list() -> None:
         recipes.find("Gaty")
     assert caught.value.code is Code.UNKNOWN_RECIPE
     assert caught.value.problem.details == {"nearest": "gatys"}
-    assert "“gatys”" in str(caught.value) and "impasto, gatys, wavelets" in str(caught.value)
+    assert "“gatys”" in str(caught.value) and ", ".join(recipes.RECIPES) in str(caught.value)
 
 
 def test_settings_replace_fields_and_leave_the_table_alone() -> None:
@@ -78,6 +81,8 @@ def test_an_unknown_setting_gets_the_nearest_name() -> None:
         ("content_weight", True), ("steps", "10,"), ("steps", "ten"), ("steps", 0), ("steps", "1e3"), ("history", 2.5),
         ("history", 0), ("pooling", "mean"), ("optimiser", "sgd"), ("style_layers", ""), ("style_layers", "a;b"),
         ("style_layers", 3), ("noise", 2), ("style_weights", "1,2"), ("steps", ",".join(["1"] * 65)), ("name", "x"),
+        ("betas", "0.9"), ("betas", "0.9,1"), ("seamless", 1), ("colour", "red"), ("levels", 0), ("factor", 1),
+        ("unit", 0), ("average", 1), ("blend", 1.5), ("style_size", -1),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_with_its_field(name: str, value: object) -> None:
