@@ -17,6 +17,7 @@ from impasto_protocol.errors import Code, ImpastoError, Problem
 
 COMMANDS = {
     "stylize": "stylize:stylize",
+    "texture": "texture:texture",
     "daemon": "daemon:daemon",
     "status": "status:status",
     "cancel": "cancel:cancel",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
@@ -30,18 +31,53 @@ def recipes(name: str | None, as_json: bool) -> None:
 
 
 def show_all() -> None:
-    """A table: name and what it is."""
+    """A table of the facts as the field's articles have it, and one of what each recipe is."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("recipe", "needs", "what it does"):
-        table.add_column(heading, no_wrap=heading != "what it does")
+    console = Console(highlight=False)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    facts, summaries = (Table(box=None, pad_edge=False) for _ in range(2))
+    for heading, (width, _) in COLUMNS.items():
+        facts.add_column(heading, width=width)
+    for heading in ("recipe", "what it is"):
+        summaries.add_column(heading)
     for recipe in RECIPES.values():
-        table.add_row(Text(recipe.name), Text(needs(recipe)), Text(recipe.summary))
-    Console(highlight=False).print(table)
+        facts.add_row(*(Text(say(recipe)) for _, say in COLUMNS.values()))
+        summaries.add_row(Text(recipe.name), Text(recipe.summary))
+    console.print(facts, Text(), summaries, sep="\n")
     click.echo("\nOne of them in full: impasto recipes NAME")
+
+
+WIDTH = 100
+"""Of the tables, in letters, where the terminal has as many, or where there is no terminal."""
+
+
+def layers(names: Sequence[str]) -> str:
+    """Names of layers without what they share."""
+    short = [name.removeprefix("conv").removesuffix(".linear") for name in names]
+    before = " before ReLU" if any(name.endswith(".linear") for name in names) else ""
+    return " ".join(short) + before
+
+
+def start(recipe: Recipe) -> str:
+    """What it starts from."""
+    kinds = {"content": "content", "noise": "noise", "blend": f"noise, {recipe.blend:g} content"}
+    return kinds[recipe.init] + (", noisy" if recipe.init == "content" and recipe.noise else "")
+
+
+COLUMNS: Mapping[str, tuple[int, Callable[[Recipe], str]]] = {
+    "recipe": (12, lambda recipe: recipe.name),
+    "needs": (11, lambda recipe: needs(recipe)),
+    "content": (8, lambda recipe: layers(recipe.content_layers)),
+    "style": (19, lambda recipe: layers(recipe.style_layers)),
+    "start": (13, start),
+    "optimiser": (13, lambda recipe: recipe.optimiser),
+    "steps": (10, lambda recipe: " ".join(map(str, recipe.steps))),
+}
+"""What the table says of each recipe, and in how many letters. Layers B_I are convB_I; steps are of each size, the
+coarsest first."""
 
 
 def needs(recipe: Recipe) -> str:

@@ -1,23 +1,33 @@
-"""`impasto stylize`: two picture files in, one out."""
+"""`impasto stylize`: two picture files in, one out. `texture` shares all but what is asked for."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any, TypeVar
 
 import click
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Preview, Result
 from impasto_protocol.picture import Picture
-from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_RECIPE, DEFAULT_STRENGTH, Request, Scalar, Style
+from impasto_protocol.request import (
+    DEFAULT_MAX_SIZE,
+    DEFAULT_RECIPE,
+    DEFAULT_STRENGTH,
+    Request,
+    Scalar,
+    Style,
+    same_proportions,
+)
 from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
 
 from impasto_daemon import launch, pictures
@@ -58,43 +68,111 @@ class Where:
     endpoint: str | None
     weights: Path | None
 
+    @classmethod
+    def of(cls, endpoint: str | None, weights: Path | None) -> Where:
+        """Raises click.UsageError, ImpastoError."""
+        if weights and endpoint:
+            raise click.UsageError("--weights starts a daemon of its own, so it does not go with --endpoint.")
+        return cls(endpoint, check_weights_path(weights) if weights else None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is written beside the result: previews into a folder, the record into a file."""
+
+    output: Path
+    previews: Path | None
+    record: Path | None
+
+    def check(self, width: int = 1, height: int = 1) -> None:
+        """Whether there is a place for result and record. Raises ImpastoError."""
+        pictures.check_destination(self.output, width, height)
+        if self.record is not None and not self.record.resolve().parent.is_dir():
+            raise ImpastoError(Code.BAD_REQUEST, f"there is no folder {self.record.parent}: make it first (mkdir -p)")
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SHARED = (
+    click.option("-o", "--output", type=options.file_path(), required=True, metavar="OUT",
+                 help=f"File to write; its extension names the format ({', '.join(pictures.WRITE)})."),
+    click.option("--recipe", default=DEFAULT_RECIPE, show_default=True, shell_complete=recipes.complete,
+                 help="How to paint; `impasto recipes` lists them."),
+    click.option("--max-size", type=click.IntRange(0, 2**31 - 1), default=DEFAULT_MAX_SIZE, show_default=True,
+                 metavar="PIXELS", help="Longest side at which to optimise, 0 for the result's own."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+                 help="For whatever is random in the recipe."),
+    click.option("--style-size", type=options.Number(0, 32_768), metavar="PIXELS",
+                 help="How large the style counts as, in pixels of the result: larger for larger strokes."),
+    click.option("--seamless", is_flag=True, help="The result tiles: its borders go on at the opposite ones."),
+    click.option("--set", "settings", multiple=True, callback=read_settings, metavar="FIELD=VALUE",
+                 help="Set a field of the recipe otherwise; `impasto recipes NAME` lists them."),
+    click.option("--weights", type=options.file_path(), metavar="PATH",
+                 help="Weights of the recipe's network for this command alone, painted by a daemon of its own."),
+    click.option("--previews", type=options.file_path(), metavar="FOLDER",
+                 help="Write the picture as it grows into this folder."),
+    click.option("--record", type=options.file_path(), metavar="FILE",
+                 help="Write how the picture was made, with the losses over time, into this file as JSON."),
+    options.endpoint,
+    options.as_json,
+)  # fmt: skip
+"""Options of whatever paints."""
+
+
+def painting_options(function: F) -> F:
+    for option in reversed(SHARED):
+        function = option(function)
+    return function
+
+
+def sugared(settings: dict[str, Scalar], **sugar: Scalar | None) -> dict[str, Scalar]:
+    """Settings with those that have an option of their own. Raises click.UsageError for one that is given twice."""
+    given = {name: value for name, value in sugar.items() if value not in (None, False)}
+    for name in given:
+        if name in settings:
+            raise click.UsageError(f"--{name.replace('_', '-')} and --set {name}=… say the same: give one of them.")
+    return {**settings, **given}
+
 
 @click.command()
 @click.argument("content", type=options.file_path())
 @click.option("--style", "styles", type=options.file_path(), multiple=True, required=True, metavar="STYLE",
               help="Picture whose manner is wanted. Several are blended.")  # fmt: skip
-@click.option("-o", "--output", type=options.file_path(), required=True, metavar="OUT",
-              help=f"File to write; its extension names the format ({', '.join(pictures.WRITE)}).")  # fmt: skip
-@click.option("--recipe", default=DEFAULT_RECIPE, show_default=True, shell_complete=recipes.complete,
-              help="How to paint; `impasto recipes` lists them.")  # fmt: skip
 @click.option("--strength", type=options.Number(0, 100), default=DEFAULT_STRENGTH, show_default=True,
               help="From 0, the content as it is, to 100, the style alone.")  # fmt: skip
-@click.option("--max-size", type=click.IntRange(0, 2**31 - 1), default=DEFAULT_MAX_SIZE, show_default=True,
-              metavar="PIXELS", help="Longest side at which to optimise, 0 for the content's own.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-              help="For whatever is random in the recipe.")  # fmt: skip
 @click.option("--style-weight", "style_weights", type=options.Number(0, 1e6), multiple=True, metavar="W",
               help="The share of each style: as many as there are styles.")  # fmt: skip
-@click.option("--set", "settings", multiple=True, callback=read_settings, metavar="FIELD=VALUE",
-              help="Set a field of the recipe otherwise; `impasto recipes NAME` lists them.")  # fmt: skip
-@click.option("--weights", type=options.file_path(), metavar="PATH",
-              help="VGG19 weights for this command alone, painted by a daemon of its own.")  # fmt: skip
-@click.option("--previews", type=options.file_path(), metavar="FOLDER",
-              help="Write the picture as it grows into this folder.")  # fmt: skip
-@options.endpoint
-@options.as_json
+@click.option("--style-mask", "style_masks", type=options.file_path(), multiple=True, metavar="MASK",
+              help="Where in the content each style goes (white), as many as there are styles; - for a style "
+              "without one.")  # fmt: skip
+@click.option("--mask", type=options.file_path(), metavar="MASK",
+              help="How strongly to paint where: white as --strength says, black not at all.")  # fmt: skip
+@click.option(
+    "--colour",
+    metavar="NAME",
+    help="Whose colours: style (as in all recipes), or the content's by luminance, oklab, cholesky or pca.",
+)
+@click.option("--resume", metavar="JOB", help="Go on from an earlier job; the beginning of its name is enough.")
+@painting_options
 def stylize(
     content: Path,
     styles: Sequence[Path],
+    strength: float,
+    style_weights: Sequence[float],
+    style_masks: Sequence[Path],
+    mask: Path | None,
+    colour: str | None,
+    resume: str | None,
     output: Path,
     recipe: str,
-    strength: float,
     max_size: int,
     seed: int,
-    style_weights: Sequence[float],
+    style_size: float | None,
+    seamless: bool,
     settings: dict[str, Scalar],
     weights: Path | None,
     previews: Path | None,
+    record: Path | None,
     endpoint: str | None,
     as_json: bool,
 ) -> None:
@@ -102,26 +180,34 @@ def stylize(
 
     The daemon of this user paints; where none runs, one is started that leaves by itself when idle.
     """
-    if style_weights and len(style_weights) != len(styles):
-        raise click.UsageError(f"{len(style_weights)} --style-weight for {len(styles)} --style: give one each.")
-    if style_weights and not sum(style_weights):
-        raise click.UsageError("All --style-weight are 0: one at least must be more.")
-    if weights and endpoint:
-        raise click.UsageError("--weights starts a daemon of its own, so it does not go with --endpoint.")
-    pictures.check_destination(output)
-    where = Where(endpoint, check_weights_path(weights) if weights else None)
+    check_styles(styles, style_weights, style_masks)
+    settings = sugared(settings, colour=colour, style_size=style_size, seamless=seamless)
+    where, outcome = Where.of(endpoint, weights), Outcome(output, previews, record)
+    outcome.check()
     with reporting(as_json) as report:
+        picture = pictures.load(content, Limits(), report.note)
         request = Request(
-            content=pictures.load(content, Limits(), report.note),
-            styles=load_styles(styles, style_weights, report),
+            content=picture,
+            styles=masked(load_styles(styles, style_weights, report), style_masks, picture, report),
             recipe=recipe,
             strength=strength,
             max_size=max_size,
             seed=seed,
             settings=settings,
+            content_mask=load_mask(mask, picture, report) if mask else None,
+            resume=resume or "",
         )
-        pictures.check_destination(output, request.content.width, request.content.height)
-        paint(request, output, where, report, Folder.of(previews, report))
+        paint(request, outcome, where, report)
+
+
+def check_styles(styles: Sequence[Path], weights: Sequence[float], masks: Sequence[Path]) -> None:
+    """Raises click.UsageError where weights or masks do not fit the styles."""
+    for option, values in {"--style-weight": weights, "--style-mask": masks}.items():
+        if values and len(values) != len(styles):
+            none = " (- for a style without one)" if option == "--style-mask" else ""
+            raise click.UsageError(f"{len(values)} {option} for {len(styles)} --style: give one each{none}.")
+    if weights and not sum(weights):
+        raise click.UsageError("All --style-weight are 0: one at least must be more.")
 
 
 def load_styles(paths: Sequence[Path], weights: Sequence[float], report: Report) -> tuple[Style, ...]:
@@ -130,6 +216,31 @@ def load_styles(paths: Sequence[Path], weights: Sequence[float], report: Report)
         raise ImpastoError(Code.TOO_LARGE, f"{len(paths)} styles are more than the {Limits().styles} that are possible")
     shares = weights or [1.0] * len(paths)
     return tuple(Style(pictures.load(path, Limits(), report.note), share) for path, share in zip(paths, shares))
+
+
+def masked(styles: Sequence[Style], paths: Sequence[Path], content: Picture, report: Report) -> tuple[Style, ...]:
+    """The styles with their masks, if there are any."""
+    return tuple(
+        style if path == NO_MASK else replace(style, mask=load_mask(path, content, report))
+        for style, path in zip(styles, paths or [NO_MASK] * len(styles))
+    )
+
+
+NO_MASK = Path("-")
+"""What stands for the mask of a style that has none."""
+
+
+def load_mask(path: Path, content: Picture, report: Report) -> Picture:
+    """The mask in a file, which lies over the content. Raises ImpastoError."""
+    mask = pictures.load_mask(path, Limits(), report.note)
+    if not same_proportions((mask.width, mask.height), (content.width, content.height)):
+        raise ImpastoError(
+            Code.BAD_REQUEST,
+            f"the mask {path} has {mask.width}×{mask.height} pixels and the content {content.width}×{content.height}: "
+            "give it the content's proportions",
+            path=str(path),
+        )
+    return mask
 
 
 @dataclass(frozen=True)
@@ -162,13 +273,16 @@ class Folder:
             self.report.preview(preview.step, str(path))
 
 
-def paint(request: Request, output: Path, where: Where, report: Report, folder: Folder | None) -> None:
+def paint(request: Request, outcome: Outcome, where: Where, report: Report) -> None:
     """Have the daemon paint, save the result, and only then let the daemon forget it."""
-    began = time.monotonic()
+    outcome.check(request.content.width, request.content.height)
+    folder, began = Folder.of(outcome.previews, report), time.monotonic()
     with leaving_tidily(), daemon_at(where, report) as endpoint, Client(endpoint, agent=options.AGENT) as client:
+        if request.resume:
+            request = replace(request, resume=options.whole_job_name(client, request.resume))
         with interruptible() as interrupt:
             result = ask(client, request, report, folder, interrupt)
-        keep(result, output, report, time.monotonic() - began, private=where.weights is not None)
+        keep(result, outcome, report, time.monotonic() - began, private=where.weights is not None)
         client.acknowledge(result.job)
 
 
@@ -185,9 +299,9 @@ def ask(client: Client, request: Request, report: Report, folder: Folder | None,
             raise KeyboardInterrupt from None
 
 
-def keep(result: Result, output: Path, report: Report, seconds: float, *, private: bool) -> None:
+def keep(result: Result, outcome: Outcome, report: Report, seconds: float, *, private: bool) -> None:
     """Save the result and say so. Where that fails a `private` daemon ends with the command, others still have it."""
-    picture = result.pictures[0]
+    picture, output = result.pictures[0], outcome.output
     try:
         pictures.save(picture, output, report.note)
     except ImpastoError as error:
@@ -195,6 +309,8 @@ def keep(result: Result, output: Path, report: Report, seconds: float, *, privat
         raise ImpastoError(error.code, f"{error}. {hint}", **error.problem.details) from None
     for sentence in result.record.get("notes") or ():
         report.note(str(sentence))  # progress is latest-wins: what matters may have been missed on the way
+    if outcome.record is not None:
+        write_record(result, outcome.record)
     report.close()
     size = f"{picture.width}×{picture.height}"
     report.result(
@@ -209,6 +325,16 @@ def keep(result: Result, output: Path, report: Report, seconds: float, *, privat
             "record": dict(result.record),
         },
     )
+
+
+def write_record(result: Result, path: Path) -> None:
+    """The record and the job's name as JSON. Raises ImpastoError; the picture is saved by then."""
+    text = json.dumps({"job": result.job, **result.record}, indent=1, ensure_ascii=False)
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        sentence = f"the picture is saved, but its record {path} cannot be written: {error.strerror}"
+        raise ImpastoError(Code.BAD_REQUEST, sentence, path=str(path)) from None
 
 
 def rescued(picture: Picture, output: Path) -> str:

@@ -1,0 +1,80 @@
+"""`impasto texture`: a style picture in, a texture out; no content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from impasto_protocol.limits import Limits
+from impasto_protocol.picture import SAMPLE_BYTES, Picture
+from impasto_protocol.request import Request, Scalar
+
+from . import options
+from .report import reporting
+from .stylize import Outcome, Where, check_styles, load_styles, paint, painting_options, sugared
+
+FROM_NOISE: dict[str, Scalar] = {"init": "noise", "noise": 0.2}
+"""Settings that every texture has unless they are set otherwise: there is no content to start from."""
+
+
+def read_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT in pixels, within what a daemon takes."""
+    sides = value.lower().replace("×", "x").split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() and len(side) < 9 for side in sides):
+        raise click.BadParameter(f"{value!r} is not WIDTHxHEIGHT in pixels, such as 512x512.")
+    (width, height), limits = map(int, sides), Limits()
+    if not (min(width, height) > 0 and max(width, height) <= limits.side and width * height <= limits.pixels):
+        sentence = f"from 1 to {limits.side:,} pixels a side and at most {limits.pixels:,} in all."
+        raise click.BadParameter(f"{value} is out of range: {sentence}")
+    return width, height
+
+
+@click.command()
+@click.option("--style", "styles", type=options.file_path(), multiple=True, required=True, metavar="STYLE",
+              help="Picture that the texture is to be like. Several are blended.")  # fmt: skip
+@click.option("--size", callback=read_size, default="512x512", show_default=True, metavar="WIDTHxHEIGHT",
+              help="Of the texture, in pixels.")  # fmt: skip
+@click.option("--style-weight", "style_weights", type=options.Number(0, 1e6), multiple=True, metavar="W",
+              help="The share of each style: as many as there are styles.")  # fmt: skip
+@painting_options
+def texture(
+    styles: Sequence[Path],
+    size: tuple[int, int],
+    style_weights: Sequence[float],
+    output: Path,
+    recipe: str,
+    max_size: int,
+    seed: int,
+    style_size: float | None,
+    seamless: bool,
+    settings: dict[str, Scalar],
+    weights: Path | None,
+    previews: Path | None,
+    record: Path | None,
+    endpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Paint a texture in the manner of STYLE, without any content, and save it as OUT."""
+    check_styles(styles, style_weights, ())
+    settings = sugared({**FROM_NOISE, **settings}, style_size=style_size, seamless=seamless)
+    where, outcome = Where.of(endpoint, weights), Outcome(output, previews, record)
+    outcome.check(*size)
+    with reporting(as_json) as report:
+        found = load_styles(styles, style_weights, report)
+        request = Request(
+            content=canvas(size, "u16" if any(style.picture.dtype == "u16" for style in found) else "u8"),
+            styles=found,
+            recipe=recipe,
+            strength=100.0,
+            max_size=max_size,
+            seed=seed,
+            settings=settings,
+        )
+        paint(request, outcome, where, report)
+
+
+def canvas(size: tuple[int, int], dtype: str) -> Picture:
+    """Mean grey of this width and height."""
+    width, height = size
+    return Picture(width, height, 3, dtype, b"\x80" * (width * height * 3 * SAMPLE_BYTES[dtype]))
