@@ -40,7 +40,8 @@ class SmallNetwork:
     least = 1
     pixel_deviation = 1.0
 
-    def __init__(self, dtype: torch.dtype = torch.float64) -> None:
+    def __init__(self, dtype: torch.dtype = torch.float64, gain: float = 1.0) -> None:
+        self._gain = gain
         generator = torch.Generator().manual_seed(7)
         names = [f"conv{block}_{i}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, count + 1)]
         self._weights = {
@@ -58,4 +59,4 @@ class SmallNetwork:
         convolution, _, linear = name.partition(".")
         small = torch.nn.functional.avg_pool2d(rgb - 0.45, 2 ** (int(convolution[4]) - 1))
         found = torch.nn.functional.conv2d(small, self._weights[convolution], padding=1)
-        return found if linear else torch.nn.functional.softplus(found, beta=4)
+        return self._gain * (found if linear else torch.nn.functional.softplus(found, beta=4))

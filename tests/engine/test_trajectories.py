@@ -151,13 +151,13 @@ def two_loops(slope: Tensor, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 OPTIMISERS: Mapping[str, Callable[[Slope, Tensor], Path]] = {
     "impasto": bounded_lbfgs(history=12),
-    "gatys": lbfgs(history=20),
+    "gatys": lbfgs(white=255, history=20),
     "gatys-hires": lbfgs(white=255),
     "neural-style": lbfgs(white=256),
     "pytorch": lbfgs(clamp=True),
     "tensorflow": adam(0.02, (0.99, 0.999), 0.1, clamp=True),
     "peixeiro": adam(2.0, (0.9, 0.999), 1e-8, white=255),
-    "vgg16": lbfgs(),
+    "vgg16": lbfgs(white=255),
     "wasserstein": adam(0.02, (0.9, 0.99), 1e-8, clamp=True, hat=False),
 }
 
@@ -166,15 +166,19 @@ OPTIMISERS: Mapping[str, Callable[[Slope, Tensor], Path]] = {
 
 
 def scene() -> tuple[Tensor, Tensor]:
-    """Content and style, a bit away from 0 and 1; no published path leads through a loss at which the engine would turn
-    back."""
-    content, style = (picture(*SIZE, seed=seed).double() for seed in (5, 6))
+    """Content and style, a bit away from 0 and 1."""
+    content, style = (picture(*SIZE, seed=seed).double() for seed in (1, 2))
     return content * 0.9 + 0.05, style * 0.9 + 0.05
+
+
+def network(name: str) -> SmallNetwork:
+    """vgg16's weights are for large activations; with small ones its optimiser would only creep."""
+    return SmallNetwork(gain=30.0 if name == "vgg16" else 1.0)
 
 
 def published_path(name: str) -> Path:
     content, style = scene()
-    slope = slope_of(published.LOSSES[name](SmallNetwork().all, content, style))
+    slope = slope_of(published.LOSSES[name](network(name).all, content, style))
     if name == "neural-style":
         plain = slope
 
@@ -188,7 +192,7 @@ def painted(name: str, **changed: object) -> tuple[Path, Painting]:
     """The engine's path, shown within 0 to 1, and what it paints."""
     content, style = scene()
     recipe = recipes.override(recipes.find(name), {"coarsest": 0, "steps": STEPS, **changed})
-    walk, path = paint(Commission(content, [Manner(style)], seed=SEED), SmallNetwork(), recipe), Path()
+    walk, path = paint(Commission(content, [Manner(style)], seed=SEED), network(name), recipe), Path()
     while True:
         try:
             path.append(next(walk).picture())
@@ -201,10 +205,11 @@ def test_the_first_steps_are_those_of_the_published_program(name: str) -> None:
     found, _ = painted(name)
     wanted = published_path(name)[:STEPS]
     assert len(found) == len(wanted) == STEPS
-    for ours, theirs in zip(found, wanted):
-        torch.testing.assert_close(ours, theirs.clamp(0, 1), rtol=0, atol=1e-9)
-    moved = [float((theirs - wanted[0]).abs().max()) for theirs in wanted]
-    assert min(moved[1:]) > 1e-6
+    torch.testing.assert_close(found[0], wanted[0], rtol=0, atol=1e-12)
+    for ours, theirs in zip(found[1:], wanted[1:]):
+        moved = (theirs - wanted[0]).abs().max().item()
+        assert moved > 1e-6
+        torch.testing.assert_close(ours, theirs.clamp(0, 1), rtol=0, atol=1e-5 * moved)
 
 
 def test_wasserstein_s_result_is_the_running_mean_of_its_iterates_without_the_bias_of_its_start() -> None:
@@ -215,12 +220,15 @@ def test_wasserstein_s_result_is_the_running_mean_of_its_iterates_without_the_bi
     torch.testing.assert_close(painting.picture, value / (1 - rest), rtol=0, atol=1e-9)
 
 
-def test_where_nothing_is_averaged_the_result_is_the_best_picture_that_was_evaluated() -> None:
-    _, painting = painted("gatys")
+def test_the_result_of_lbfgs_is_the_best_picture_that_was_evaluated() -> None:
+    """neural-style's path leads far astray and back here; its program would save whatever came last."""
+    _, painting = painted("neural-style")
     content, style = scene()
-    loss = published.LOSSES["gatys"](SmallNetwork().all, content, style)
-    best = min(published_path("gatys"), key=lambda rgb: float(loss(rgb)))
+    loss = published.LOSSES["neural-style"](SmallNetwork().all, content, style)
+    losses = [float(loss(rgb)) for rgb in published_path("neural-style")]
+    best = published_path("neural-style")[losses.index(min(losses))]
     torch.testing.assert_close(painting.picture, best.clamp(0, 1), rtol=0, atol=1e-9)
+    assert max(losses) > 1000 * losses[0]
 
 
 @pytest.mark.parametrize(
