@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -254,7 +255,7 @@ class _Walker:
         self._best, self._losses = (state.best, dict(state.losses)) if state else (self._x, {})
         self.rescues = state.rescues if state else 0
         if state:
-            self._optimiser.memory.load_state_dict(dict(state.memory))
+            self._optimiser.memory.load_state_dict(deepcopy(dict(state.memory)))  # optimisers write into it
         elif walk.average:
             self._average.add(self._x)
 
