@@ -164,6 +164,15 @@ def test_the_recipes_are_listed() -> None:
     assert done.exit_code == 0 and all(name in done.output for name in RECIPES)
 
 
+def test_the_table_of_recipes_says_what_articles_say_of_them_within_100_columns() -> None:
+    lines = invoke("recipes").output.splitlines()
+    assert max(map(len, lines)) <= 100
+    (gatys,) = [line.split() for line in lines if line.startswith("gatys ") and "lbfgs" in line]
+    assert gatys == ["gatys", "vgg19", "4_2", "1_1", "2_1", "3_1", "4_1", "5_1", "noise", "lbfgs", "300"]
+    words = " ".join(" ".join(lines).split())
+    assert all(len(set(recipe.summary.split()) - set(words.split())) == 0 for recipe in RECIPES.values())
+
+
 def test_a_recipe_is_shown_in_the_form_that_set_takes() -> None:
     lines = invoke("recipes", "gatys").output.splitlines()
     assert "  content_layers=conv4_2" in lines and "  steps=300" in lines

@@ -8,9 +8,13 @@ import pty
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from impasto_daemon import pictures
 from impasto_daemon.cli.stylize import rescued
+from impasto_protocol.limits import Limits
+from impasto_protocol.picture import Picture
 from PIL import Image, ImageChops
 
 from tests.cli.conftest import House, alive, finish, until
@@ -125,6 +129,117 @@ def test_transparency_is_laid_on_white_for_jpeg_and_it_is_said(house: House) -> 
     done = house.run(*house.stylize())
     assert "laid on white" in done.stderr
     assert opened(house.out).getpixel((4, 4)) == (255, 255, 255)
+
+
+def requested(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The request that the daemon painted, from the record."""
+    assert done.returncode == 0, done
+    request: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["record"]["request"]
+    return request
+
+
+def test_masks_pair_with_the_styles_in_order_and_a_dash_stands_for_none(house: House) -> None:
+    mask = house.folder / "mask.png"
+    Image.linear_gradient("L").resize((80, 60)).save(mask)
+    words = ("--style", house.content, "--style-mask", "-", "--style-mask", mask, "--json")
+    plain, masked = requested(house.run(*house.stylize(*words)))["styles"]
+    assert "mask" not in plain
+    assert (masked["mask"]["width"], masked["mask"]["height"], masked["mask"]["channels"]) == (80, 60, 1)
+
+
+def test_a_content_mask_goes_along(house: House) -> None:
+    Image.new("RGBA", (40, 30), (255, 255, 255, 128)).save(house.folder / "mask.png")
+    mask = requested(house.run(*house.stylize("--mask", "mask.png", "--json")))["content_mask"]
+    assert (mask["width"], mask["channels"], mask["dtype"]) == (40, 1, "u8")
+
+
+def test_a_mask_of_other_proportions_is_named_before_anything_starts(house: House) -> None:
+    Image.new("L", (40, 40)).save(house.folder / "square.png")
+    for option in ("--mask", "--style-mask"):
+        said = one_sentence(house.run(*house.stylize(option, "square.png")))
+        assert "square.png has 40×40 pixels and the content 40×30" in said
+    assert not house.log.exists()
+
+
+def test_options_of_their_own_stand_for_settings(house: House) -> None:
+    words = ("--colour", "luminance", "--style-size", 300, "--seamless", "--set", "steps=9", "--json")
+    settings = requested(house.run(*house.stylize(*words)))["settings"]
+    assert settings == {"colour": "luminance", "style_size": 300.0, "seamless": True, "steps": 9}
+
+
+def test_sixteen_bits_go_in_and_come_out(house: House) -> None:
+    content = deep_picture(house.content)
+    assert house.run(*house.stylize()).returncode == 0
+    found = pictures.load(house.out, Limits())
+    assert (found.dtype, bytes(found.data)) == ("u16", bytes(255 - byte for byte in content.data))
+
+
+def deep_picture(path: Path) -> Picture:
+    """A picture of 16 bits a sample, saved as this file."""
+    samples = bytes((7 * i) % 256 for i in range(12 * 9 * 3 * 2))
+    saved = Picture(12, 9, 3, "u16", samples)
+    pictures.save(saved, path)
+    return saved
+
+
+def test_the_record_is_written_for_whoever_wants_to_plot_it(house: House) -> None:
+    done = house.run(*house.stylize("--record", "way.json", "--json"))
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert json.loads((house.folder / "way.json").read_text()) == {"job": told["job"], **told["record"]}
+
+
+def test_a_record_that_cannot_be_written_is_said_and_the_picture_is_saved(house: House) -> None:
+    (house.folder / "way.json").mkdir()
+    said = house.run(*house.stylize("--record", "way.json"))
+    assert said.returncode == 1 and "the picture is saved, but its record way.json" in said.stderr
+    assert house.out.exists()
+
+
+# Going on
+
+
+def test_a_job_is_gone_on_from_by_the_beginning_of_its_name(house: House) -> None:
+    first = house.run(*house.stylize())
+    job = next(line.split()[1] for line in first.stderr.splitlines() if line.startswith("job "))
+    assert requested(house.run(*house.stylize("--resume", job[:6], "--json")))["resume"] == job
+
+
+def test_the_names_of_earlier_jobs_are_in_the_status(house: House) -> None:
+    house.run(*house.stylize())
+    (row,) = house.status()["jobs"]
+    assert row["job"] in house.run("status").stdout
+    assert requested(house.run(*house.stylize("--resume", row["job"], "--json")))["resume"] == row["job"]
+
+
+def test_a_job_that_cannot_be_gone_on_from_is_a_sentence_and_no_fresh_start(house: House) -> None:
+    done = house.run(*house.stylize("--resume", "nobody"))
+    assert done.returncode == 1 and "nobody" in done.stderr.splitlines()[-1] and "[unknown_job]" in done.stderr
+    assert not house.out.exists()
+
+
+# Textures
+
+
+def test_a_texture_is_painted_on_grey_from_noise_at_full_strength(house: House) -> None:
+    done = house.run("texture", "--style", house.style, "-o", house.out, "--size", "24x16", "--seamless", "--json")
+    request = requested(done)
+    assert (request["content"]["width"], request["content"]["height"], request["strength"]) == (24, 16, 100.0)
+    assert request["settings"]["init"] == "noise" and request["settings"]["seamless"] is True
+    assert opened(house.out).size == (24, 16) and len(opened(house.out).convert("RGB").getcolors() or ()) == 1
+
+
+def test_a_texture_may_start_otherwise_and_has_the_depth_of_its_style(house: House) -> None:
+    deep_picture(house.style)
+    words = ("--size", "9×8", "--set", "noise=0.01", "--style-weight", 2, "--json")
+    request = requested(house.run("texture", "--style", house.style, "-o", house.out, *words))
+    assert (request["settings"]["noise"], request["styles"][0]["weight"]) == (0.01, 2.0)
+    assert request["content"]["dtype"] == "u16" and pictures.load(house.out, Limits()).dtype == "u16"
+
+
+@pytest.mark.parametrize("size", ["512", "0x10", "ax3", "-1x3", "99999x2", "30000x30000", "1x2x3"])
+def test_a_size_that_cannot_be_is_wrong_usage(house: House, size: str) -> None:
+    done = house.run("texture", "--style", house.style, "-o", house.out, "--size", size)
+    assert done.returncode == 2 and "Usage:" in done.stderr and not house.log.exists()
 
 
 # Ctrl-C, and other ends
@@ -244,6 +359,9 @@ def test_a_worker_that_dies_is_a_sentence(house: House) -> None:
         (["--previews", "content.png"], "cannot be made"),
         (["--weights", "nowhere.pth"], "there is no weights file"),
         (["--weights", "."], "is a folder"),
+        (["--mask", "nowhere.png"], "there is no file"),
+        (["--style-mask", "run"], "there is no file"),
+        (["--record", "nowhere/way.json"], "there is no folder nowhere"),
         (["--endpoint", "tcp://127.0.0.1:5555"], "ssh"),
         (["--endpoint", "daemon.sock"], "ipc://"),
         (["--style", "style.png"] * 8, "9 styles"),
@@ -262,6 +380,8 @@ def test_a_request_that_cannot_be_is_refused_in_one_sentence(house: House, words
         (["--set", "style_weight=nan"], "style_weight", "bad_request"),
         (["--set", "style_weight=much"], "style_weight", "bad_request"),
         (["--recipe", "no recipe"], "no recipe", "bad_request"),
+        (["--colour", "sepia"], "colour", "bad_request"),
+        (["--resume", "no job"], "resume", "bad_request"),
         (["--set", f"content_layers={'x' * 300}"], "content_layers", "bad_request"),
     ],
 )
@@ -287,6 +407,9 @@ def test_a_recipe_is_judged_by_the_daemon_before_the_job_is_queued(
         ["--max-size", "-1"],
         ["--seed", "4294967296"],
         ["--style-weight", "1", "--style-weight", "2"],
+        ["--style-mask", "-", "--style-mask", "-"],
+        ["--seamless", "--set", "seamless=true"],
+        ["--style-size", "0.5", "--set", "style_size=3"],
         ["--style-weight", "0"],
         ["--style-weight", "-1"],
         ["--set", "steps"],
