@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 
 from impasto_daemon.engine.recipes import Recipe
 
-LINEAR = ".linear"
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -45,8 +43,10 @@ def adapted(name: str, recipe: Recipe, present: Sequence[str]) -> Entry | None:
 
 
 def _has(present: Sequence[str], layer: str) -> bool:
-    return layer.removesuffix(LINEAR) in present
+    return layer.partition(".")[0] in present
 
 
 def _deepest(present: Sequence[str], layer: str) -> str:
-    return present[-1] + (LINEAR if layer.endswith(LINEAR) else "")
+    """The deepest convolution, looked at in the same way (`.linear`) as the layer."""
+    _, dot, way = layer.partition(".")
+    return present[-1] + dot + way

@@ -32,7 +32,8 @@ class Scores:
     gram: Gram matrices in VGG19; recipes minimise this family.
     correlation, ssim: with the content, 1 for the content itself (in conv3_4, or the deepest layer there is; of luma).
     colour: Wasserstein-1 of the histograms, in samples of 0 to 1, not relative.
-    grain: energy above ¾ Nyquist over the style's. checkerboard: 1 is none. border: over the content's.
+    grain: energy above ¾ Nyquist over the style's; speckle: that of colour differences above ½.
+    checkerboard: 1 is none. border: over the content's.
     """
 
     held_out: float
@@ -42,6 +43,7 @@ class Scores:
     ssim: float
     colour: float
     grain: float
+    speckle: float
     checkerboard: float
     border: float
 
@@ -92,6 +94,7 @@ class Judge:
             ssim=metrics.ssim(painting, self.content),
             colour=metrics.colour_distance(painting, self.style),
             grain=metrics.grain(painting) / max(metrics.grain(self.style), 1e-12),
+            speckle=metrics.speckle(painting) / max(metrics.speckle(self.style), 1e-12),
             checkerboard=metrics.checkerboard(painting),
             border=metrics.border_energy(painting) / max(metrics.border_energy(self.content), 1e-12),
         )

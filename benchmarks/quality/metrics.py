@@ -24,6 +24,8 @@ BORDER = 8
 """Width of the frame that `border_energy` looks at, in pixels."""
 GRAIN = 0.75
 """Share of the Nyquist frequency above which `grain` counts."""
+SPECKLE = 0.5
+"""The same for `speckle`."""
 
 
 def luminance(rgb: Tensor) -> Tensor:
@@ -145,8 +147,19 @@ def grain(rgb: Tensor) -> float:
 
     White noise has 1 − π·(¾)²/4 = 0.56.
     """
-    power, down, across = _spectrum(rgb)
-    high = (down.square() + across.square()).sqrt() > GRAIN * 0.5
+    return _share_above(GRAIN, luminance(rgb))
+
+
+def speckle(rgb: Tensor) -> float:
+    """Share of the colour differences' spectral energy (red − green and blue − yellow, means removed) above half the
+    Nyquist frequency, radially: 0 to 1. Noise of many colours that the luma does not show."""
+    red, green, blue = rgb.unbind(1)
+    return _share_above(SPECKLE, torch.stack([red - green, blue - (red + green) / 2], 1))
+
+
+def _share_above(share: float, channels: Tensor) -> float:
+    power, down, across = _spectrum(channels)
+    high = (down.square() + across.square()).sqrt() > share * 0.5
     return float(power[high].sum() / power.sum().clamp(min=1e-30))
 
 
@@ -156,18 +169,19 @@ def checkerboard(rgb: Tensor) -> float:
 
     Mean power within 1/32 cycle a pixel of the Nyquist frequency (down or across) over that of the next 1/16.
     """
-    power, down, across = _spectrum(rgb)
+    power, down, across = _spectrum(luminance(rgb))
     nearest = torch.maximum(down.expand_as(power), across.expand_as(power))
     at, beside = nearest > 0.5 - 1 / 32, (nearest > 0.5 - 3 / 32) & (nearest <= 0.5 - 1 / 32)
     return float(power[at].mean() / power[beside].mean().clamp(min=1e-30))
 
 
-def _spectrum(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Power (H, W) of the luma under a Hann window, and |frequency| down (H, 1) and across (1, W) in cycles a pixel."""
-    grey = luminance(rgb)[0, 0].double()
-    height, width = grey.shape
+def _spectrum(channels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Power (H, W) of (1, C, H, W) under a Hann window, summed over channels whose means are removed, and |frequency|
+    down (H, 1) and across (1, W) in cycles a pixel."""
+    height, width = channels.shape[-2:]
     window = torch.outer(torch.hann_window(height, dtype=torch.float64), torch.hann_window(width, dtype=torch.float64))
-    power = torch.fft.fft2((grey - grey.mean()) * window).abs().square()
+    centred = channels[0].double() - channels[0].double().mean((1, 2), keepdim=True)
+    power = torch.fft.fft2(centred * window).abs().square().sum(0)
     down, across = (torch.fft.fftfreq(n, dtype=torch.float64).abs() for n in (height, width))
     return power, down[:, None], across[None]
 

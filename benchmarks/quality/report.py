@@ -28,6 +28,7 @@ COLUMNS = (
     ("ssim", "SSIM", 2),
     ("colour", "colour", 3),
     ("grain", "grain", 2),
+    ("speckle", "speckle", 2),
     ("checkerboard", "checks", 2),
     ("border", "border", 2),
     ("variation", "seeds", 3),

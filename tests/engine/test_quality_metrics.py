@@ -132,6 +132,15 @@ def test_white_noise_has_the_share_of_high_frequencies_that_its_area_says() -> N
     assert metrics.grain(picture(64, 96)) < 0.01
 
 
+def test_speckle_is_noise_in_colours_alone() -> None:
+    grey = noise(96, 96).mean(1, keepdim=True).expand(1, 3, 96, 96)
+    smooth = picture(96, 96)
+    dark = (smooth + 0.2 * (grey - 0.5)).clamp(0, 1)
+    coloured = (smooth + 0.2 * (noise(96, 96) - 0.5)).clamp(0, 1)
+    assert metrics.speckle(dark) < metrics.speckle(coloured) / 10
+    assert metrics.grain(dark) > metrics.grain(smooth)
+
+
 def test_a_checkerboard_is_seen_where_there_is_one() -> None:
     clean = noise(128, 128)
     pattern = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(64, 64)
