@@ -13,6 +13,7 @@ import sys
 import torch
 from impasto_daemon import device
 from impasto_daemon.engine import recipes, stylize
+from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.weights import SHAPES
 
@@ -34,7 +35,7 @@ def bytes_a_pixel(size: int) -> float:
     network = VGG("vgg19", state).with_options(recipe.pooling, recipe.padding)
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
     before = peak()
-    for _ in stylize.paint(content, [(style, 1.0)], network, recipe):
+    for _ in stylize.paint(Commission(content, [Manner(style)]), network, recipe):
         pass
     return (peak() - before) / size**2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from impasto_daemon.engine.canvas import Region, View
 from impasto_daemon.engine.features import NETWORKS, VGG
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.engine.recipes import RECIPES
@@ -35,7 +36,7 @@ def measure() -> list[Ratio]:
     recipe = RECIPES["impasto"]
     network = VGG("vgg19", random_vgg19("conv3_4")).with_options(recipe.pooling, recipe.padding)
     content, style = torch.rand(1, 3, SIDE, SIDE), torch.rand(1, 3, SIDE, SIDE)
-    objective = RecipeObjective(recipe, network, content, [(style, 1.0)])
+    objective = RecipeObjective(recipe, network, View(content), [Region(None, 1.0, [(View(style), 1.0)])])
     x = content.clone().requires_grad_()
 
     def evaluation() -> None:
