@@ -221,8 +221,8 @@ class Painter:
         if kept is None:
             raise ImpastoError(
                 Code.UNKNOWN_JOB,
-                f"Nothing is kept of job {request.resume} to go on from: it did not end well, or it had to make room "
-                "for newer ones. Paint from the beginning instead.",
+                f"Nothing is kept of job {request.resume} to go on from: it did not end well, was too large to keep, "
+                "or had to make room for newer ones. Paint from the beginning instead.",
                 resume=request.resume,
             )
         if not _same_proportions(kept.picture, request.content):

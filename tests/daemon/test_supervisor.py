@@ -214,6 +214,27 @@ def test_a_client_that_comes_back_gets_its_result(launch: Launch) -> None:
         assert isinstance(client.end_of("job"), Result)
 
 
+# Going on from a job --------------------------------------------------------------------------------------
+
+
+def test_a_job_goes_on_from_an_earlier_one_of_another_client(shared_daemon: RunningDaemon) -> None:
+    with shared_daemon.client() as client:
+        first = client.stylize(request())
+        client.acknowledge(first.job)
+    with shared_daemon.client() as another:
+        second = another.stylize(replace(request(), resume=first.job))
+        another.acknowledge(second.job)
+    assert second.record["request"]["resume"] == first.job
+
+
+def test_a_job_of_which_no_state_is_kept_ends_the_one_that_goes_on_from_it(shared_daemon: RunningDaemon) -> None:
+    with shared_daemon.client() as client:
+        with pytest.raises(ImpastoError) as gone:
+            client.stylize(replace(request(), resume="long-gone"))
+        assert gone.value.code is Code.UNKNOWN_JOB and gone.value.problem.details == {"resume": "long-gone"}
+        client.acknowledge(client.stylize(request()).job)
+
+
 # Bad luck -------------------------------------------------------------------------------------------------
 
 
