@@ -122,7 +122,7 @@ def canvas(commission: Commission, recipe: Recipe) -> Canvas:
     size = content.rgb.shape[-2:]
     masks = [_mask(manner.mask, f"The mask of style {number + 1}", size) for manner, (number, _) in zip(manners, used)]
     painted = _mask(commission.content_mask, "The content mask", size)
-    views = [_view(manner.picture, "A style picture") for manner in manners]
+    views = [_view(_trimmed(manner.picture), "A style picture") for manner in manners]
     rgb, seen = colour.prepare(
         recipe.colour, content.rgb, [view.rgb for view in views], content.counts, [view.counts for view in views]
     )
@@ -199,6 +199,15 @@ def _shares(weights: Sequence[float]) -> list[float]:
     if not weights or not math.isfinite(whole) or whole <= 0 or min(weights) < 0:
         raise _refused("The weights of the styles must be 0 or more, one of them above 0.")
     return [weight / whole for weight in weights]
+
+
+def _trimmed(picture: Tensor) -> Tensor:
+    """Without the transparent rows and columns around what is visible: they are no part of a style's size."""
+    visible = picture[0, -1] > 0
+    if picture.shape[1] == 3 or not bool(visible.any()):
+        return picture
+    (rows,), (columns,) = (visible.any(dim).nonzero(as_tuple=True) for dim in (1, 0))
+    return picture[..., int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
 
 
 def _view(picture: Tensor, whose: str) -> View:
