@@ -12,6 +12,7 @@ on average where white is 1; their activations are hence multiplied by 255·0.22
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -225,14 +226,35 @@ def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def newton_schulz(matrix: Tensor) -> Tensor:
-    """Twelve steps towards the square root."""
-    norm = matrix.square().sum().sqrt()
-    one = torch.eye(len(matrix), dtype=matrix.dtype)
-    y, z = matrix / norm, one
-    for _ in range(12):
-        t = (3 * one - z @ y) / 2
-        y, z = y @ t, t @ z
-    return y * norm.sqrt()
+    """sqrtm_ns_lyap: twelve steps towards the square root, and twelve of their own towards its gradient."""
+    found: Tensor = Root.apply(matrix)
+    return found
+
+
+class Root(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor) -> Tensor:
+        norm = matrix.square().sum().sqrt()
+        one = torch.eye(len(matrix), dtype=matrix.dtype)
+        y, z = matrix / norm, one
+        for _ in range(12):
+            t = (3 * one - z @ y) / 2
+            y, z = y @ t, t @ z
+        root: Tensor = y * norm.sqrt()
+        ctx.save_for_backward(root)
+        return root
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
+        """Newton's iteration for the sign of [[A, Q], [0, −Aᵀ]], whose upper right is the solution of a Lyapunov
+        equation; on the whole matrix, where the published program works on its blocks."""
+        (root,) = ctx.saved_tensors
+        n, norm = len(root), root.square().sum().sqrt()
+        whole = torch.zeros(2 * n, 2 * n, dtype=root.dtype)
+        whole[:n, :n], whole[n:, n:], whole[:n, n:] = root / norm, -root.T / norm, upstream[0] / norm
+        for _ in range(12):
+            whole = (3 * whole - whole @ whole @ whole) / 2
+        return whole[:n, n:] / 2
 
 
 def nine_points(rgb: Tensor) -> Tensor:

@@ -137,6 +137,7 @@ def test_a_root_times_itself_is_the_matrix() -> None:
     found = losses.root(matrix)
     torch.testing.assert_close(found @ found, matrix, rtol=1e-10, atol=1e-10)
     assert bool((torch.linalg.eigvalsh(found) > 0).all())
+    assert torch.autograd.gradcheck(lambda x: losses.root((x + x.T) / 2), matrix.clone().requires_grad_())
 
 
 def test_the_wasserstein_distance_is_that_of_gaussians() -> None:

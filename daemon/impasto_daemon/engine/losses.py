@@ -135,16 +135,39 @@ def covariance(of: Moments) -> Tensor:
     return of.second - torch.outer(of.mean, of.mean) + ridge
 
 
+class _Root(torch.autograd.Function):
+    """By ROOT_STEPS coupled Newton–Schulz iterations (Higham 2008, equation 6.35). The gradient X for an upstream G
+    solves R·X + X·R = G for the root R (Lyapunov's equation), by as many iterations of Newton–Schulz for the sign of
+    [[R, G], [0, −R]] (Roberts 1980), on its blocks."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor) -> Tensor:
+        size, one = torch.linalg.matrix_norm(matrix), torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+        y, z = matrix / size, one
+        for _ in range(ROOT_STEPS):
+            step = (3 * one - z @ y) / 2
+            y, z = y @ step, step @ z
+        found: Tensor = y * size.sqrt()
+        ctx.save_for_backward(found)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
+        (found,) = ctx.saved_tensors
+        size, one = torch.linalg.matrix_norm(found), torch.eye(len(found), dtype=found.dtype, device=found.device)
+        a, slope = found / size, upstream[0] / size
+        for _ in range(ROOT_STEPS):
+            step = 3 * one - a @ a
+            slope = (slope @ step - a.T @ (a.T @ slope - slope @ a)) / 2
+            a = a @ step / 2
+        solved: Tensor = slope / 2
+        return solved
+
+
 def root(matrix: Tensor) -> Tensor:
-    """The square root of a positive definite (C, C) by ROOT_STEPS coupled Newton–Schulz iterations (Higham 2008,
-    equation 6.35); where they do not suffice (eigenvalues far below the largest), that is the formula all the same."""
-    size = torch.linalg.matrix_norm(matrix)
-    y, z = matrix / size, torch.eye(matrix.shape[0], dtype=matrix.dtype, device=matrix.device)
-    three = 3 * z
-    for _ in range(ROOT_STEPS):
-        step = (three - z @ y) / 2
-        y, z = y @ step, step @ z
-    found: Tensor = y * size.sqrt()
+    """The square root of a positive definite (C, C), and its gradient, as style-transfer-pytorch has them; where its
+    iterations do not suffice (eigenvalues far below the largest), that is the formula all the same."""
+    found: Tensor = _Root.apply(matrix)
     return found
 
 
