@@ -33,7 +33,7 @@ class Scores:
     correlation, ssim: with the content, 1 for the content itself (in conv3_4, or the deepest layer there is; of luma).
     colour: Wasserstein-1 of the histograms, in samples of 0 to 1, not relative.
     grain: energy above ¾ Nyquist over the style's; speckle: that of colour differences above ½.
-    checkerboard: 1 is none. border: over the content's.
+    grid: of the network's poolings, 0 is none. border: over the content's.
     """
 
     held_out: float
@@ -44,7 +44,7 @@ class Scores:
     colour: float
     grain: float
     speckle: float
-    checkerboard: float
+    grid: float
     border: float
 
     def described(self) -> dict[str, float | None]:
@@ -95,7 +95,7 @@ class Judge:
             colour=metrics.colour_distance(painting, self.style),
             grain=metrics.grain(painting) / max(metrics.grain(self.style), 1e-12),
             speckle=metrics.speckle(painting) / max(metrics.speckle(self.style), 1e-12),
-            checkerboard=metrics.checkerboard(painting),
+            grid=metrics.grid(painting),
             border=metrics.border_energy(painting) / max(metrics.border_energy(self.content), 1e-12),
         )
 

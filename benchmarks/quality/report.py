@@ -29,7 +29,7 @@ COLUMNS = (
     ("colour", "colour", 3),
     ("grain", "grain", 2),
     ("speckle", "speckle", 2),
-    ("checkerboard", "checks", 2),
+    ("grid", "grid", 2),
     ("border", "border", 2),
     ("variation", "seeds", 3),
 )

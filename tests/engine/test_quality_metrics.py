@@ -141,11 +141,20 @@ def test_speckle_is_noise_in_colours_alone() -> None:
     assert metrics.grain(dark) > metrics.grain(smooth)
 
 
-def test_a_checkerboard_is_seen_where_there_is_one() -> None:
+@pytest.mark.parametrize("period", [2, 4])
+def test_a_grid_is_seen_where_there_is_one(period: int) -> None:
     clean = noise(128, 128)
-    pattern = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(64, 64)
-    assert metrics.checkerboard(clean) == pytest.approx(1, abs=0.15)
-    assert metrics.checkerboard(clean + 0.1 * pattern) > 2
+    assert metrics.grid(clean) < 0.05
+    lines = clean.clone()
+    lines[..., ::period] *= 0.5
+    assert metrics.grid(lines) > 0.1
+    assert metrics.grid(lines.transpose(2, 3)) == pytest.approx(metrics.grid(lines))
+
+
+def test_what_has_another_period_is_no_grid() -> None:
+    lines = noise(128, 128)
+    lines[..., ::5] *= 0.5
+    assert metrics.grid(lines) < 0.05
 
 
 def test_a_noisy_frame_has_border_energy() -> None:
