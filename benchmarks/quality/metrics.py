@@ -166,7 +166,7 @@ def _share_above(share: float, channels: Tensor) -> float:
 
 
 def grid(rgb: Tensor) -> float:
-    """How far the sharpness of a picture depends on where a pixel lies in squares of 4×4: standard deviation over mean of
+    """How far a picture's sharpness depends on where a pixel lies in squares of 4×4: standard deviation over mean of
     the mean squared differences between neighbours, across by column modulo 4 and down by row modulo 4, averaged.
 
     0 is none; pictures have some hundredths. A network with poolings, whose gradient paints, leaves more.
