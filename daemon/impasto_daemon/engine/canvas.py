@@ -29,6 +29,8 @@ LEAST_STYLE = 48
 """Pixels a side. Shrunk with a tiny picture, a style would have no manner left."""
 FRAME = 12
 """Pixels at a style's borders that do not count for a tile, where that is no more than an eighth of its sides."""
+MOST_STYLE = 4.0
+"""Sides of the content: of what is larger than that, no stroke would fit."""
 BLACK = 1 / 512
 """Masks below this are black."""
 
@@ -174,7 +176,8 @@ def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, devic
 def style_side(height: float, width: float, whole: tuple[int, int], recipe: Recipe) -> float:
     """The side of a square of the style's area, in pixels, where the content has this size and not its `whole` one."""
     if recipe.style_size:
-        return recipe.style_size * math.sqrt(height * width / (whole[0] * whole[1]))
+        own = math.sqrt(whole[0] * whole[1])
+        return min(recipe.style_size / own, MOST_STYLE) * math.sqrt(height * width)
     return math.sqrt(height * width) * recipe.style_scale
 
 
