@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from impasto_daemon.engine import recipes, stylize
@@ -29,11 +30,11 @@ def painted(
     features: Features | None = None,
     resume: State | None = None,
     start: Tensor | None = None,
-    **wishes: object,
+    **wishes: Any,
 ) -> tuple[stylize.Painting, list[stylize.Step]]:
     """The painting and all its steps; wishes are a commission's. A picture in place of manners is the only style."""
     styles = [Manner(manners)] if isinstance(manners, Tensor) else manners
-    commission = Commission(content, styles, **wishes)  # type: ignore[arg-type]
+    commission = Commission(content, styles, **wishes)
     walk = stylize.paint(commission, features or Wavelets(), recipe, resume=resume, start=start)
     steps: list[stylize.Step] = []
     while True:
@@ -43,9 +44,9 @@ def painted(
             return stop.value, steps
 
 
-def result(content: Tensor, manners: Sequence[Manner] | Tensor, recipe: Recipe = QUICK, **wishes: object) -> Tensor:
+def result(content: Tensor, manners: Sequence[Manner] | Tensor, recipe: Recipe = QUICK, **wishes: Any) -> Tensor:
     """The painting's picture."""
-    return painted(content, manners, recipe, **wishes)[0].picture  # type: ignore[arg-type]
+    return painted(content, manners, recipe, **wishes)[0].picture
 
 
 def halves(height: int, width: int) -> Tensor:
