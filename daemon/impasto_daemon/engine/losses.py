@@ -21,6 +21,8 @@ HUSHED = 0.1
 """The same, as a share of what the content has in that channel."""
 RIDGE = 1e-4
 """Added to the diagonal of covariances (style-transfer-pytorch's): they have roots then."""
+ROUNDING = 64.0
+"""Units in the last place of the largest second moment by which a sum over a picture's positions may be off."""
 ROOT_STEPS = 12
 """Newton–Schulz iterations for a root (style-transfer-pytorch's)."""
 
@@ -130,9 +132,11 @@ def wasserstein_style(target: Moments) -> StyleLoss:
 
 
 def covariance(of: Moments) -> Tensor:
-    """(C, C), with RIDGE on the diagonal."""
-    ridge = RIDGE * torch.eye(of.mean.shape[0], dtype=of.mean.dtype, device=of.mean.device)
-    return of.second - torch.outer(of.mean, of.mean) + ridge
+    """(C, C), with RIDGE on the diagonal, and with what the difference may lack by rounding: of a solid style nothing
+    else is left, and a negative variance has no root."""
+    channels, finest = of.mean.shape[0], torch.finfo(of.mean.dtype).eps
+    ridge = RIDGE + ROUNDING * finest * of.second.diagonal().max().detach()
+    return of.second - torch.outer(of.mean, of.mean) + ridge * torch.eye(channels).to(of.mean)
 
 
 class _Root(torch.autograd.Function):
