@@ -11,7 +11,7 @@ from typing import Any
 import msgpack
 from impasto_protocol import codec
 from impasto_protocol.errors import Code
-from impasto_protocol.messages import Cancel, Error, Fetch, Hello, List, Message, Ping, Pong, Result, Status
+from impasto_protocol.messages import Cancel, Error, Fetch, Hello, Jobs, List, Message, Ping, Pong, Result, Status
 from impasto_protocol.zmq_client import new_job_name
 
 from tests.fakes.daemon import RawClient, RunningDaemon, picture, refused, request, submit, wait_for
@@ -58,7 +58,8 @@ def test_a_picture_over_the_limits_is_refused_by_name(launch: Launch) -> None:
             assert refused(Code.TOO_LARGE, client.hear(Error)).details["limit"] == limit
 
 
-def test_a_header_that_just_fits_and_grows_on_its_way_to_the_worker_costs_its_job_alone(daemon: RunningDaemon) -> None:
+def test_settings_that_fill_a_header_are_refused_before_they_are_queued(daemon: RunningDaemon) -> None:
+    """They are to come back in the record, beside all else that a header holds."""
     names: dict[str, Any] = {f"{i:02}{'x' * 40}": "" for i in range(64)}
     frames = codec.encode(submit("tight", **names))
     header = msgpack.unpackb(frames[1])
@@ -70,9 +71,11 @@ def test_a_header_that_just_fits_and_grows_on_its_way_to_the_worker_costs_its_jo
     with daemon.raw() as client:
         client.hello()
         client.socket.send_multipart([codec.MAGIC, packed, *frames[2:]])
-        refused(Code.TOO_LARGE, client.end_of("tight"))
+        refused(Code.BAD_REQUEST, client.hear(Error))
         client.say(submit("next"))
         assert isinstance(client.end_of("next"), Result)
+        client.say(List(id=3))
+        assert "tight" not in [row["job"] for row in client.hear(Jobs).jobs]
     assert "could not be handled" not in daemon.log
     assert "Traceback" not in daemon.log
 
