@@ -55,9 +55,8 @@ def test_a_solid_content_does_not_keep_the_style_out() -> None:
 
 
 @pytest.mark.parametrize(("content", "style"), [(0.0, 0.0), (0.0, 1.0), (0.5, 0.5), (1.0, 0.5), (1.0, 1.0)])
-@pytest.mark.parametrize("name", sorted(recipes.RECIPES.keys() - {"wasserstein"}))
+@pytest.mark.parametrize("name", sorted(recipes.RECIPES))
 def test_solid_pictures_have_finite_losses_and_gradients(content: float, style: float, name: str) -> None:
-    """But for Wasserstein's distance, whose roots need covariances that are more than rounding."""
     recipe = recipes.find(name)
     at = objective(recipe, features_of(recipe), solid(content), solid(style))
     for start in (solid(content), GRAINY):
