@@ -2,7 +2,8 @@
 
     python -m benchmarks.quality.sheet FOLDER… -o FILE [--mode MODE] [--recipes a,b] [--height PIXELS]
 
-puts the results of several comparisons on one sheet. Knows pictures' files and rows of a report; no torch.
+puts the results of several comparisons on one sheet, and prints their table for the documentation. Knows pictures'
+files and rows of a report; no torch.
 """
 
 from __future__ import annotations
@@ -92,16 +93,18 @@ def _panel(found: Found | None) -> Panel | None:
     return Panel(found.folder / row.picture, caption)
 
 
-def save(folders: Sequence[Path], target: Path, mode: str, recipes: Sequence[str] = (), height: int = 192) -> None:
-    """Draw the sheet of the reports in these folders. JPEG is made small enough for a page. No row: no file."""
+def save(folders: Sequence[Path], target: Path, mode: str, recipes: Sequence[str] = (), height: int = 192) -> str:
+    """Draw the sheet of the reports in these folders; returns their table. JPEG is made small enough for a page. Where
+    there is no row of that mode, there is no file and the table is empty."""
     reports = [(folder, report.load(folder)) for folder in folders]
     found = [Found(row, folder) for folder, each in reports for row in each.rows if row.mode == mode]
     if not found:
-        return
+        return ""
     names = recipes or list(dict.fromkeys(each.row.recipe for each in found))
     footnotes = {name: note for _, each in reports for name, note in each.footnotes.items()}
     sheet = of_rows(found, names, footnotes, height)
     sheet.save(target, quality=85) if target.suffix in (".jpg", ".jpeg") else sheet.save(target)
+    return report.markdown([each.row for each in found if each.row.recipe in names], footnotes)
 
 
 def main() -> None:
@@ -113,7 +116,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=192, metavar="PIXELS", help="of a picture")
     options = parser.parse_args()
     recipes = [name for name in options.recipes.split(",") if name]
-    save(options.folders, options.output, options.mode, recipes, options.height)
+    print(save(options.folders, options.output, options.mode, recipes, options.height))
 
 
 if __name__ == "__main__":

@@ -112,6 +112,12 @@ def test_means_are_taken_of_what_every_pair_has() -> None:
     assert (mean.seconds, mean.evaluations) == (2.0, 15)
 
 
+def test_a_mode_that_nobody_ran_has_no_sheet(tmp_path: Path) -> None:
+    Report({}).save(tmp_path)
+    assert sheet.save([tmp_path], tmp_path / "sheet.png", MATCHED) == ""
+    assert not (tmp_path / "sheet.png").exists()
+
+
 def test_a_sheet_has_a_row_a_pair_and_a_column_a_recipe(tmp_path: Path) -> None:
     folders = []
     for content in ("a", "b"):
@@ -123,7 +129,9 @@ def test_a_sheet_has_a_row_a_pair_and_a_column_a_recipe(tmp_path: Path) -> None:
         rows = [Row(content, "x", name, EQUAL, f"{name}.png", 1.0, 5, scores) for name in ("one", "two")]
         Report({}, {}, rows).save(folder)
         folders.append(folder)
-    sheet.save(folders, tmp_path / "sheet.png", EQUAL, height=20)
+    table = sheet.save(folders, tmp_path / "sheet.png", EQUAL, height=20).splitlines()
+    assert table[0] == "| recipe | a, x | b, x | mean held-out | mean conv3_4 |"
+    assert table[2:] == ["| `one` | 0.100 | 0.100 | 0.100 | 0.50 |", "| `two` | 0.100 | 0.100 | 0.100 | 0.50 |"]
     with Image.open(tmp_path / "sheet.png") as image:
         red = [image.getpixel((x, y)) == (255, 0, 0) for y in range(image.height) for x in range(image.width)]
         assert sum(red) == 2 * 4 * 40 * 20
