@@ -238,3 +238,19 @@ def test_a_tile_s_content_has_no_jump_at_its_borders_in_light_and_in_colour() ->
         whole = canvases.canvas(Commission(ramp, [Manner(ONE)]), altered("wavelets", seamless=True, colour=kind))
         for rgb in (whole.content.rgb, whole.original):
             assert float((rgb[..., 0] - rgb[..., -1]).abs().max()) < 0.1
+
+
+def test_each_grey_of_a_content_mask_has_statistics_of_its_own_and_none_is_lost() -> None:
+    mask = torch.linspace(0, 1, CONTENT.shape[-1]).expand(1, 1, *CONTENT.shape[-2:])
+    regions = canvas([Manner(ONE), Manner(TWO)], content_mask=mask).regions
+    found = torch.stack([region.where for region in regions if region.where is not None])
+    assert len(found) == len(regions) == len(canvases.BANDS)
+    painted = mask * (mask > canvases.BLACK)
+    assert torch.allclose(found.sum(0), painted, atol=1e-6)
+    assert sum(region.share for region in regions) == pytest.approx(float(painted.mean()))
+    means = [float((mask * where).sum() / where.sum()) for where in found]
+    assert means == sorted(means) and means[-1] - means[0] > 0.5
+
+
+def test_a_mask_of_black_and_white_alone_makes_one_region() -> None:
+    assert len(canvas([Manner(ONE)], content_mask=halves(*CONTENT.shape[-2:])).regions) == 1

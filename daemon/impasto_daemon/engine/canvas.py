@@ -31,6 +31,8 @@ FRAME = 12
 """Pixels at a style's borders that do not count for a tile, where that is no more than an eighth of its sides."""
 MOST_STYLE = 4.0
 """Sides of the content: of what is larger than that, no stroke would fit."""
+BANDS = (0.25, 0.5, 0.75, 1.0)
+"""Values of a content mask around which pixels share their statistics."""
 BLACK = 1 / 512
 """Masks below this are black."""
 
@@ -132,7 +134,8 @@ def canvas(commission: Commission, recipe: Recipe) -> Canvas:
     tile = periodic if recipe.seamless else lambda picture: picture
     motif = View(tile(rgb), content.counts)
     weighted = [(style, share) for style, (_, share) in zip(styles, used)]
-    regions = _regions(weighted, masks, _product(painted, content.counts), _area(content.counts))
+    bands = [_product(_product(painted, content.counts), band) for band in _bands(painted)]
+    regions = _regions(weighted, masks, bands, _area(content.counts))
     effort = _unless_white(_product(painted, _covered(masks)))
     return Canvas(motif, tile(content.rgb), regions, commission.strength, effort)
 
@@ -245,15 +248,27 @@ def _covered(masks: Sequence[Tensor | None]) -> Tensor | None:
     return torch.stack([mask for mask in masks if mask is not None]).sum(0).clamp(max=1)
 
 
+def _bands(painted: Tensor | None) -> list[Tensor | None]:
+    """A content mask's parts of about equal effort, which sum to 1: each has statistics of its own. Otherwise what is
+    fully painted would give the style all it asks for, and leave to the greys only what their content does not see."""
+    if painted is None or bool(((painted <= BLACK) | (painted >= 1 - BLACK)).all()):
+        return [None]
+    at = painted.clamp(BANDS[0], BANDS[-1])
+    return [(1 - (at - middle).abs() / (BANDS[1] - BANDS[0])).clamp(min=0) for middle in BANDS]
+
+
 def _regions(
-    styles: Sequence[tuple[View, float]], masks: Sequence[Tensor | None], counts: Tensor | None, visible: float
+    styles: Sequence[tuple[View, float]],
+    masks: Sequence[Tensor | None],
+    bands: Sequence[Tensor | None],
+    visible: float,
 ) -> list[Region]:
     """One region for each style with a mask; styles without one share what the masks leave over. Masks that overlap
-    share the place.
+    share the place. Each of these falls into `bands`.
 
-    counts: how much each pixel counts, whatever its style; visible: the share of the content that is. A region's share
-    goes with the area it has and the weight of its styles; all of them have the share of the visible that is painted,
-    so that a place is painted as strongly as if the rest were painted too.
+    bands: how much each pixel counts in them, whatever its style; visible: the share of the content that is. A region's
+    share goes with the area it has and the weight of its styles; all of them have the share of the visible that is
+    painted, so that a place is painted as strongly as if the rest were painted too.
     """
     drawn = torch.stack([mask for mask in masks if mask is not None] or [torch.zeros(1, 1, 1, 1)]).sum(0)
     own: list[tuple[Tensor | None, list[tuple[View, float]]]] = []
@@ -264,10 +279,11 @@ def _regions(
         if left is not None and not bool((left > BLACK).any()):
             raise _refused("The masks leave no place for the styles that have none: give those a mask, or none at all.")
         own.append((left, rest))
-    places = [(_unless_white(_product(mask, counts)), members) for mask, members in own]
-    areas = [_area(where) for where, _ in places]
-    if min(areas) <= 0:
+    placed = [[(_unless_white(_product(mask, band)), members) for band in bands] for mask, members in own]
+    if any(all(_area(where) <= 0 for where, _ in row) for row in placed):
         raise _refused("The masks leave a style nothing but transparent or black pixels: it would be nowhere.")
+    places = [(where, members) for row in placed for where, members in row if _area(where) > 0]
+    areas = [_area(where) for where, _ in places]
     sizes = [area * sum(weight for _, weight in members) for area, (_, members) in zip(areas, places)]
     painted = sum(areas) / visible / sum(sizes)
     return [
