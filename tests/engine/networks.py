@@ -51,6 +51,9 @@ class SmallNetwork:
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         return {name: self._layer(name, rgb) for name in wanted}
 
+    def unwrapped(self) -> SmallNetwork:
+        return self
+
     def all(self, rgb: Tensor) -> dict[str, Tensor]:
         """Every layer, after and before what stands for ReLU."""
         return self(rgb, [*self._weights, *(f"{name}.linear" for name in self._weights)])

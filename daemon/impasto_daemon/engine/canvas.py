@@ -162,9 +162,12 @@ def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, devic
         counts = None if counts is None else pad_to(counts, least).to(device)
         return View(pad_to(resize(view.rgb, *size), least).to(device), counts)
 
+    views = {id(view): view for one in whole.regions for view, _ in one.styles}
+    styles = {key: style(view) for key, view in views.items()}
+
     def region(one: Region) -> Region:
         where = None if one.where is None else mapped(one.where)
-        return Region(where, one.share, [(style(view), share) for view, share in one.styles])
+        return Region(where, one.share, [(styles[id(view)], share) for view, share in one.styles])
 
     counts = whole.content.counts
     return Canvas(

@@ -36,6 +36,9 @@ class Features(Protocol):
         features do not have, MISSING_LAYER for one whose weights are not here.
         """
 
+    def unwrapped(self) -> Features:
+        """The same for pictures that are no tiles."""
+
 
 @dataclass(frozen=True)
 class Architecture:

@@ -134,9 +134,10 @@ def wasserstein_style(target: Moments) -> StyleLoss:
 def covariance(of: Moments) -> Tensor:
     """(C, C), with RIDGE on the diagonal, and with what the difference may lack by rounding: of a solid style nothing
     else is left, and a negative variance has no root."""
-    channels, finest = of.mean.shape[0], torch.finfo(of.mean.dtype).eps
+    finest = torch.finfo(of.mean.dtype).eps
     ridge = RIDGE + ROUNDING * finest * of.second.diagonal().max().detach()
-    return of.second - torch.outer(of.mean, of.mean) + ridge * torch.eye(channels).to(of.mean)
+    one = torch.eye(len(of.mean), dtype=of.mean.dtype, device=of.mean.device)
+    return of.second - torch.outer(of.mean, of.mean) + ridge * one
 
 
 class _Root(torch.autograd.Function):

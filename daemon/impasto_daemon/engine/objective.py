@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from . import losses
@@ -69,15 +70,13 @@ class RecipeObjective:
         self.content_weights = Weights(_product(content.counts, held))
         self.layer_weights = recipe.layer_weights
         self.wanted = frozenset((*self.content_layers, *self.layer_weights))
-        # A style is no tile: where its borders met there would be seams, and the painting would get them.
-        flat = getattr(features, "unwrapped", lambda: features)()
         with torch.no_grad():
-            ours = self._found(content, features) if self.content_layers else None
-            found = [[(self._found(view, flat), share) for view, share in region.styles] for region in regions]
-            self.layer_scales = self._layer_scales(
-                [*([ours] if ours else []), *(each for row in found for each, _ in row)]
-            )
-            self.targets = [self._target(region, row, ours) for region, row in zip(regions, found)]
+            ours = features(content.rgb, self.wanted) if self.content_layers else {}
+            # A style is no tile: where its borders met there would be seams, and the painting would get them.
+            found = self._styles(regions, features.unwrapped())
+            ground = [self._summary(ours, Weights(content.counts))] if ours else []
+            self.layer_scales = self._layer_scales([*ground, *found.values()])
+            self.targets = [self._target(region, found, ground) for region in regions]
             self.kept = self._kept(content, ours) if ours else {}
 
     def __call__(self, rgb: Tensor) -> dict[str, Tensor]:
@@ -85,7 +84,8 @@ class RecipeObjective:
         content, style = self._content(found), self._style(found)
         total = recipe.content_weight * content + recipe.style_weight * style
         if recipe.tv_weight:
-            total = total + recipe.tv_weight * losses.VARIATIONS[recipe.tv_loss](rgb * recipe.unit)
+            whole = F.pad(rgb, (0, 1, 0, 1), "circular") if recipe.seamless else rgb
+            total = total + recipe.tv_weight * losses.VARIATIONS[recipe.tv_loss](whole * recipe.unit)
         if recipe.range_weight:
             total = total + recipe.range_weight * losses.out_of_range(rgb)
         return {"total": total, "content": content, "style": style}
@@ -111,28 +111,40 @@ class RecipeObjective:
 
     # Targets ------------------------------------------------------------------------------------------------
 
-    def _found(self, view: View, features: Features) -> _Found:
-        return _Found(features(view.rgb, self.wanted), Weights(view.counts))
+    def _styles(self, regions: Sequence[Region], features: Features) -> dict[int, _Summary]:
+        """Each style's summary, by its view's identity; one picture's layers at a time."""
+        views = {id(view): view for region in regions for view, _ in region.styles}
+        wanted = self.wanted if self.recipe.activation_mean else frozenset(self.layer_weights)
+        return {key: self._summary(features(view.rgb, wanted), Weights(view.counts)) for key, view in views.items()}
 
-    def _layer_scales(self, found: Sequence[_Found]) -> dict[str, Tensor]:
+    def _summary(self, layers: Mapping[str, Tensor], counts: Weights) -> _Summary:
+        return _Summary(
+            {name: losses.moments(layers[name], counts.at(layers[name])) for name in self.layer_weights},
+            {name: _mean_size(layer, counts) for name, layer in layers.items()},
+        )
+
+    def _layer_scales(self, found: Sequence[_Summary]) -> dict[str, Tensor]:
         """By what whole layers are multiplied: tensors of one element each.
 
         The mean is that of absolute values: `.linear` layers have both signs, and their plain mean may be nothing.
         """
         mean, gain = self.recipe.activation_mean, self.recipe.pixel_deviation / self.features.pixel_deviation
         if not mean:
-            return {name: layer.new_full((1,), gain) for name, layer in found[0].layers.items()}
-        return {name: mean / _mean_size(name, found).clamp(min=1e-9) for name in self.wanted}
+            like = next(iter(found[0].sizes.values()))
+            return {name: torch.full_like(like, gain) for name in self.wanted}
+        sizes = {name: torch.stack([each.sizes[name] for each in found]).mean(0) for name in self.wanted}
+        return {name: mean / size.clamp(min=1e-9) for name, size in sizes.items()}
 
-    def _target(self, region: Region, found: Sequence[tuple[_Found, float]], ours: _Found | None) -> _Target:
-        where, scales, formulae = Weights(region.where), {}, {}
+    def _target(self, region: Region, found: Mapping[int, _Summary], ground: Sequence[_Summary]) -> _Target:
+        scales, formulae = {}, {}
         for name in self.layer_weights:
-            scales[name] = self._scale(name, found, ours)
-            mixture = losses.mixed([(style.moments(name).scaled(scales[name]), share) for style, share in found])
+            styles = [(found[id(view)].moments[name], share) for view, share in region.styles]
+            scales[name] = self._scale(name, styles, ground)
+            mixture = losses.mixed([(style.scaled(scales[name]), share) for style, share in styles])
             formulae[name] = losses.STYLE_LOSSES[self.recipe.style_loss](mixture)
-        return _Target(where, region.share, scales, formulae)
+        return _Target(Weights(region.where), region.share, scales, formulae)
 
-    def _scale(self, name: str, found: Sequence[tuple[_Found, float]], ours: _Found | None) -> Tensor:
+    def _scale(self, name: str, styles: Sequence[tuple[Moments, float]], ground: Sequence[_Summary]) -> Tensor:
         """By what a style layer is multiplied: (C,) where `balanced` wants a factor for each channel (in which the
         layer's own would cancel), and else as whole layers are.
 
@@ -141,20 +153,20 @@ class RecipeObjective:
         """
         if self.recipe.style_loss != "balanced":
             return self.layer_scales[name]
-        rms = torch.stack([losses.channel_rms(style.moments(name)) * share for style, share in found]).sum(0)
-        if ours:
-            rms = rms.maximum(losses.HUSHED * losses.channel_rms(ours.moments(name)))
+        rms = torch.stack([losses.channel_rms(style) * share for style, share in styles]).sum(0)
+        for content in ground:
+            rms = rms.maximum(losses.HUSHED * losses.channel_rms(content.moments[name]))
         return 1 / rms
 
-    def _kept(self, content: View, ours: _Found) -> dict[str, Kept]:
+    def _kept(self, content: View, ours: Mapping[str, Tensor]) -> dict[str, Kept]:
         """The content's layers. ‖P‖² counts for no less than what faint noise on the content changes in a layer: a flat
         content, which has nothing to be relative to, must not forbid every stroke."""
         generator = torch.Generator("cpu").manual_seed(0)
         grain = torch.randn(content.rgb.shape, generator=generator, dtype=torch.float32).to(content.rgb) * GRAIN
         stirred = self.features(content.rgb + grain, frozenset(self.content_layers))
-        kept = {}
+        kept, visible = {}, Weights(content.counts)
         for name in self.content_layers:
-            layer, counts = ours.layers[name], ours.counts.at(ours.layers[name])
+            layer, counts = ours[name], visible.at(ours[name])
             least = losses.squared_error(stirred[name], layer, counts)
             energy = losses.squared_error(layer, torch.zeros_like(layer), counts).maximum(least) + 1e-12
             positions = layer.new_tensor(layer[0, 0].numel()) if counts is None else counts.sum().clamp(min=1e-9)
@@ -164,23 +176,16 @@ class RecipeObjective:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A picture's layers, and how much each position counts."""
+class _Summary:
+    """What targets need of a picture's layers: moments, and mean absolute activations, (1,)."""
 
-    layers: Mapping[str, Tensor]
-    counts: Weights
-
-    def moments(self, name: str) -> Moments:
-        return losses.moments(self.layers[name], self.counts.at(self.layers[name]))
+    moments: Mapping[str, Moments]
+    sizes: Mapping[str, Tensor]
 
 
-def _mean_size(name: str, found: Collection[_Found]) -> Tensor:
-    """Mean absolute activation over pictures, (1,)."""
-    sizes = []
-    for each in found:
-        layer, counts = each.layers[name].abs(), each.counts.at(each.layers[name])
-        sizes.append(layer.mean() if counts is None else (layer * counts).mean() / counts.mean().clamp(min=1e-9))
-    return torch.stack(sizes).mean(0, keepdim=True)
+def _mean_size(layer: Tensor, weights: Weights) -> Tensor:
+    size, counts = layer.abs(), weights.at(layer)
+    return (size.mean() if counts is None else (size * counts).mean() / counts.mean().clamp(min=1e-9)).view(1)
 
 
 def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:

@@ -68,7 +68,8 @@ class State:
     """A walk between two evaluations; its tensors are the walk's own, so save them before it goes on.
 
     variable: where it stands, in the optimiser's unit; best: the best tensor so far and its losses; optimiser: of the
-    optimiser in use (its name, its rate, its memory); scale: see `Evaluation`; mean: of the running average.
+    optimiser in use (its name, its rate, its memory); scale: see `Evaluation`; mean: the running average's; rescues:
+    how often it went back.
     """
 
     variable: Tensor
@@ -273,7 +274,7 @@ class _Walker:
             with torch.no_grad():
                 self._x.clamp_(0, self._walk.unit)
         if self._walk.average:
-            self._average.add(self._x)
+            self._average.add(torch.where(self._x.isfinite(), self._x, before))
         return self._iterate(losses, before)
 
     def _rescue(self, total: float) -> Iterate:
@@ -285,7 +286,12 @@ class _Walker:
         with torch.no_grad():
             self._x.copy_(self._best)
         self._rate, self._name = self._rate / 2, self._optimiser.after_rescue
+        if OPTIMISERS[self._name].scaled != self._optimiser.scaled:
+            self._evaluation.scale = 0.0
         self._optimiser = OPTIMISERS[self._name](self._x, self._rate, self._walk)
+        if self._walk.average:
+            self._average = Average(self._walk.average, {})  # what is no number would stay in it for good
+            self._average.add(self._x)
         return replace(self._iterate(self._losses, self._best), note=note)
 
     def _iterate(self, losses: Mapping[str, float], x: Tensor) -> Iterate:

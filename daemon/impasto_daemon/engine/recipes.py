@@ -104,6 +104,10 @@ class Recipe:
                 f"must be one number for all layers or one for each of the {len(self.style_layers)} style layers, "
                 f"not {len(self.style_weights)}",
             )
+        for name in ("content_layers", "style_layers"):
+            layers = getattr(self, name)
+            if len(set(layers)) < len(layers):
+                raise _refused(name, "must not name a layer twice (reluB_I is convB_I)")
         if len(self.betas) != 2:
             raise _refused("betas", f"must be two numbers, not {len(self.betas)}")
 

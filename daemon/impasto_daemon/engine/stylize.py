@@ -56,11 +56,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Painting:
-    """The result, of exactly the content's shape, 0 to 1, on the CPU, with the content's own alpha; and the walk's
-    state at the last size, to go on from (None where nothing was optimised)."""
+    """The result, of exactly the content's shape, 0 to 1, on the CPU, with the content's own alpha.
+
+    To go on from: the walk's state at the last size, and the picture (1, 3, h, w) at that size in the colours that are
+    painted in, on the device (both None where nothing was optimised).
+    """
 
     picture: Tensor
-    state: State | None
+    state: State | None = None
+    last: Tensor | None = None
 
 
 def plan(height: int, width: int, recipe: Recipe, max_size: int = 0) -> tuple[Level, ...]:
@@ -99,27 +103,27 @@ def paint(
     device: where the features are. Pictures go there at the sizes they are painted at, never larger: its memory goes
     with `max_size` and not with the layer.
     resume: the state of an earlier painting of the same commission: it goes on for the last size's steps, exactly as
-    if it had not stopped. start: a picture (1, 3, h, w) to go on from at the last size, where something has changed.
+    if it had not stopped. start: an earlier painting's `last` to go on from at the last size, where something has
+    changed.
     On one machine's CPU equal arguments give equal samples.
 
     Raises ImpastoError: BAD_REQUEST as `canvas.canvas` says, and what the features and the optimiser raise.
     """
     content = commission.content
     if commission.strength == 0:
-        return Painting(content, None)
+        return Painting(content)
     whole = canvases.canvas(commission, recipe)
     levels = plan(*whole.size, recipe, commission.max_size)
     if resume or start is not None:
         levels = levels[-1:]
     tally = _Tally(levels)
     painting = start if start is not None else _start(whole, levels[0], recipe, commission.seed)
-    state = resume
     for level in levels:
         sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
         for iterate in _descend_at(level, painting.to(device), sized, features, recipe, resume):
             yield tally.step(level, iterate, partial(_shown, iterate.x, level, sized, recipe))
         painting, state = _cropped(iterate.result, level), iterate.state()
-    return Painting(_finished(painting, whole, content, recipe), state)
+    return Painting(_finished(painting, whole, content, recipe), state, painting)
 
 
 def _descend_at(
@@ -135,7 +139,7 @@ def _descend_at(
 def _pinned(objective: Objective, sized: Canvas) -> Objective:
     """The objective of a picture that is the content where it must not change."""
     free = sized.free
-    return objective if free is None else lambda rgb: objective(torch.where(free, rgb, sized.original))
+    return objective if free is None else lambda rgb: objective(torch.where(free, rgb, sized.content.rgb))
 
 
 class _Tally:
