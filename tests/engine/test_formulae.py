@@ -104,7 +104,8 @@ def test_in_single_precision_too(name: str) -> None:
 
 def test_balanced_is_relative_with_each_channel_over_the_style_s_own_root_mean_square() -> None:
     recipe = recipes.override(
-        recipes.find("wavelets"), {"content_layers": "conv2_1,conv3_2", "style_layers": "conv1_1,conv4_1"}
+        recipes.find("wavelets"),
+        {"content_layers": "conv2_1,conv3_2", "style_layers": "conv1_1,conv4_1", "style_loss": "balanced"},
     )
     network = SmallNetwork()
     content, style, other = scene(torch.float64)

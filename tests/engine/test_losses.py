@@ -125,6 +125,43 @@ def test_a_style_is_no_distance_from_itself(name: str) -> None:
     assert loss(losses.moments(a * 1.1)).item() > 1e-4
 
 
+def plain_moments(f: Array) -> tuple[Array, Array]:
+    """Mean (C,) and covariance (C, C)."""
+    flat = f.reshape(f.shape[1], -1)
+    return flat.mean(1), np.cov(flat, bias=True)
+
+
+def test_correlation_style_compares_means_and_correlations() -> None:
+    """‖D·(Σ − Σ*)·D‖² / ‖D·Σ*·D‖² + ‖μ − μ*‖² / ‖μ*‖², D = diag(1/σ*)."""
+    f, a = activations(1, 6, 9, 7), activations(2, 6, 8, 5)
+    (mean, spread), (mean_wanted, spread_wanted) = plain_moments(f), plain_moments(a)
+    divisor = np.sqrt(np.outer(np.diag(spread_wanted), np.diag(spread_wanted)))
+    together = (((spread - spread_wanted) / divisor) ** 2).sum() / ((spread_wanted / divisor) ** 2).sum()
+    apart = ((mean - mean_wanted) ** 2).sum() / (mean_wanted**2).sum()
+    found = losses.correlation_style(losses.moments(torch.tensor(a)))(losses.moments(torch.tensor(f)))
+    assert found.item() == pytest.approx(together + apart, rel=1e-10)
+
+
+def test_correlation_style_takes_a_small_deviation_for_calm() -> None:
+    f, a = activations(1, 3, 9, 7), activations(2, 3, 8, 5)
+    a[:, 2] = 1 + 1e-4 * a[:, 2]  # hardly any
+    (mean, spread), (mean_wanted, spread_wanted) = plain_moments(f), plain_moments(a)
+    sigma = np.append(np.sqrt(np.diag(spread_wanted))[:2], losses.CALM)
+    divisor = np.outer(sigma, sigma)
+    together = (((spread - spread_wanted) / divisor) ** 2).sum() / ((spread_wanted / divisor) ** 2).sum()
+    apart = ((mean - mean_wanted) ** 2).sum() / (mean_wanted**2).sum()
+    found = losses.correlation_style(losses.moments(torch.tensor(a)))(losses.moments(torch.tensor(f)))
+    assert found.item() == pytest.approx(together + apart, rel=1e-10)
+
+
+@pytest.mark.parametrize("light", [0.0, 1.0])
+def test_a_style_without_texture_has_no_correlations_and_is_compared_as_relative(light: float) -> None:
+    calm = losses.moments(torch.full((1, 4, 6, 5), light, dtype=torch.float64))
+    ours = losses.moments(torch.tensor(activations(1, 4, 6, 5)))
+    assert torch.equal(losses.correlation_style(calm)(ours), losses.relative_style(calm)(ours))
+    assert bool(losses.correlation_style(calm)(ours).isfinite())
+
+
 def positive(seed: int, channels: int) -> Tensor:
     """A symmetric matrix with eigenvalues from 0.2 to 2."""
     rng = np.random.default_rng(seed)

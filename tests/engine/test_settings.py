@@ -37,7 +37,9 @@ VALUES: dict[str, some.SearchStrategy[object]] = {
     "pixel_deviation": some.sampled_from([1e-3, 1, 57.6, 1e3]),
     "activation_mean": some.sampled_from([0, 1e-6, 1, 100, 1e6]),
     "content_loss": some.sampled_from(["gatys", "sum", "mean", "quarter-mean", "relative"]),
-    "style_loss": some.sampled_from(["gatys", "mean", "mean-by-channels", "relative", "balanced", "wasserstein"]),
+    "style_loss": some.sampled_from(
+        ["gatys", "mean", "mean-by-channels", "relative", "balanced", "correlation", "wasserstein"]
+    ),
     "content_weight": WEIGHT,
     "style_weight": WEIGHT,
     "tv_loss": some.sampled_from(["mean", "half-sum", "absolute", "nine-point"]),

@@ -19,6 +19,8 @@ SILENT = 1e-2
 """A channel's least root mean square for `balanced`, as a share of its layer's largest; in paintings it is more."""
 HUSHED = 0.1
 """The same, as a share of what the content has in that channel."""
+CALM = 0.1
+"""What `correlation` takes for no texture: a deviation below this where a root mean square is 1."""
 RIDGE = 1e-4
 """Added to the diagonal of covariances (style-transfer-pytorch's): they have roots then."""
 ROUNDING = 64.0
@@ -117,6 +119,29 @@ def relative_style(target: Moments) -> StyleLoss:
     return lambda ours: (ours.second - target.second).square().sum() / size
 
 
+def correlation_style(target: Moments) -> StyleLoss:
+    """‖D·(Σ − Σ*)·D‖² / ‖D·Σ*·D‖² + ‖μ − μ*‖² / ‖μ*‖² for covariances Σ and means μ, D = diag(1/σ*).
+
+    Gram matrices of activations that are never negative are for the most part means. Apart from those, and as
+    correlations, what goes with what counts as much. Deviations σ* of the target count as CALM at least, where
+    channels have a root mean square of 1. A target that is calm as a whole (‖Σ*‖ at most CALM of its Gram matrix: a
+    solid style) has no correlations, and is compared as `relative`.
+    """
+    wanted = target.second - torch.outer(target.mean, target.mean)
+    if float(torch.linalg.matrix_norm(wanted)) <= CALM * float(torch.linalg.matrix_norm(target.second)):
+        return relative_style(target)
+    spread = wanted.diagonal().clamp(min=CALM**2).sqrt()
+    scale = 1 / torch.outer(spread, spread)
+    size, light = (wanted * scale).square().sum(), target.mean.square().sum()
+
+    def loss(ours: Moments) -> Tensor:
+        found = ours.second - torch.outer(ours.mean, ours.mean)
+        together = ((found - wanted) * scale).square().sum() / size
+        return together + (ours.mean - target.mean).square().sum() / light
+
+    return loss
+
+
 def wasserstein_style(target: Moments) -> StyleLoss:
     """mean (μ−μ*)² + tr(Σ* + Σ − 2·(Σ*^½·Σ·Σ*^½)^½) / C, for covariances with RIDGE on their diagonals: the squared
     Wasserstein-2 distance of Gaussians (Dowson & Landau 1982) over C. Source: style-transfer-pytorch."""
@@ -182,11 +207,15 @@ STYLE_LOSSES: Mapping[str, Callable[[Moments], StyleLoss]] = {
     "mean-by-channels": mean_by_channels_style,
     "relative": relative_style,
     "balanced": relative_style,
+    "correlation": correlation_style,
     "wasserstein": wasserstein_style,
 }
-"""By the recipe's `style_loss`. `balanced` first divides channels by `channel_rms`."""
+"""By the recipe's `style_loss`."""
 
-MEANS_OVER_LAYERS = ("relative", "balanced")
+AT_EQUAL_POWER = ("balanced", "correlation")
+"""The style losses that first divide channels by `channel_rms`."""
+
+MEANS_OVER_LAYERS = ("relative", *AT_EQUAL_POWER)
 """The style and content losses that are averaged over layers; the others are summed, as published."""
 
 

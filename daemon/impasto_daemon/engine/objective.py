@@ -145,13 +145,13 @@ class RecipeObjective:
         return _Target(Weights(region.where), region.share, scales, formulae)
 
     def _scale(self, name: str, styles: Sequence[tuple[Moments, float]], ground: Sequence[_Summary]) -> Tensor:
-        """By what a style layer is multiplied: (C,) where `balanced` wants a factor for each channel (in which the
+        """By what a style layer is multiplied: (C,) where a loss wants channels at equal power (in which the
         layer's own would cancel), and else as whole layers are.
 
         Where the styles are silent (a solid colour has no texture), a channel counts as HUSHED of the content's: what
         the content has there is then dear, but not so dear that nothing else counts.
         """
-        if self.recipe.style_loss != "balanced":
+        if self.recipe.style_loss not in losses.AT_EQUAL_POWER:
             return self.layer_scales[name]
         rms = torch.stack([losses.channel_rms(style) * share for style, share in styles]).sum(0)
         for content in ground:

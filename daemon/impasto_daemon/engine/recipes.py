@@ -69,7 +69,7 @@ class Recipe:
     style_layers: tuple[str, ...] = _setting(_layers, ())
     style_weights: tuple[float, ...] = _setting(several(_weight, float), (1.0,))
     style_loss: str = _setting(
-        choice("gatys", "mean", "mean-by-channels", "relative", "balanced", "wasserstein"), "relative"
+        choice("gatys", "mean", "mean-by-channels", "relative", "balanced", "correlation", "wasserstein"), "relative"
     )
     style_weight: float = _setting(_weight, 1.0)
     tv_loss: str = _setting(choice("mean", "half-sum", "absolute", "nine-point"), "mean")
@@ -315,13 +315,15 @@ _ALL = (
     Recipe(
         name="wavelets",
         summary="No network: steerable wavelets in place of VGG19. Needs no weights; the style's palette and strokes.",
-        formula=_RELATIVE + ", each channel first divided by the style's own root mean square",
+        formula="L = α·mean‖F−P‖²/‖P‖² + β·Σ w_l·(‖D(Σ−Σ*)D‖²/‖DΣ*D‖² + ‖μ−μ*‖²/‖μ*‖²) / Σ w_l + range, Σ* and μ*: the "
+        "style's covariances and means, D = diag(1/σ*); channels first divided by the style's own root mean square",
         source="after Portilla & Simoncelli 2000, Heeger & Bergen 1995 and Brochard, Zhang & Mallat 2022",
         features="wavelets",
         content_layers=("shape1", "shape2", "shape3", "light3"),
-        content_weight=0.005,
-        style_layers=("first1", "second1", "first2", "second2", "first3"),
-        style_loss="balanced",
+        content_weight=0.034,
+        style_layers=("first1", "second1", "first2", "second2", "first3", "first4"),
+        style_weights=(1, 1.5, 1, 1.5, 1, 0.8),
+        style_loss="correlation",
         range_weight=1.0,
         noise=0.05,
         optimiser="bounded-lbfgs",
