@@ -6,6 +6,7 @@ A job's name never becomes a path: its file is named by a digest of it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -13,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,20 @@ import platformdirs
 import torch
 from torch import Tensor
 
+from . import device as devices
 from .engine.optimise import State
 
 log = logging.getLogger(__name__)
 
 QUOTA = 2 * 1024**3
 """Bytes of all files together."""
+STATE_SHARE = 0.5
+"""Of the quota, at most, that one job may take: it is not to drive all others out. L-BFGS with a long history keeps two
+hundred pictures, several gigabytes at 1024 pixels: of such a job the painting alone is kept."""
 ROOM_LEFT = 1024**3
 """Bytes that stay free on the disk: other programs need them more."""
-STALE = 3600.0
-"""Seconds after which a file that was never finished is nobody's any more."""
+STALE = 60.0
+"""Seconds after which an unfinished file that nobody has written to is nobody's any more."""
 SUFFIX, UNFINISHED = ".state", ".unfinished"
 
 
@@ -39,12 +44,12 @@ class Checkpoint:
     """How a job ended.
 
     fingerprint: of all that its last size was painted towards, and how. picture: what it painted, (1, 3, h, w) from 0
-    to 1 at that size. state: the walk's.
+    to 1 at that size. state: the walk's; None where it was too large to keep.
     """
 
     fingerprint: str
     picture: Tensor
-    state: State
+    state: State | None
 
 
 def folder() -> Path:
@@ -57,20 +62,26 @@ class Checkpoints:
 
     def __init__(self, quota: int = QUOTA) -> None:
         self._quota = quota
+        _sweep(folder())
 
     def save(self, job: str, checkpoint: Checkpoint) -> None:
-        """Keep one more, and let the oldest go for it; one that is too large for quota or disk is not kept, which the
-        log says. The file is there whole or not at all. Raises OSError."""
-        where, size = folder(), nbytes(_plain(checkpoint))
+        """Keep one more, and let the oldest go for it. Of one that is too large the picture alone is kept, and where
+        even that has no room nothing is; the log says so. The file is there whole or not at all. Raises OSError."""
+        where = folder()
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        where.chmod(0o700)
         _sweep(where)
-        if size > min(self._quota, shutil.disk_usage(where).free - ROOM_LEFT):
-            log.info("Job %s cannot be resumed: its state, %d MB, has no room in %s", job, size >> 20, where)
+        small = replace(checkpoint, state=None)
+        fitting = next((each for each in (checkpoint, small) if self._fits(each, where)), None)
+        if fitting is not checkpoint:
+            what = "its picture alone is kept" if fitting else "nothing of it can be resumed"
+            log.info("The state of job %s, %d MB, has no room in %s: %s", job, _size(checkpoint) >> 20, where, what)
+        if fitting is None:
             return
         handle, name = tempfile.mkstemp(dir=where, suffix=UNFINISHED)  # 0600
         try:
             with os.fdopen(handle, "wb") as file:
-                torch.save(_plain(checkpoint), file)
+                torch.save(_owned(_plain(fitting)), file)
             Path(name).replace(_path(job))
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -78,20 +89,26 @@ class Checkpoints:
         self._make_room(where, _path(job))
 
     def load(self, job: str, device: str) -> Checkpoint | None:
-        """What is kept of this job, its tensors on the device; None where nothing is, or nothing that can be read."""
+        """What is kept of this job; None where nothing is, or nothing that can be read. Pictures are on the device; the
+        optimiser's memory is not, for it takes that there itself. Raises what says that there is no memory."""
         path = _path(job)
         try:
             if path.stat().st_size > self._quota:
                 return None
-            return _checkpoint(torch.load(path, map_location=device, weights_only=True))
+            return _checkpoint(torch.load(path, map_location="cpu", weights_only=True), device)
         except FileNotFoundError:
             return None
         except Exception as reason:  # torch.load raises about everything on bytes that are not its own
+            if devices.lacks_memory(reason):
+                raise
             log.warning("The state of job %s in %s cannot be read: %s", job, path, reason)
             return None
 
+    def _fits(self, checkpoint: Checkpoint, where: Path) -> bool:
+        return _size(checkpoint) <= min(self._quota * STATE_SHARE, shutil.disk_usage(where).free - ROOM_LEFT)
+
     def _make_room(self, where: Path, newest: Path) -> None:
-        sizes = {path: path.stat() for path in where.glob(f"*{SUFFIX}")}
+        sizes = _facts(where, SUFFIX)
         whole = sum(facts.st_size for facts in sizes.values())
         for path in sorted(sizes, key=lambda path: (path == newest, sizes[path].st_mtime)):
             if whole <= self._quota:
@@ -113,14 +130,34 @@ def _tensors(value: object) -> Iterator[Tensor]:
             yield from _tensors(each)
 
 
+def _size(checkpoint: Checkpoint) -> int:
+    return nbytes(_plain(checkpoint))
+
+
 def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
     """Maps, lists, tensors, numbers and texts: nothing that has to be trusted when it is read."""
-    state = {field.name: getattr(checkpoint.state, field.name) for field in fields(State)}
-    return {"fingerprint": checkpoint.fingerprint, "picture": checkpoint.picture, "state": state}
+    state = checkpoint.state
+    facts = None if state is None else {field.name: getattr(state, field.name) for field in fields(State)}
+    return {"fingerprint": checkpoint.fingerprint, "picture": checkpoint.picture, "state": facts}
 
 
-def _checkpoint(found: dict[str, Any]) -> Checkpoint:
-    return Checkpoint(str(found["fingerprint"]), found["picture"], State(**found["state"]))
+def _owned(value: Any) -> Any:
+    """The same tree with tensors that own what they show: of a slice, torch.save would write all that it is cut
+    from."""
+    if isinstance(value, Tensor):
+        here = value.detach().cpu()
+        return here.clone() if here.untyped_storage().nbytes() > here.nbytes else here
+    if isinstance(value, Mapping):
+        return {key: _owned(each) for key, each in value.items()}
+    return type(value)(_owned(each) for each in value) if isinstance(value, (list, tuple)) else value
+
+
+def _checkpoint(found: dict[str, Any], device: str) -> Checkpoint:
+    state = None if found["state"] is None else State(**found["state"])
+    if state is not None:
+        mean = {key: each.to(device) if isinstance(each, Tensor) else each for key, each in state.mean.items()}
+        state = replace(state, variable=state.variable.to(device), best=state.best.to(device), mean=mean)
+    return Checkpoint(str(found["fingerprint"]), found["picture"].to(device), state)
 
 
 def _path(job: str) -> Path:
@@ -129,6 +166,16 @@ def _path(job: str) -> Path:
 
 def _sweep(where: Path) -> None:
     """Remove what workers that were ended in the middle have left."""
-    for path in where.glob(f"*{UNFINISHED}"):
-        if path.stat().st_mtime < time.time() - STALE:
-            path.unlink(missing_ok=True)
+    for path, facts in _facts(where, UNFINISHED).items():
+        if facts.st_mtime < time.time() - STALE:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _facts(where: Path, suffix: str) -> dict[Path, os.stat_result]:
+    """Of each file with this suffix; another process may remove any of them meanwhile."""
+    found = {}
+    for path in where.glob(f"*{suffix}"):
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = path.stat()
+    return found

@@ -14,13 +14,14 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import Picture
-from impasto_protocol.request import Request
+from impasto_protocol.request import Request, same_proportions
 from torch import Tensor
 
 from . import device as devices
@@ -30,7 +31,6 @@ from .engine import recipes, stylize
 from .engine.canvas import Commission, Manner
 from .engine.features import VGG, Features
 from .engine.optimise import State
-from .engine.rasters import resize
 from .engine.recipes import TEXTS, Recipe
 from .engine.stylize import Painting
 from .engine.wavelets import Wavelets
@@ -113,15 +113,16 @@ class Painter:
         recipe, picture = asked, request.content
         keep: Callable[[str], None] = forget
         if request.strength == 0:
+            self._kept(request)
             told.notes.append("Strength 0 leaves the picture as it is: nothing was optimised.")
         else:
             recipe, features = yield from self._prepare(asked, request, told)
-            mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}))
-            before = self._earlier(request, mark, told)
+            mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}), self.device)
+            before = _earlier(request, self._kept(request), mark, told)
             painting = yield from self._optimise(commission, recipe, features, before, told)
             picture = to_picture(painting.picture, request.content)
-            if painting.state:
-                keep = self._keeper(painting.picture, painting.state, _last_size(commission, recipe), recipe, mark)
+            if painting.last is not None:
+                keep = partial(self._keep, Checkpoint(mark, painting.last, painting.state))
         record = {
             "request": described,
             **self._record(recipe, told),
@@ -145,16 +146,18 @@ class Painter:
         except ImpastoError as reason:
             if not asked.stand_in or reason.code not in NO_WEIGHTS or self.weights_path:
                 raise
-            recipe = _stand_in(asked, request.settings)
+            recipe, dropped = _stand_in(asked, request.settings)
             self._painting = f"{recipe.name}, which stands in for {asked.name}"
             note = (
                 f"NOT painted with {asked.features.upper()}: its weights cannot be had ({reason}) The recipe "
                 f"“{recipe.name}”, which needs none, stands in for “{asked.name}”."
             )
+            if dropped:
+                note += f" Settings that are the network's own are left out: {', '.join(dropped)}."
             told.note(note)
             yield Preparing(note)
             return recipe, self._wavelets(recipe)
-        network.check((*asked.content_layers, *asked.style_layers))
+        network.check(_looked_at(asked, request))
         return asked, network.with_options(asked.pooling, asked.padding, wrap=asked.seamless)
 
     def _wavelets(self, recipe: Recipe) -> Features:
@@ -212,11 +215,11 @@ class Painter:
             yield Iterate(step.step, step.steps, step.done, losses, _preview(step.picture))
         return walk.value
 
-    def _earlier(self, request: Request, mark: str, told: Told) -> Earlier:
-        """What there is to go on from. Raises ImpastoError(UNKNOWN_JOB) where a job is named of which nothing is
-        kept."""
+    def _kept(self, request: Request) -> Checkpoint | None:
+        """What is kept of the job to go on from; None where none is named. Raises ImpastoError: UNKNOWN_JOB where
+        nothing is kept of it, BAD_REQUEST where it painted something of other proportions."""
         if not request.resume:
-            return Earlier()
+            return None
         kept = self._checkpoints.load(request.resume, self.device)
         if kept is None:
             raise ImpastoError(
@@ -225,33 +228,19 @@ class Painter:
                 "or had to make room for newer ones. Paint from the beginning instead.",
                 resume=request.resume,
             )
-        if not _same_proportions(kept.picture, request.content):
+        height, width = kept.picture.shape[-2:]
+        if not same_proportions((width, height), (request.content.width, request.content.height)):
             raise ImpastoError(
                 Code.BAD_REQUEST,
                 f"Job {request.resume} painted a picture of other proportions than this content: paint this one from "
                 "the beginning.",
                 field="resume",
             )
-        exact = kept.fingerprint == mark
-        told.resumed = {"job": request.resume, "exactly": exact}
-        if exact:
-            return Earlier(state=kept.state)
-        told.notes.append(
-            f"The request has changed since job {request.resume}: this goes on from what that one painted, with a "
-            "fresh optimiser."
-        )
-        return Earlier(picture=kept.picture)
+        return kept
 
-    def _keeper(
-        self, painted: Tensor, state: State, size: tuple[int, int], recipe: Recipe, mark: str
-    ) -> Callable[[str], None]:
-        """What keeps a painting under a job's name."""
-
-        def keep(job: str) -> None:
-            picture = resize(painted[:, :3], *size, recipe.seamless)
-            self._checkpoints.save(job, Checkpoint(mark, picture, state))
-
-        return keep
+    def _keep(self, checkpoint: Checkpoint, job: str) -> None:
+        """Keep how a painting ended under a job's name."""
+        self._checkpoints.save(job, checkpoint)
 
     def _record(self, recipe: Recipe, told: Told) -> dict[str, object]:
         features = recipe.features if told.course else ""
@@ -276,15 +265,34 @@ class Earlier:
     picture: Tensor | None = None
 
 
-def fingerprint(request: Mapping[str, object], recipe: Recipe, weights: Mapping[str, str]) -> str:
+def _earlier(request: Request, kept: Checkpoint | None, mark: str, told: Told) -> Earlier:
+    """What there is to go on from, with a word about it where that is not the walk itself."""
+    if kept is None:
+        return Earlier()
+    same = kept.fingerprint == mark
+    told.resumed = {"job": request.resume, "exactly": same and kept.state is not None}
+    if same and kept.state is not None:
+        return Earlier(state=kept.state)
+    why = (
+        f"The optimiser's memory of job {request.resume} was too large to keep"
+        if same
+        else f"The request, or what it is painted with, has changed since job {request.resume}"
+    )
+    told.notes.append(f"{why}: this goes on from what that one painted, with a fresh optimiser.")
+    return Earlier(picture=kept.picture)
+
+
+def fingerprint(request: Mapping[str, object], recipe: Recipe, weights: Mapping[str, str], device: str) -> str:
     """SHA-256 of what the last size is painted towards, and how. Equal ones: a walk may go on as if it had not ended.
 
-    request: as it describes itself; weights: of the recipe's network.
+    request: as it describes itself; weights: of the recipe's network. The features' code counts by Impasto's version;
+    on a CPU the number of threads decides in which order sums are made.
     """
     asked = {key: value for key, value in request.items() if key not in ("recipe", "settings", "seed", "resume")}
     fields = {key: value for key, value in recipe.describe().items() if key not in WAY}
-    versions = [__version__, torch.__version__]
-    text = json.dumps([versions, asked, fields, dict(weights)], sort_keys=True)
+    threads = torch.get_num_threads() if device == "cpu" else 0
+    machine = [__version__, torch.__version__, devices.described(device), threads]
+    text = json.dumps([machine, asked, fields, weights.get("sha256", "")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -303,24 +311,23 @@ def _commission(request: Request) -> Commission:
     return Commission(content, manners, request.strength, request.max_size, request.seed, mask)
 
 
-def _last_size(commission: Commission, recipe: Recipe) -> tuple[int, int]:
-    """Height and width of the size that a painting ends with."""
-    height, width = commission.content.shape[-2:]
-    last = stylize.plan(height, width, recipe, commission.max_size)[-1]
-    return last.height, last.width
+def _looked_at(recipe: Recipe, request: Request) -> tuple[str, ...]:
+    """The layers that painting looks at: the content's are left out where the style alone counts."""
+    kept = recipe.content_weight and (request.strength < 100 or request.masks)
+    return (*(recipe.content_layers if kept else ()), *recipe.layer_weights)
 
 
-def _same_proportions(painted: Tensor, content: Picture) -> bool:
-    """Whether an earlier painting has the content's proportions, to within a pixel of either."""
-    height, width = painted.shape[-2:]
-    difference = abs(width * content.height - height * content.width)
-    return difference <= max(width, height, content.width, content.height)
+NETWORK_S_OWN = (
+    *("features", "pooling", "padding", "pixel_deviation", "activation_mean"),
+    *("content_layers", "style_layers", "style_weights"),
+)
+"""Settings that mean a network, or are numbers for it: of no use to the recipe that stands in."""
 
 
-def _stand_in(asked: Recipe, settings: Mapping[str, object]) -> Recipe:
-    """The recipe that stands in, with those of the user's settings that do not name the network or its layers."""
-    own = ("features", "pooling", "padding", "content_layers", "style_layers", "style_weights")
-    return recipes.override(recipes.find(asked.stand_in), {k: v for k, v in settings.items() if k not in own})
+def _stand_in(asked: Recipe, settings: Mapping[str, object]) -> tuple[Recipe, list[str]]:
+    """The recipe that stands in, with those of the user's settings that are not the network's own; and the others."""
+    fitting = {name: value for name, value in settings.items() if name not in NETWORK_S_OWN}
+    return recipes.override(recipes.find(asked.stand_in), fitting), [name for name in settings if name not in fitting]
 
 
 def _fetch(item: weights_files.Known) -> Generator[Preparing, None, Path]:

@@ -46,6 +46,7 @@ def test_what_was_kept_comes_back_whole() -> None:
     Checkpoints().save("job", before)
     after = Checkpoints().load("job", "cpu")
     assert after is not None and after.fingerprint == "mark"
+    assert after.state is not None and before.state is not None
     assert torch.equal(after.picture, before.picture) and torch.equal(after.state.variable, before.state.variable)
     assert after.state.losses == before.state.losses and after.state.rate == before.state.rate
     assert torch.equal(after.state.mean["sum"], before.state.mean["sum"])
@@ -79,7 +80,7 @@ def test_a_job_s_name_is_no_path(tmp_path: Path, name: str) -> None:
 
 
 def test_the_oldest_go_when_all_of_them_are_too_large() -> None:
-    store = Checkpoints(quota=3 * checkpoints.nbytes(checkpoints._plain(checkpoint())))
+    store = Checkpoints(quota=3 * size_of(checkpoint()))
     for number, job in enumerate("abc"):
         store.save(job, checkpoint())
         os.utime(checkpoints._path(job), (number, number))
@@ -87,13 +88,65 @@ def test_the_oldest_go_when_all_of_them_are_too_large() -> None:
     assert [store.load(job, "cpu") is not None for job in "abcd"] == [False, False, True, True]
 
 
-def test_one_that_is_too_large_by_itself_is_not_kept_and_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    size = checkpoints.nbytes(checkpoints._plain(checkpoint()))
-    Checkpoints(quota=2 * size).save("small", checkpoint())
+def test_of_one_that_is_too_large_the_picture_alone_is_kept_and_it_costs_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Checkpoints(quota=2 * size_of(checkpoint()))
+    store.save("small", checkpoint())
+    large = checkpoint()
+    assert large.state is not None
+    large.state.memory["history"] = [torch.zeros(3, SIDE, SIDE)] * 9  # type: ignore[index]
     with caplog.at_level(logging.INFO):
-        Checkpoints(quota=size - 1).save("large", checkpoint())
-    assert "large cannot be resumed" in caplog.text and Checkpoints().load("small", "cpu") is not None
+        store.save("large", large)
+    after = store.load("large", "cpu")
+    assert after is not None and after.state is None and torch.equal(after.picture, large.picture)
+    assert "picture alone is kept" in caplog.text and store.load("small", "cpu") is not None
+
+
+def test_one_whose_picture_is_too_large_is_not_kept_and_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    Checkpoints().save("small", checkpoint())
+    with caplog.at_level(logging.INFO):
+        Checkpoints(quota=size_of(Checkpoint("", checkpoint().picture, None))).save("large", checkpoint())
+    assert "nothing of it can be resumed" in caplog.text and Checkpoints().load("small", "cpu") is not None
     assert len(files()) == 1
+
+
+def size_of(one: Checkpoint) -> int:
+    return checkpoints.nbytes(checkpoints._plain(one))
+
+
+def test_of_a_slice_only_what_it_shows_is_written() -> None:
+    whole = torch.rand(9, 3, SIDE, SIDE)
+    Checkpoints().save("job", Checkpoint("", whole[4:5], None))
+    after = Checkpoints().load("job", "cpu")
+    assert after is not None and torch.equal(after.picture, whole[4:5])
+    assert files()[0].stat().st_size < 2 * whole[4:5].nbytes
+
+
+def test_too_little_memory_to_read_one_is_not_taken_for_a_damaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Checkpoints().save("job", checkpoint())
+
+    def failing(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", failing)
+    with pytest.raises(MemoryError):
+        Checkpoints().load("job", "cpu")
+
+
+def test_a_file_that_goes_while_room_is_made_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    ghost = folder() / f"ghost{checkpoints.SUFFIX}"
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: [ghost, *glob(path, pattern)])
+    Checkpoints().save("job", checkpoint())
+    assert Checkpoints().load("job", "cpu") is not None
+
+
+def test_a_folder_that_others_could_read_is_closed_to_them() -> None:
+    folder().mkdir(parents=True)
+    folder().chmod(0o755)
+    Checkpoints().save("job", checkpoint())
+    assert folder().stat().st_mode & 0o777 == 0o700
 
 
 def test_the_disk_is_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +174,7 @@ def test_what_a_killed_worker_left_is_swept_away_after_a_while() -> None:
     for path in (old, young):
         path.touch()
     os.utime(old, (time.time() - checkpoints.STALE - 1,) * 2)
-    Checkpoints().save("job", checkpoint())
+    Checkpoints()
     assert not old.exists() and young.exists()
 
 

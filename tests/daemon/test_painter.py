@@ -16,7 +16,7 @@ import pytest
 import torch
 from impasto_daemon import checkpoints, weights
 from impasto_daemon import painter as painting_room
-from impasto_daemon.engine import stylize
+from impasto_daemon.engine import recipes, stylize
 from impasto_daemon.engine.canvas import Commission
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.painter import Painter, open_painter
@@ -205,6 +205,26 @@ def test_settings_that_name_the_network_s_layers_are_not_handed_to_the_stand_in(
     asked = request(recipe="impasto", settings={**QUICK, "style_layers": "conv1_1", "content_weight": 0.5})
     recipe = painted(open_painter("cpu", offline=True), asked)[0].record["recipe"]
     assert recipe["style_layers"][0] == "first1" and recipe["content_weight"] == 0.5  # type: ignore[index]
+
+
+def test_the_stand_in_has_no_numbers_that_are_the_network_s_and_says_which_were_left_out() -> None:
+    asked = request(recipe="impasto", settings={**QUICK, "pixel_deviation": 57.6, "activation_mean": 9, "noise": 0.2})
+    record: Any = painted(open_painter("cpu", offline=True), asked)[0].record
+    facts = [record["recipe"][name] for name in ("pixel_deviation", "activation_mean", "noise")]
+    assert facts == [1.0, 0.0, 0.2] and "left out: pixel_deviation, activation_mean." in record["notes"][0]
+
+
+@pytest.mark.parametrize("fields", [{"strength": 100.0}, {"settings": {**QUICK, "content_weight": 0}}], ids=str)
+def test_a_layer_that_nothing_looks_at_need_not_be_in_the_file(three_blocks: str, fields: dict[str, Any]) -> None:
+    asked = {"settings": QUICK, **fields}
+    asked["settings"] = {"content_layers": "conv4_2", **asked["settings"]}
+    result, _ = painted(open_painter("cpu", three_blocks), request(recipe="impasto", **asked))
+    assert result.record["features"] == "vgg19"
+    with pytest.raises(ImpastoError, match="conv4_2"):
+        painted(
+            open_painter("cpu", three_blocks),
+            request(recipe="impasto", settings=asked["settings"] | {"content_weight": 1}),
+        )
 
 
 def test_without_weights_gatys_is_refused_and_nothing_stands_in() -> None:
@@ -532,9 +552,10 @@ def test_what_only_matters_at_the_start_may_change(change: dict[str, Any]) -> No
     assert result.record["resumed"] == {"job": "job", "exactly": True}
 
 
-def test_a_job_of_which_nothing_is_kept_cannot_be_resumed_and_nothing_is_painted_instead() -> None:
+@pytest.mark.parametrize("strength", [50.0, 0.0])
+def test_a_job_of_which_nothing_is_kept_cannot_be_resumed_and_nothing_is_painted_instead(strength: float) -> None:
     with pytest.raises(ImpastoError, match="Nothing is kept of job gone") as caught:
-        painted(open_painter("cpu"), request(resume="gone"))
+        painted(open_painter("cpu"), request(resume="gone", strength=strength))
     assert caught.value.code is Code.UNKNOWN_JOB and caught.value.problem.details == {"resume": "gone"}
 
 
@@ -553,6 +574,31 @@ def test_nothing_is_kept_where_nothing_was_painted_and_before_the_result_is_out(
     assert not checkpoints.folder().exists()
     result.keep("job")
     assert len(list(checkpoints.folder().iterdir())) == 1
+
+
+def test_where_the_optimiser_was_too_large_to_keep_it_goes_on_from_the_picture_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    painter = open_painter("cpu")
+    monkeypatch.setattr(painter._checkpoints, "_quota", 6 * 24 * 20 * 3 * 4)
+    kept(painter, request(), "job")
+    result, _ = painted(painter, request(resume="job"))
+    assert result.record["resumed"] == {"job": "job", "exactly": False}
+    assert "memory of job job was too large to keep" in str(result.record["notes"])
+
+
+def test_a_walk_goes_on_only_with_the_same_weights_device_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, recipe = request().describe(), recipes.find("impasto")
+    facts = {"file": "a.pth", "sha256": "1"}
+    mark = painting_room.fingerprint(asked, recipe, facts, "cpu")
+    assert mark == painting_room.fingerprint(asked, recipe, {"file": "b.pth", "sha256": "1"}, "cpu")
+    others = {
+        painting_room.fingerprint(asked, recipe, {**facts, "sha256": "2"}, "cpu"),
+        painting_room.fingerprint(asked, recipe, facts, "meta"),
+    }
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    others.add(painting_room.fingerprint(asked, recipe, facts, "cpu"))
+    assert len(others) == 3 and mark not in others
 
 
 # Memory
