@@ -27,6 +27,7 @@ from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Previ
 from . import log
 from .address import short_temporary_folder
 from .link import Link
+from .painting import KEEP_SECONDS
 
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 """Torch's threads sleep while they wait for one another. Spinning, their default, makes a step ten times slower as soon
@@ -34,6 +35,8 @@ as something else (GIMP, say) wants a core too."""
 
 TERM_TO_KILL = 1.0
 """Seconds that a terminated worker has until it is killed."""
+CLOSE_SECONDS = 1.0
+"""Seconds that a worker has to leave when the daemon does."""
 START_SECONDS = 300.0
 """A worker that has not reported after this time never will: reading a large library from a slow disk takes minutes."""
 LAST_WORDS = 0.1
@@ -71,7 +74,10 @@ class WorkerSettings:
 
 
 class _Worker:
-    """One process, its link and its standard error. `about` is None until it has reported."""
+    """One process, its link and its standard error. `about` is None until it has reported.
+
+    keeps_until: when what it keeps of its last job is kept for certain; 0 once it has said anything after its result.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], settings: WorkerSettings, now: float) -> None:
         self.about: dict[str, Any] | None = None
@@ -79,6 +85,7 @@ class _Worker:
         self.started = now
         self.ended: float | None = None
         self.doomed = False
+        self.keeps_until = 0.0
         self.tail: deque[str] = deque(maxlen=20)
         self._signals: list[tuple[float, signal.Signals]] = []
         self._half_line = b""
@@ -135,14 +142,23 @@ class _Worker:
             log.relay(worker_log, text)
 
     def end_by(self, now: float, grace: float) -> None:
-        """Unless called off: terminate after `grace` seconds, kill a little later."""
+        """Unless called off: terminate after `grace` seconds, kill a little later. While it keeps its last job's state
+        that time does not begin."""
         if not self._signals:
-            self._signals = [(now + grace, signal.SIGTERM), (now + grace + TERM_TO_KILL, signal.SIGKILL)]
+            end = max(now, self.keeps_until) + grace
+            self._signals = [(end, signal.SIGTERM), (end + TERM_TO_KILL, signal.SIGKILL)]
 
     def call_off(self) -> None:
         """It let go in time."""
         if not self.doomed:
             self._signals = []
+
+    def kept(self, now: float, grace: float) -> None:
+        """It has said something since its last result, so that it keeps nothing any more."""
+        late, self.keeps_until = self.keeps_until > now, 0.0
+        if late and self._signals and not self.doomed:
+            self._signals = []
+            self.end_by(now, grace)
 
     def release(self) -> None:
         """Have it leave: its standard input ends, and that is its sign."""
@@ -276,13 +292,14 @@ class Executor:
         return said
 
     def close(self) -> None:
-        """End the worker, whatever it does. Takes a second where it has to be killed."""
+        """End the worker, whatever it does. Takes a second where it has to be killed, and longer only where it keeps a
+        job's state."""
         worker = self._worker
         if worker is None:
             return
         worker.release()
         try:
-            worker.process.wait(1.0)
+            worker.process.wait(CLOSE_SECONDS + (KEEP_SECONDS if worker.keeps_until else 0.0))
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
@@ -315,8 +332,10 @@ class Executor:
             self._finish_ourselves(Problem(Code.TOO_LARGE, sentence), now)
 
     def _leaves_at(self) -> float | None:
-        idle = self._worker and self._worker.about is not None and not self._worker.doomed and not self._job
-        return self._idle_since + self._settings.idle if idle and self._settings.idle > 0 else None
+        worker = self._worker
+        if not worker or worker.about is None or worker.doomed or self._job or self._settings.idle <= 0:
+            return None
+        return max(self._idle_since + self._settings.idle, worker.keeps_until)
 
     def _spawn(self, now: float) -> None:
         try:
@@ -340,6 +359,7 @@ class Executor:
             worker.end_by(now, 0.0)
 
     def _heard(self, worker: _Worker, message: Message, now: float) -> None:
+        worker.kept(now, self._settings.grace)
         if isinstance(message, Health):
             if worker.about is None:
                 worker.hide_link()
@@ -349,6 +369,8 @@ class Executor:
             worker.problem = message.problem()
         elif isinstance(message, WorkerMessage) and self._sent and self._job and message.job == self._job.job:
             self._said.append(message)
+            if isinstance(message, Result):
+                worker.keeps_until = now + KEEP_SECONDS
             if isinstance(message, (Result, Error)):
                 self._finish(now)
 

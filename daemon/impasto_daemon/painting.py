@@ -13,6 +13,10 @@ from typing import Protocol, Union
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
 
+KEEP_SECONDS = 10.0
+"""How long a finished job's state may take to be kept where somebody waits for it: a worker whose supervisor is gone
+leaves after that, and a worker that is to leave is not ended before."""
+
 
 @dataclass(frozen=True)
 class Preparing:

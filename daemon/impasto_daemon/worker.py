@@ -26,7 +26,7 @@ from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Previ
 
 from . import log
 from .link import Link
-from .painting import Iterate, Painted, Painter, PaintEvent, Preparing
+from .painting import KEEP_SECONDS, Iterate, Painted, Painter, PaintEvent, Preparing
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages; the first and the last step are always told."""
@@ -36,8 +36,6 @@ PREVIEW_SHARE = 0.1
 """Of the time, at most, that making previews may take."""
 FIRST_PREVIEW = 3
 """The step whose iterate makes the first preview: the very first ones show noise or nothing new."""
-KEEP_SECONDS = 10.0
-"""How long a worker whose supervisor is gone may go on keeping a finished job's state."""
 SMOOTHING = 0.1
 """Weight of the newest step in the mean pace that the time left is reckoned from."""
 
@@ -175,13 +173,15 @@ class Worker:
         raise RuntimeError("the painter ended without a picture")
 
     def _deliver(self, job: str, reporter: Reporter, painted: Painted) -> None:
-        """Send the result, then keep what there is to go on from."""
+        """Send the result, then keep what there is to go on from, and say that this is over: until then, the
+        supervisor ends nobody."""
         with self._keeping:
             self._say(reporter, painted)
             try:
                 painted.keep(job)
             except Exception as error:
                 logger.warning("job %s cannot be resumed, for its state cannot be kept: %s", job, error)
+            self._about = None  # to be said afresh
 
     def _say(self, reporter: Reporter, event: PaintEvent) -> None:
         for message in reporter.tell(event, time.monotonic()):

@@ -15,6 +15,7 @@ import pytest
 import zmq
 from impasto_daemon import executor
 from impasto_daemon.executor import Executor, WorkerMessage, WorkerSettings
+from impasto_daemon.painting import KEEP_SECONDS
 from impasto_protocol.errors import Code
 from impasto_protocol.messages import Error, Preview, Progress, Result
 
@@ -175,6 +176,35 @@ def test_a_worker_that_is_stopped_is_killed(bench: Bench) -> None:
     bench.executor.cancel("frozen", time.monotonic())
     assert bench.problem_of("frozen").code == Code.CANCELLED.value
     assert not alive(pid)
+
+
+def test_a_job_that_is_cancelled_while_the_last_one_s_state_is_kept_does_not_cost_that(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.start("first", keep=str(tmp_path / "kept"), keeping=1.0)
+    assert isinstance(bench.end_of("first"), Result)
+    pid = bench.about["pid"]
+    bench.start("next", steps=10_000, delay=0.01)
+    bench.executor.cancel("next", time.monotonic())
+    assert bench.problem_of("next").code == Code.CANCELLED.value
+    assert (tmp_path / "kept").read_text() == "first" and bench.about["pid"] == pid
+
+
+def test_a_worker_that_hangs_after_keeping_has_its_grace_and_no_more(bench: Bench, tmp_path: Path) -> None:
+    bench.start("first", keep=str(tmp_path / "kept"), keeping=0.3)
+    bench.end_of("first")
+    bench.start("stuck", hang=True)
+    pid = bench.about["pid"]
+    bench.executor.cancel("stuck", time.monotonic())
+    bench.until(lambda: bench.ends("stuck"), seconds=KEEP_SECONDS / 2)
+    assert not alive(pid) and (tmp_path / "kept").exists()
+
+
+def test_an_executor_that_closes_waits_until_the_last_job_s_state_is_kept(bench: Bench, tmp_path: Path) -> None:
+    bench.start("job", keep=str(tmp_path / "kept"), keeping=executor.CLOSE_SECONDS + 0.5)
+    assert isinstance(bench.end_of("job"), Result)
+    bench.executor.close()
+    assert (tmp_path / "kept").read_text() == "job"
 
 
 def test_cancelling_what_is_not_running_is_harmless(bench: Bench) -> None:

@@ -3,8 +3,8 @@
 A request's `settings` steer it: steps, delay (seconds a step), note, and at the step number given by `at` one of
 crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, fail (an error code), shout (so many
 characters on standard error, without an end of line). `essay`: characters of a text in the record. `load`: the
-features that it has from then on. It goes on from jobs that it has painted, and from no others; masks change nothing
-but the record.
+features that it has from then on. `keep`: a file that is written when the result is out, which takes `keeping` seconds.
+It goes on from jobs that it has painted, and from no others; masks change nothing but the record.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class FakePainter:
     def _keeper(self, settings: Mapping[str, Any]) -> Callable[[str], None]:
         def keep(job: str) -> None:
             if "keep" in settings:
-                time.sleep(0.5)
+                time.sleep(float(settings.get("keeping", 0.5)))
                 Path(settings["keep"]).write_text(job)
             self._painted.add(job)
 
