@@ -139,7 +139,7 @@ def _figure(value: float | None, digits: int) -> str:
 
 def markdown(rows: Sequence[Row], footnotes: Mapping[str, str]) -> str:
     """A table for the documentation: held-out distance (patches where there is none) pair by pair, then the means of
-    all figures. Rows of one mode; a recipe that lacks a pair has a dash there."""
+    all figures. Rows of one mode; a recipe that lacks a pair has a dash there and no means."""
     judged = "held_out" if any(row.scores.get("held_out") is not None for row in rows) else "patches"
     pairs = list(dict.fromkeys(row.pair for row in rows))
     shown = [column for column in COLUMNS if any(row.scores.get(column[0]) is not None for row in rows)]
@@ -148,7 +148,8 @@ def markdown(rows: Sequence[Row], footnotes: Mapping[str, str]) -> str:
     for mean in means(rows):
         own = {row.pair: row.scores.get(judged) for row in rows if row.recipe == mean.recipe}
         figures = [_figure(own.get(pair), 3) for pair in pairs]
-        figures += [_figure(mean.scores.get(name), digits) for name, _, digits in shown]
+        whole = mean.scores if len(own) == len(pairs) else {}
+        figures += [_figure(whole.get(name), digits) for name, _, digits in shown]
         name = f"`{mean.recipe}`{'*' if mean.recipe in footnotes else ''}"
         lines.append(f"| {name} | {' | '.join(figures)} |")
     return "\n".join(lines)

@@ -112,6 +112,15 @@ def test_means_are_taken_of_what_every_pair_has() -> None:
     assert (mean.seconds, mean.evaluations) == (2.0, 15)
 
 
+def test_a_recipe_that_lacks_a_pair_has_no_mean_to_be_compared() -> None:
+    rows = [Row(content, "x", "gatys", EQUAL, "", 1.0, 5, {"held_out": 0.1}) for content in ("a", "b")]
+    rows.append(Row("a", "x", "pytorch", EQUAL, "", 1.0, 5, {"held_out": 0.05}))
+    assert report.markdown(rows, {"pytorch": "…"}).splitlines()[2:] == [
+        "| `gatys` | 0.100 | 0.100 | 0.100 |",
+        "| `pytorch`* | 0.050 | – | – |",
+    ]
+
+
 def test_a_mode_that_nobody_ran_has_no_sheet(tmp_path: Path) -> None:
     Report({}).save(tmp_path)
     assert sheet.save([tmp_path], tmp_path / "sheet.png", MATCHED) == ""
