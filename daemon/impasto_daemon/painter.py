@@ -30,6 +30,7 @@ from .checkpoints import Checkpoint, Checkpoints
 from .engine import recipes, stylize
 from .engine.canvas import Commission, Manner
 from .engine.features import VGG, Features
+from .engine.idle import idle
 from .engine.optimise import State
 from .engine.recipes import TEXTS, Recipe
 from .engine.stylize import Painting
@@ -119,6 +120,7 @@ class Painter:
             recipe, features = yield from self._prepare(asked, request, told)
             mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}), self.device)
             before = _earlier(request, self._kept(request), mark, told)
+            told.notes += _idle(request, recipe)
             painting = yield from self._optimise(commission, recipe, features, before, told)
             picture = to_picture(painting.picture, request.content)
             if painting.last is not None:
@@ -315,6 +317,16 @@ def _looked_at(recipe: Recipe, request: Request) -> tuple[str, ...]:
     """The layers that painting looks at: the content's are left out where the style alone counts."""
     kept = recipe.content_weight and (request.strength < 100 or request.masks)
     return (*(recipe.content_layers if kept else ()), *recipe.layer_weights)
+
+
+def _idle(request: Request, recipe: Recipe) -> list[str]:
+    """A sentence for each setting that the user gave and that does nothing here."""
+    resumed = bool(request.resume)
+    given = [name for name in request.settings if recipe.name == request.recipe or name not in NETWORK_S_OWN]
+    found = idle(given, recipe, resumed)
+    if resumed and request.seed:
+        found["seed"] = "the last size of an earlier painting is gone on from"
+    return [f"The setting {name} does nothing here: {why}." for name, why in found.items()]
 
 
 NETWORK_S_OWN = (

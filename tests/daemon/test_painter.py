@@ -506,7 +506,7 @@ def test_a_painting_goes_on_exactly_as_if_it_had_not_stopped(settings: dict[str,
     kept(open_painter("cpu"), request(content, settings={**settings, "steps": 5}), "first")
     rest, _ = painted(open_painter("cpu"), request(content, settings={**settings, "steps": 4}, resume="first"))
     assert bytes(rest.picture.data) == bytes(whole.picture.data)
-    assert rest.record["resumed"] == {"job": "first", "exactly": True} and rest.record["notes"] == []
+    assert rest.record["resumed"] == {"job": "first", "exactly": True}
     assert whole.record["losses"][5:] == [  # type: ignore[index]
         {**losses, "step": losses["step"] + 5}
         for losses in rest.record["losses"]  # type: ignore[attr-defined]
@@ -542,6 +542,19 @@ def first_losses(result: Painted) -> dict[str, float]:
     """The losses of a painting's first step."""
     course: Any = result.record["losses"]
     return dict(course[0])
+
+
+def test_a_setting_that_does_nothing_is_noted() -> None:
+    result, _ = painted(open_painter("cpu"), request(settings={**QUICK, "blend": 0.5, "noise": 0.1}))
+    assert result.record["notes"] == ["The setting blend does nothing here: init is not blend."]
+
+
+def test_what_only_matters_at_the_start_is_noted_as_idle_by_whoever_goes_on() -> None:
+    painter = open_painter("cpu")
+    kept(painter, request(), "job")
+    result, _ = painted(painter, request(resume="job", seed=4, settings={**QUICK, "noise": 0.3}))
+    idle = [str(note).split()[2] for note in result.record["notes"]]  # type: ignore[attr-defined]
+    assert idle == ["noise", "seed"]
 
 
 @pytest.mark.parametrize("change", [{"seed": 4}, {"settings": {"steps": 7, "noise": 0.3, "coarsest": 0}}])
