@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from impasto_daemon import pictures
-from impasto_daemon.cli.stylize import rescued
+from impasto_daemon.cli.painting import rescued
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
 from PIL import Image, ImageChops
@@ -217,6 +217,21 @@ def test_a_job_that_cannot_be_gone_on_from_is_a_sentence_and_no_fresh_start(hous
     assert not house.out.exists()
 
 
+def test_the_beginning_of_several_names_is_refused_and_of_none_it_is_said_that_the_whole_is_needed(
+    house: House,
+) -> None:
+    seen: dict[str, str] = {}
+    while True:  # seventeen names at most: two of them begin alike
+        house.run(*house.stylize())
+        jobs = [row["job"] for row in house.status()["jobs"]]
+        seen = {job[0]: job for job in jobs}
+        if len(seen) < len(jobs):
+            break
+    twice = next(job[0] for job in jobs if job not in seen.values())
+    assert f"names that begin with {twice}" in house.run(*house.stylize("--resume", twice)).stderr
+    assert "the beginning of a name, give all of it" in house.run(*house.stylize("--resume", "nobody")).stderr
+
+
 # Textures
 
 
@@ -234,6 +249,40 @@ def test_a_texture_may_start_otherwise_and_has_the_depth_of_its_style(house: Hou
     request = requested(house.run("texture", "--style", house.style, "-o", house.out, *words))
     assert (request["settings"]["noise"], request["styles"][0]["weight"]) == (0.01, 2.0)
     assert request["content"]["dtype"] == "u16" and pictures.load(house.out, Limits()).dtype == "u16"
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "size"),
+    [
+        ((), {"init": "noise", "noise": 0.2}, 0),
+        (("--recipe", "gatys"), {}, 0),
+        (("--max-size", 300), {"init": "noise", "noise": 0.2}, 300),
+    ],
+    ids=str,
+)
+def test_a_texture_has_its_recipe_s_noise_where_there_is_one_and_is_painted_at_its_own_size(
+    house: House, words: tuple[object, ...], settings: dict[str, object], size: int
+) -> None:
+    request = requested(
+        house.run("texture", "--style", house.style, "-o", house.out, "--size", "9x8", "--json", *words)
+    )
+    assert (request["settings"], request["max_size"]) == (settings, size)
+
+
+def test_a_texture_goes_on_from_an_earlier_one(house: House) -> None:
+    words = ("texture", "--style", house.style, "-o", house.out, "--size", "9x8", "--json")
+    job = json.loads(house.run(*words).stdout.splitlines()[-1])["job"]
+    request = requested(house.run(*words, "--resume", job[:8]))
+    assert (request["resume"], request["settings"]) == (job, {})
+
+
+def test_a_texture_has_no_content_to_have_colours_from(house: House) -> None:
+    done = house.run("texture", "--style", house.style, "-o", house.out, "--set", "colour=oklab")
+    assert done.returncode == 2 and "no content" in done.stderr and not house.log.exists()
+
+
+def test_a_number_that_is_nought_is_not_taken_for_an_option_that_was_left_out(house: House) -> None:
+    assert requested(house.run(*house.stylize("--style-size", 0, "--json")))["settings"] == {"style_size": 0.0}
 
 
 @pytest.mark.parametrize("size", ["512", "0x10", "ax3", "-1x3", "99999x2", "30000x30000", "1x2x3"])

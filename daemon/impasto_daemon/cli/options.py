@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 from impasto_protocol import __version__
+from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.zmq_client import Client
 
 from .app import AS_JSON
@@ -48,6 +49,13 @@ def as_json(function: F) -> F:
 
 
 def whole_job_name(client: Client, name: str) -> str:
-    """The job whose name begins like this, if it is one alone; else the name itself, for the daemon to judge."""
-    found = [str(row["job"]) for row in client.jobs() if str(row["job"]).startswith(name)]
+    """The job whose name this is, or begins like this; else the name itself, for the daemon to judge.
+
+    Raises ImpastoError(BAD_REQUEST) where several begin like this.
+    """
+    jobs = [str(row["job"]) for row in client.jobs()]
+    found = [job for job in jobs if job.startswith(name)]
+    if len(found) > 1 and name not in jobs:
+        sentence = f"{len(found)} jobs have names that begin with {name}: give more of it (impasto status lists them)"
+        raise ImpastoError(Code.BAD_REQUEST, sentence)
     return found[0] if len(found) == 1 else name

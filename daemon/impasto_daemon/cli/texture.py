@@ -10,12 +10,15 @@ from impasto_protocol.limits import Limits
 from impasto_protocol.picture import SAMPLE_BYTES, Picture
 from impasto_protocol.request import Request, Scalar
 
+from impasto_daemon.engine.recipes import RECIPES
+
 from . import options
+from .painting import Shared, check_styles, load_styles, paint, painting_options
 from .report import reporting
-from .stylize import Outcome, Where, check_styles, load_styles, paint, painting_options, sugared
 
 FROM_NOISE: dict[str, Scalar] = {"init": "noise", "noise": 0.2}
-"""Settings that every texture has unless they are set otherwise: there is no content to start from."""
+"""Settings that a texture has unless they are set otherwise, its recipe starts from noise of its own, or it goes on
+from an earlier one: there is no content to start from."""
 
 
 def read_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
@@ -42,34 +45,28 @@ def texture(
     styles: Sequence[Path],
     size: tuple[int, int],
     style_weights: Sequence[float],
-    output: Path,
-    recipe: str,
-    max_size: int,
-    seed: int,
-    style_size: float | None,
-    seamless: bool,
-    settings: dict[str, Scalar],
-    weights: Path | None,
-    previews: Path | None,
-    record: Path | None,
-    endpoint: str | None,
-    as_json: bool,
+    shared: Shared,
 ) -> None:
     """Paint a texture in the manner of STYLE, without any content, and save it as OUT."""
     check_styles(styles, style_weights, ())
-    settings = sugared({**FROM_NOISE, **settings}, style_size=style_size, seamless=seamless)
-    where, outcome = Where.of(endpoint, weights), Outcome(output, previews, record)
+    if shared.settings.get("colour", "style") != "style":
+        raise click.UsageError("A texture has the colours of its style: there is no content to have others from.")
+    known = RECIPES.get(shared.recipe)
+    start = {} if shared.resume or (known and known.init == "noise") else FROM_NOISE
+    settings = {**start, **shared.sugared()}
+    where, outcome = shared.where, shared.outcome
     outcome.check(*size)
-    with reporting(as_json) as report:
+    with reporting(shared.as_json) as report:
         found = load_styles(styles, style_weights, report)
         request = Request(
             content=canvas(size, "u16" if any(style.picture.dtype == "u16" for style in found) else "u8"),
             styles=found,
-            recipe=recipe,
+            recipe=shared.recipe,
             strength=100.0,
-            max_size=max_size,
-            seed=seed,
+            max_size=shared.max_size or 0,
+            seed=shared.seed,
             settings=settings,
+            resume=shared.resume or "",
         )
         paint(request, outcome, where, report)
 
