@@ -52,17 +52,6 @@ def search(
     return sorted(tried, key=lambda each: abs(each.likeness - wanted))
 
 
-def at(tried: list[Tried[Value]], wanted: float, figure: Callable[[Value], float]) -> float:
-    """A figure at the wanted likeness, linearly between the nearest tried on either side; that of the nearest of all
-    where all lie on one side."""
-    below = max((t for t in tried if t.likeness <= wanted), key=lambda t: t.likeness, default=None)
-    above = min((t for t in tried if t.likeness > wanted), key=lambda t: t.likeness, default=None)
-    if below is None or above is None:
-        return figure(_nearest(tried, wanted).value)
-    share = (wanted - below.likeness) / (above.likeness - below.likeness)
-    return figure(below.value) + share * (figure(above.value) - figure(below.value))
-
-
 def _nearest(tried: list[Tried[Value]], wanted: float) -> Tried[Value]:
     return min(tried, key=lambda each: abs(each.likeness - wanted))
 

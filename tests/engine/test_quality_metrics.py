@@ -235,9 +235,3 @@ def test_a_search_gives_up_where_the_weight_changes_nothing() -> None:
     tried = match.search(lambda factor: Tried(factor, 0.5, None), Tried(1.0, 0.5, None), 0.9)
     assert len(tried) <= 1 + match.RUNS
     assert tried[0].likeness == 0.5
-
-
-def test_a_figure_at_the_wanted_likeness_lies_between_its_neighbours() -> None:
-    tried = [Tried(1.0, 0.4, 1.0), Tried(2.0, 0.6, 3.0), Tried(4.0, 0.9, 7.0)]
-    assert match.at(tried, 0.5, float) == pytest.approx(2.0)
-    assert match.at(tried, 0.95, float) == 7.0, "none lies above: the nearest"
