@@ -56,10 +56,12 @@ class SmallNetwork:
 
     def all(self, rgb: Tensor) -> dict[str, Tensor]:
         """Every layer, after and before what stands for ReLU."""
-        return self(rgb, [*self._weights, *(f"{name}.linear" for name in self._weights)])
+        names = [*self._weights, *(f"{name}.linear" for name in self._weights)]
+        return self(rgb, [name + size for size in ("", ".half", ".quarter") for name in names])
 
     def _layer(self, name: str, rgb: Tensor) -> Tensor:
-        convolution, _, linear = name.partition(".")
-        small = torch.nn.functional.avg_pool2d(rgb - 0.45, 2 ** (int(convolution[4]) - 1))
+        convolution, *parts = name.split(".")
+        smaller = int(convolution[4]) - 1 + (parts[-1:] == ["half"]) + 2 * (parts[-1:] == ["quarter"])
+        small = torch.nn.functional.avg_pool2d(rgb - 0.45, min(2**smaller, *rgb.shape[-2:]))
         found = torch.nn.functional.conv2d(small, self._weights[convolution], padding=1)
-        return self._gain * (found if linear else torch.nn.functional.softplus(found, beta=4))
+        return self._gain * (found if "linear" in parts else torch.nn.functional.softplus(found, beta=4))

@@ -54,6 +54,25 @@ def vgg(name: str, state: Mapping[str, Tensor], pooling: str, padding: str = "ze
     return network
 
 
+def at_three_sizes(network: Network) -> Network:
+    """Beside a network's layers those of the picture halved and halved again, by the binomial 1, 3, 3, 1 with its
+    border repeated, and by repetition at least 32 pixels a side."""
+
+    def layers(rgb: Tensor) -> dict[str, Tensor]:
+        found = dict(network(rgb))
+        for suffix in (".half", ".quarter"):
+            framed = F.pad(rgb, (1, 1, 1, 1), "replicate")
+            rows = (framed[..., 0:-3:2, :] + 3 * framed[..., 1:-2:2, :]) / 8
+            rows = rows + (3 * framed[..., 2:-1:2, :] + framed[..., 3::2, :]) / 8
+            rgb = (rows[..., 0:-3:2] + 3 * rows[..., 1:-2:2] + 3 * rows[..., 2:-1:2] + rows[..., 3::2]) / 8
+            low, right = (max(0, 32 - side) for side in rgb.shape[-2:])
+            rgb = F.pad(rgb, (0, right, 0, low), "replicate")
+            found |= {name + suffix: x for name, x in network(rgb).items()}
+        return found
+
+    return layers
+
+
 def in_caffe_units(network: Network, white: float = 255.0) -> Network:
     """The network's activations as a program counts them whose pixels go from 0 to `white`."""
     return lambda rgb: {name: x * 57.6 * white / 255 for name, x in network(rgb).items()}
@@ -270,17 +289,18 @@ def nine_points(rgb: Tensor) -> Tensor:
 
 
 def impasto(network: Network, content: Tensor, style: Tensor) -> Loss:
-    """This project's own: 0.0075 · ‖F−P‖²/‖P‖² at conv3_4, Σ w·‖G−A‖²/‖A‖² / Σ w over the first three blocks with Gram
-    matrices over N, the third block counting twice, and the mean square of what lies outside 0 to 1."""
+    """This project's own: 0.006 · ‖F−P‖²/‖P‖² at conv3_4, the mean of ‖G−A‖²/‖A‖² over eleven layers at three sizes
+    with Gram matrices over N, and the mean square of what lies outside 0 to 1."""
     p, a = network(content), network(style)
-    weights = {"conv1_1": 1, "conv1_2": 1, "conv2_1": 1, "conv2_2": 1, **{f"conv3_{i}": 2 for i in (1, 2, 3, 4)}}
+    four = ("conv1_1", "conv2_1", "conv3_1", "conv3_3")
+    names = [*four, *(f"{name}.half" for name in four), *(f"{name}.quarter" for name in four[1:])]
 
     def loss(rgb: Tensor) -> Tensor:
         f = network(rgb)
-        total = 0.0075 * (f["conv3_4"] - p["conv3_4"]).square().sum() / p["conv3_4"].square().sum()
-        for name, weight in weights.items():
+        total = 0.006 * (f["conv3_4"] - p["conv3_4"]).square().sum() / p["conv3_4"].square().sum()
+        for name in names:
             ours, wanted = gram(f[name]) / positions(f[name]), gram(a[name]) / positions(a[name])
-            total = total + weight / 12 * (ours - wanted).square().sum() / wanted.square().sum()
+            total = total + (ours - wanted).square().sum() / wanted.square().sum() / 11
         outside = torch.clamp(rgb - 1, min=0) + torch.clamp(-rgb, min=0)
         return total + outside.square().mean()
 
@@ -300,7 +320,7 @@ LOSSES: Mapping[str, Published] = {
 }
 
 NETWORKS: Mapping[str, tuple[str, str, str]] = {
-    "impasto": ("vgg19", "average", "replicate"),
+    "impasto": ("vgg19", "max", "replicate"),
     "gatys": ("vgg19", "average", "zero"),
     "gatys-hires": ("vgg19", "max", "zero"),
     "neural-style": ("vgg19", "max", "zero"),

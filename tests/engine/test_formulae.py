@@ -38,7 +38,7 @@ def vgg(recipe: Recipe, dtype: torch.dtype) -> VGG:
 
 def plain_vgg(name: str) -> Network:
     network, pooling, padding = published.NETWORKS[name]
-    return published.vgg(network, weights(network, torch.float64), pooling, padding)
+    return published.at_three_sizes(published.vgg(network, weights(network, torch.float64), pooling, padding))
 
 
 def scene(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,9 +12,9 @@ from impasto_daemon.engine.wavelets import Wavelets
 from torch import Tensor
 
 from .networks import SmallNetwork, picture, random_vgg19
-from .paintings import altered, halves, opaque, painted, result, stripes
+from .paintings import PLAIN, altered, halves, opaque, painted, result, stripes
 
-LONGER = altered("wavelets", steps=30, style_layers="first1,first2")
+LONGER = recipes.override(PLAIN, {"steps": 30, "style_layers": "first1,first2"})
 GRAIN = 0.3 * torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(1)) - 0.15
 RED = (stripes(48, 48, [(0.9, 0.2, 0.1), (0.5, 0.1, 0.0)]) + GRAIN).clamp(0, 1)
 BLUE = (stripes(48, 48, [(0.1, 0.3, 0.9), (0.0, 0.7, 0.7)], across=False) + GRAIN).clamp(0, 1)
@@ -215,7 +215,9 @@ def shallow() -> VGG:
 
 
 TILE = altered(
-    "impasto", steps="6,6", style_layers="conv1_1,conv1_2,conv2_1", content_layers="conv2_2", coarsest=32, seamless=True
+    "impasto",
+    **{"steps": "6,6", "style_layers": "conv1_1,conv1_2,conv2_1", "content_layers": "conv2_2", "coarsest": 32},
+    **{"pooling": "average", "factor": 2, "noise": 0.1, "content_weight": 0.0075, "seamless": True},
 )
 
 

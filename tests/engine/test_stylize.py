@@ -18,7 +18,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
 
 from .networks import SmallNetwork, picture, random_vgg19
-from .paintings import QUICK, altered, halves, opaque, painted, result
+from .paintings import PLAIN, QUICK, altered, halves, opaque, painted, result
 
 IMPASTO = altered("impasto", steps="3,2")
 
@@ -54,7 +54,7 @@ def test_vgg19_takes_any_size_of_content_and_style(size: tuple[int, int], vgg19:
 
 
 def test_the_sizes_go_from_coarse_to_fine_and_end_at_the_bound() -> None:
-    recipe = altered("impasto", coarsest=60, steps="5,4,3")
+    recipe = altered("impasto", coarsest=60, factor=2, steps="5,4,3")
     assert [(p.height, p.width, p.steps) for p in stylize.plan(300, 600, recipe, 512)] == [
         (64, 128, 5), (128, 256, 4), (256, 512, 3),
     ]  # fmt: skip
@@ -65,7 +65,7 @@ def test_the_sizes_go_from_coarse_to_fine_and_end_at_the_bound() -> None:
 
 
 def test_no_size_is_so_small_that_a_style_asked_for_in_pixels_falls_below_the_coarsest() -> None:
-    recipe = altered("impasto", coarsest=60, style_size=130)
+    recipe = altered("impasto", coarsest=60, factor=2, style_size=130)
     assert [p.height for p in stylize.plan(1000, 1000, recipe)] == [500, 1000]
     assert [p.height for p in stylize.plan(1000, 1000, replace(recipe, style_size=5000.0))] == [62, 125, 250, 500, 1000]
 
@@ -109,7 +109,7 @@ def test_more_strength_means_less_content_and_100_none() -> None:
 
 def test_strength_means_the_same_at_any_size() -> None:
     """A picture painted at twice the size is about as near to its content; other strengths are far from that."""
-    recipe = altered("wavelets", steps="30,20,8", coarsest=24)
+    recipe = recipes.override(PLAIN, {"steps": "30,20,8", "coarsest": 24})
     large = (picture(96, 96, seed=1) + 0.6 * (picture(96, 96, seed=5).roll(17, 3) - 0.5)).clamp(0, 1)
     noise = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(2))
     style = noise.repeat_interleave(4, 2).repeat_interleave(4, 3)

@@ -54,7 +54,7 @@ def even_noise() -> Tensor:
 
 
 STARTS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "impasto": lambda content: (content + 0.1 * noise()).clamp(0, 1),
+    "impasto": lambda content: (content + 0.02 * noise()).clamp(0, 1),
     "gatys": lambda content: (MEAN + 0.2 * noise()).clamp(0, 1),
     "gatys-hires": lambda content: content,
     "neural-style": lambda content: (0.001 * noise() + 256 * MEAN) / 256,

@@ -16,6 +16,7 @@ import torchvision
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor, nn
 
+from .rasters import pad_to
 from .recipes import CAFFE, no_such_layer
 
 
@@ -38,6 +39,10 @@ class Features(Protocol):
 
     def unwrapped(self) -> Features:
         """The same for pictures that are no tiles."""
+
+
+SMALLER = (".half", ".quarter")
+"""After a layer's name: of the picture at this part of its size, in which the network sees larger strokes."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ class Architecture:
     @property
     def layers(self) -> tuple[str, ...]:
         """All that can be asked for: a convolution's bare name is its activation after ReLU; with `.linear` before
-        it."""
-        return (*self.convolutions, *(f"{name}.linear" for name in self.convolutions))
+        it. Each also with one of SMALLER."""
+        here = (*self.convolutions, *(f"{name}.linear" for name in self.convolutions))
+        return (*here, *(name + suffix for suffix in SMALLER for name in here))
 
 
 NETWORKS = {
@@ -138,10 +144,27 @@ class VGG:
 
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         self.check(wanted)
+        found = self._at_this_size(rgb, {name for name in wanted if not name.endswith(SMALLER)})
+        for suffix in SMALLER:
+            names = {name.removesuffix(suffix) for name in wanted if name.endswith(suffix)}
+            rgb = self._halved(rgb)
+            found |= {name + suffix: layer for name, layer in self._at_this_size(rgb, names).items()}
+        return found
+
+    def _halved(self, rgb: Tensor) -> Tensor:
+        """By the binomial 1, 3, 3, 1: a box of two would leave its grid in the picture through the gradient."""
+        if self.wrap:
+            rgb = _wrapped(rgb, 0, rgb.shape[-2] % 2, 0, rgb.shape[-1] % 2)
+        framed = _wrapped(rgb, 1, 1, 1, 1) if self.wrap else F.pad(rgb, (1, 1, 1, 1), "replicate")
+        line = rgb.new_tensor((1.0, 3.0, 3.0, 1.0)) / 8
+        half = F.conv2d(framed, torch.outer(line, line).expand(3, 1, 4, 4), stride=2, groups=3)
+        return pad_to(half, self.least, self.wrap)
+
+    def _at_this_size(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         x = ((rgb - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         for name, convolution in self.convolutions.items():
-            if len(found) == len(set(wanted)):
+            if len(found) == len(wanted):
                 break
             x = self._pool(name, x)
             x = self._convolve(name, convolution, x)
@@ -160,7 +183,7 @@ class VGG:
         for name in wanted:
             if name not in self.architecture.layers:
                 raise no_such_layer(f"{title} has no layer “{name}”.", name, self.architecture.layers)
-            if name.removesuffix(".linear") not in self.convolutions:
+            if name.partition(".")[0] not in self.convolutions:
                 raise ImpastoError(
                     Code.MISSING_LAYER,
                     f"The recipe needs {title}'s layer {name}, but {self.origin} ends at "

@@ -130,7 +130,11 @@ CAFFE = 57.6
 
 _FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 _CHANNELS_OF_FIVE = (64, 128, 256, 512, 512)
-_BLOCKS_1_TO_3 = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4")
+_THREE_SIZES = (
+    *("conv1_1", "conv2_1", "conv3_1", "conv3_3"),
+    *("conv1_1.half", "conv2_1.half", "conv3_1.half", "conv3_3.half"),
+    *("conv2_1.quarter", "conv3_1.quarter", "conv3_3.quarter"),
+)
 
 _E = "E_l = Σ(G−A)² / (4·C²·N²)"
 _RELATIVE = "L = α·mean‖F−P‖²/‖P‖² + β·Σ w_l·‖G−A‖²/‖A‖² / Σ w_l + range"
@@ -138,20 +142,21 @@ _RELATIVE = "L = α·mean‖F−P‖²/‖P‖² + β·Σ w_l·‖G−A‖²/‖
 _ALL = (
     Recipe(
         name="impasto",
-        summary="The default: VGG19's first three blocks, painted from coarse to fine. Large strokes, clean colour.",
+        summary="The default: VGG19's first three blocks at three sizes of the picture, painted from coarse to fine.",
         formula=_RELATIVE,
         source="Gatys et al. 2016 (Gram matrices), each distance relative to its target; image pyramid",
+        pooling="max",
         padding="replicate",
         content_layers=("conv3_4",),
-        content_weight=0.0075,
-        style_layers=_BLOCKS_1_TO_3,
-        style_weights=(1, 1, 1, 1, 2, 2, 2, 2),
+        content_weight=0.006,
+        style_layers=_THREE_SIZES,
         range_weight=1.0,
-        noise=0.1,
+        noise=0.02,
         optimiser="bounded-lbfgs",
         history=12,
         coarsest=48,
-        steps=(150, 120, 90, 50, 25),
+        factor=1.5,
+        steps=(60, 50, 50, 40, 30),
         stand_in="wavelets",
     ),
     Recipe(
