@@ -32,8 +32,8 @@ MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     ),
     (
         "recipes can be read without torch",
-        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings")],
-        {"impasto_protocol", "impasto_daemon.engine.settings"},
+        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings", "idle")],
+        {"impasto_protocol", "impasto_daemon.engine.settings", "impasto_daemon.engine.recipes"},
     ),
     (
         "whoever owns sockets and queues knows no torch",
