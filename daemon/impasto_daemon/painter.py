@@ -226,8 +226,8 @@ class Painter:
         if kept is None:
             raise ImpastoError(
                 Code.UNKNOWN_JOB,
-                f"Nothing is kept of job {request.resume} to go on from: it did not end well, was too large to keep, "
-                "or had to make room for newer ones. Paint from the beginning instead.",
+                f"Nothing is kept of a job {request.resume} to go on from: there was none of that name, it did not end "
+                "well, or it had to make room for newer ones. Name another job, or paint from the beginning.",
                 resume=request.resume,
             )
         height, width = kept.picture.shape[-2:]

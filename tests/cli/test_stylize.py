@@ -57,6 +57,19 @@ def test_the_result_has_the_contents_size_and_is_what_the_daemon_painted(house: 
     assert house.leftovers() == []
 
 
+def test_what_is_painted_from_is_not_written_over(house: House) -> None:
+    before = house.content.read_bytes()
+    for words in (["-o", house.content], ["--record", house.content]):
+        sentence = one_sentence(house.run(*house.stylize(), *words))
+        assert str(house.content) in sentence and "written over" in sentence
+    assert house.content.read_bytes() == before
+
+
+def test_an_empty_name_to_go_on_from_is_refused(house: House) -> None:
+    done = house.run(*house.stylize(), "--resume", "")
+    assert done.returncode == 2 and "is empty" in done.stderr
+
+
 def test_away_from_a_terminal_the_way_is_plain_lines_on_standard_error(house: House) -> None:
     house.steer(note="painting without VGG19")
     done = house.run(*house.stylize())

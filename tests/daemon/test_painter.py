@@ -333,7 +333,7 @@ def test_a_record_with_a_rescue_is_made_of_numbers_and_can_be_sent(monkeypatch: 
 
     monkeypatch.setattr(RecipeObjective, "__call__", spoilt)
     result, before = painted(open_painter("cpu"), request(settings={"steps": 5}))
-    assert "went back to the best iterate" in str(result.record["notes"])
+    assert "went on from its best iterate" in str(result.record["notes"])
     assert all(math.isfinite(x) for event in before if isinstance(event, Iterate) for x in event.losses.values())
     sent = messages.Result(job="job", record=result.record, pictures=(result.picture,))
     received = codec.decode(codec.encode(sent), Limits())
@@ -567,7 +567,7 @@ def test_what_only_matters_at_the_start_may_change(change: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("strength", [50.0, 0.0])
 def test_a_job_of_which_nothing_is_kept_cannot_be_resumed_and_nothing_is_painted_instead(strength: float) -> None:
-    with pytest.raises(ImpastoError, match="Nothing is kept of job gone") as caught:
+    with pytest.raises(ImpastoError, match="Nothing is kept of a job gone") as caught:
         painted(open_painter("cpu"), request(resume="gone", strength=strength))
     assert caught.value.code is Code.UNKNOWN_JOB and caught.value.problem.details == {"resume": "gone"}
 

@@ -150,7 +150,7 @@ def test_what_keeps_diverging_ends_at_the_best_with_advice() -> None:
     seen = list(descend(bowl, torch.zeros(1, 3, 2, 2), 100, LBFGS))
     assert bowl.evaluations == len(seen) == 2 + RESCUES + 1
     assert torch.equal(seen[-1].result, lowest(seen[:2]).x)
-    assert "ended at the best" in seen[-1].note and "learning_rate" in seen[-1].note
+    assert "ended at its best" in seen[-1].note and "learning_rate" in seen[-1].note
 
 
 def test_a_start_without_a_number_is_given_up_at_once() -> None:

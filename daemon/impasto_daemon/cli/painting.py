@@ -8,7 +8,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, replace
 from functools import wraps
@@ -55,6 +55,13 @@ def scalar(text: str) -> Scalar:
     return text
 
 
+def read_job(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """A name, if there is one: an empty shell variable must not start from the beginning."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("is empty: give the name of the job to go on from.")
+    return value
+
+
 @dataclass(frozen=True)
 class Where:
     """Whom to ask: a daemon at an endpoint, or one with these weights for this command alone."""
@@ -84,6 +91,14 @@ class Outcome:
         if self.record is not None and not self.record.resolve().parent.is_dir():
             raise ImpastoError(Code.BAD_REQUEST, f"there is no folder {self.record.parent}: make it first (mkdir -p)")
 
+    def spare(self, inputs: Iterable[Path]) -> None:
+        """Whether what is read stays as it is. Raises ImpastoError where it would be written over."""
+        written = {path.resolve() for path in (self.output, self.record) if path is not None}
+        for path in inputs:
+            if path.resolve() in written:
+                sentence = f"{path} is painted from and would be written over: name another file"
+                raise ImpastoError(Code.BAD_REQUEST, sentence, path=str(path))
+
 
 SHARED = (
     click.option("-o", "--output", type=options.file_path(), required=True, metavar="OUT",
@@ -98,7 +113,7 @@ SHARED = (
     click.option("--style-size", type=options.Number(0, 32_768), metavar="PIXELS",
                  help="How large the style counts as, in pixels of the result: larger for larger strokes."),
     click.option("--seamless", is_flag=True, help="The result tiles: its borders go on at the opposite ones."),
-    click.option("--resume", metavar="JOB",
+    click.option("--resume", metavar="JOB", callback=read_job,
                  help="Go on from an earlier job; of one that `impasto status` lists the beginning of its name is "
                  "enough."),
     click.option("--set", "settings", multiple=True, callback=read_settings, metavar="FIELD=VALUE",

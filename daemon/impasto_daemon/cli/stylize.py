@@ -56,6 +56,7 @@ def stylize(
     settings = shared.sugared(colour=colour)
     where, outcome = shared.where, shared.outcome
     outcome.check()
+    outcome.spare((content, *styles, *style_masks, *([mask] if mask else [])))
     with reporting(shared.as_json) as report:
         picture = pictures.load(content, Limits(), report.note)
         request = Request(

@@ -56,6 +56,7 @@ def texture(
     settings = {**start, **shared.sugared()}
     where, outcome = shared.where, shared.outcome
     outcome.check(*size)
+    outcome.spare(styles)
     with reporting(shared.as_json) as report:
         found = load_styles(styles, style_weights, report)
         request = Request(

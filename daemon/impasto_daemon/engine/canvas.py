@@ -234,7 +234,7 @@ def _mask(mask: Tensor | None, whose: str, size: torch.Size) -> Tensor | None:
     if mask is None:
         return None
     if not bool((mask > BLACK).any()):
-        raise _refused(f"{whose} is black everywhere: nothing would be painted. White is where to paint.")
+        raise _refused(f"{whose} is black everywhere: nothing would be painted with it. White is where to paint.")
     mask = coverage(mask, *size)
     return mask * (mask > BLACK)
 

@@ -187,8 +187,8 @@ class VGG:
                 raise ImpastoError(
                     Code.MISSING_LAYER,
                     f"The recipe needs {title}'s layer {name}, but {self.origin} ends at "
-                    f"{list(self.convolutions)[-1]}. Choose another recipe, or give a weights file that holds this "
-                    "layer.",
+                    f"{list(self.convolutions)[-1]}. Choose a recipe that needs less, such as impasto, or give a "
+                    "weights file that holds this layer.",
                     layer=name,
                     file=self.origin,
                 )

@@ -281,8 +281,12 @@ class _Walker:
         if not self._losses:
             raise ImpastoError(Code.DIVERGED, f"The losses of this recipe are no numbers from the start. {ADVICE}")
         self.rescues += 1
-        lowest, went = self._losses["total"], "it ended at" if self.rescues > RESCUES else "it went back to"
-        note = f"The optimiser diverged (loss {total:.3g}); {went} the best iterate (loss {lowest:.3g}). {ADVICE}"
+        lowest = self._losses["total"]
+        note = f"The optimiser diverged (loss {total:.3g} after {lowest:.3g}) and "
+        if self.rescues > RESCUES:
+            note += f"ended at its best iterate at this size. {ADVICE}"
+        else:
+            note += "went on from its best iterate with smaller steps: nothing is lost but time."
         with torch.no_grad():
             self._x.copy_(self._best)
         self._rate, self._name = self._rate / 2, self._optimiser.after_rescue
