@@ -15,7 +15,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
 
 from . import colour
-from .rasters import coverage, fill_hidden, fitted, pad_to, periodic, resize
+from .rasters import coverage, fill_hidden, fitted, pad_to, periodic, product, resize
 from .recipes import Recipe
 
 STRENGTH_POWER = 2.0
@@ -134,9 +134,9 @@ def canvas(commission: Commission, recipe: Recipe) -> Canvas:
     tile = periodic if recipe.seamless else lambda picture: picture
     motif = View(tile(rgb), content.counts)
     weighted = [(style, share) for style, (_, share) in zip(styles, used)]
-    bands = [_product(_product(painted, content.counts), band) for band in _bands(painted)]
+    bands = [product(product(painted, content.counts), band) for band in _bands(painted)]
     regions = _regions(weighted, masks, bands, _area(content.counts))
-    effort = _unless_white(_product(painted, _covered(masks)))
+    effort = _unless_white(product(painted, _covered(masks)))
     return Canvas(motif, tile(content.rgb), regions, commission.strength, effort)
 
 
@@ -157,7 +157,7 @@ def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, devic
     def style(view: View) -> View:
         size = _style_size(view.rgb, height, width, whole.size, recipe)
         counts = None if view.counts is None else coverage(view.counts, *size)
-        inside = _product(counts, _frameless(*size)) if recipe.seamless else None
+        inside = product(counts, _frameless(*size)) if recipe.seamless else None
         counts = inside if inside is not None and bool(inside.any()) else counts
         counts = None if counts is None else pad_to(counts, least).to(device)
         return View(pad_to(resize(view.rgb, *size), least).to(device), counts)
@@ -282,7 +282,7 @@ def _regions(
         if left is not None and not bool((left > BLACK).any()):
             raise _refused("The masks leave no place for the styles that have none: give those a mask, or none at all.")
         own.append((left, rest))
-    placed = [[(_unless_white(_product(mask, band)), members) for band in bands] for mask, members in own]
+    placed = [[(_unless_white(product(mask, band)), members) for band in bands] for mask, members in own]
     if any(all(_area(where) <= 0 for where, _ in row) for row in placed):
         raise _refused("The masks leave a style nothing but transparent or black pixels: it would be nowhere.")
     places = [(where, members) for row in placed for where, members in row if _area(where) > 0]
@@ -306,12 +306,6 @@ def _hold(strength: float, effort: Tensor) -> Tensor:
 
 def _area(where: Tensor | None) -> float:
     return 1.0 if where is None else float(where.mean(dtype=torch.float64))
-
-
-def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one * other
 
 
 def _refused(sentence: str) -> ImpastoError:

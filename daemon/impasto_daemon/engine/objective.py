@@ -13,7 +13,7 @@ from . import losses
 from .canvas import Region, View
 from .features import Features
 from .losses import Kept, Moments, StyleLoss
-from .rasters import coverage
+from .rasters import coverage, product
 from .recipes import Recipe
 
 GRAIN = 0.02
@@ -67,7 +67,7 @@ class RecipeObjective:
         self.content_layers = recipe.content_layers if recipe.content_weight and matters else ()
         self.content_factor = float(hold.max()) if isinstance(hold, Tensor) else hold
         held = hold / max(self.content_factor, 1e-12) if isinstance(hold, Tensor) else None  # 0 to 1, as all weights
-        self.content_weights = Weights(_product(content.counts, held))
+        self.content_weights = Weights(product(content.counts, held))
         self.layer_weights = recipe.layer_weights
         self.wanted = frozenset((*self.content_layers, *self.layer_weights))
         with torch.no_grad():
@@ -186,9 +186,3 @@ class _Summary:
 def _mean_size(layer: Tensor, weights: Weights) -> Tensor:
     size, counts = layer.abs(), weights.at(layer)
     return (size.mean() if counts is None else (size * counts).mean() / counts.mean().clamp(min=1e-9)).view(1)
-
-
-def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one * other

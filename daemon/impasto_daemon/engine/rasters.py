@@ -67,6 +67,13 @@ def coverage(mask: Tensor, height: int, width: int) -> Tensor:
     return mask.clamp(0, 1)
 
 
+def product(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """Of two maps of one size, where None is 1 everywhere."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one * other
+
+
 def periodic(picture: Tensor) -> Tensor:
     """The periodic part of a picture (1, C, H, W), clipped to 0 to 1: the same but for a very smooth part, without the
     jumps from each border to the opposite one.
