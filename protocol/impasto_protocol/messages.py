@@ -235,7 +235,8 @@ class Welcome:
 
 @dataclass(frozen=True)
 class Accepted:
-    """Answers `submit` and `cancel`: the job is in this state now. `position`: jobs before it."""
+    """Answers `submit` and `cancel`: the job is in this state now. `position`: jobs before it. `forecast`: what it will
+    take (`forecast.Forecast`), empty while the daemon cannot say."""
 
     TYPE: ClassVar[str] = "accepted"
     re: int = wire(schema.integer())
@@ -243,6 +244,7 @@ class Accepted:
     state: State = wire(schema.one_of(State))
     position: int = wire(schema.integer(), 0)
     digest: str = wire(schema.text(64), "")
+    forecast: Mapping[str, Any] = wire(schema.map_of(schema.plain), {})
 
 
 @dataclass(frozen=True)
@@ -315,7 +317,8 @@ class Error:
 
 @dataclass(frozen=True)
 class Jobs:
-    """Answers `list`: one map a job (job, state, agent, recipe, width, height, step, steps, age, position, kept)."""
+    """Answers `list`: one map a job (job, state, agent, recipe, width, height, step, steps, age, position, kept; while
+    it is not over, forecast)."""
 
     TYPE: ClassVar[str] = "jobs"
     re: int = wire(schema.integer())

@@ -70,6 +70,7 @@ class Job:
     submit: Optional[messages.Submit]
     submitted: float
     facts: Mapping[str, Any]
+    forecast: Mapping[str, Any]
     detach: bool
     state: State = State.QUEUED
     progress: Optional[messages.Progress] = None
@@ -83,12 +84,18 @@ def accept_all(request: Request) -> None:
     """The check of a daemon that has none: every request is worth a try."""
 
 
+def no_forecast(request: Request) -> Mapping[str, Any]:
+    """The forecast of a daemon that makes none."""
+    return {}
+
+
 @dataclass
 class ServerCore:
     """See the module's first lines.
 
     instance: a name for this run of the daemon. check: raises ImpastoError for a request that cannot be painted,
-    before it is queued. report: more plain data for `health`. Times in seconds.
+    before it is queued. forecast: what such a request will take, as `accepted` tells it; must not raise. report: more
+    plain data for `health`. Times in seconds.
     """
 
     instance: str
@@ -98,6 +105,7 @@ class ServerCore:
     heartbeat: float = 2.0
     keep: float = 3600.0
     check: Callable[[Request], None] = accept_all
+    forecast: Callable[[Request], Mapping[str, Any]] = no_forecast
     report: Callable[[], Mapping[str, Any]] = dict
 
     sessions: dict[str, Session] = field(default_factory=dict, init=False)
@@ -132,13 +140,13 @@ class ServerCore:
             return self._hello(event.route, message, now)
         client = self.routes.get(event.route)
         if client is None:
-            problem = Problem(Code.NO_SESSION, "say hello first: this daemon does not know you")
+            problem = Problem(Code.NO_SESSION, "Say hello first: this daemon does not know you.")
             return [_refusal(event.route, message, problem)]
         session = self.sessions[client]
         session.seen, session.absent = now, False
         answer = _REQUESTS.get(type(message))
         if answer is None:
-            sentence = f"this daemon does not know the request {getattr(message, 'type', message.TYPE)!r}"
+            sentence = f"This daemon does not know the request {getattr(message, 'type', message.TYPE)!r}."
             return [_refusal(event.route, message, Problem(Code.UNKNOWN_TYPE, sentence))]
         try:
             return answer(self, session, message, now)
@@ -188,7 +196,7 @@ class ServerCore:
             versions = {"theirs": hello.versions, "ours": messages.VERSION}
             return [_refusal(route, hello, Problem(Code.VERSION_MISMATCH, sentence, versions))]
         if self.routes.get(route, hello.client) != hello.client:
-            sentence = f"this connection belongs to the client {self.routes[route]} already: open another one"
+            sentence = f"This connection belongs to the client {self.routes[route]} already: open another one."
             return [_refusal(route, hello, Problem(Code.BAD_REQUEST, sentence))]
         if hello.client in self.sessions:
             self.routes.pop(self.sessions[hello.client].route, None)
@@ -231,6 +239,7 @@ class ServerCore:
                 "width": request.content.width,
                 "height": request.content.height,
             },
+            forecast=self.forecast(request),
             detach=_detached(session, submit),
             position=len(self.queue) + (1 if self.active else 0),
         )
@@ -456,7 +465,9 @@ def _refusal(route: bytes, message: messages.Message, problem: Problem) -> Send:
 
 
 def _accepted(job: Job, re: int) -> messages.Accepted:
-    return messages.Accepted(re=re, job=job.id, state=job.state, position=job.position, digest=job.digest)
+    return messages.Accepted(
+        re=re, job=job.id, state=job.state, position=job.position, digest=job.digest, forecast=job.forecast
+    )
 
 
 def _gone(job: Job) -> ImpastoError:
@@ -476,4 +487,5 @@ def _row(job: Job, now: float) -> dict[str, Any]:
         "age": round(now - job.submitted, 3),
         "kept": job.kept,
         "error": job.problem.code.value if job.problem and job.state.terminal else "",
+        **({} if job.state.terminal else {"forecast": job.forecast}),
     }

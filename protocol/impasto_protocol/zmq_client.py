@@ -27,6 +27,7 @@ from .errors import Code, ImpastoError, ProtocolError
 from .jobstate import State
 from .request import Request
 
+OnAccepted = Callable[[messages.Accepted], None]
 OnProgress = Callable[[messages.Progress], None]
 OnPreview = Callable[[messages.Preview], None]
 M = TypeVar("M", bound=messages.Message)
@@ -166,12 +167,15 @@ class Client:
         job: Optional[str] = None,
         preview: int = 0,
         detach: bool = False,
+        on_accepted: Optional[OnAccepted] = None,
         on_progress: Optional[OnProgress] = None,
         on_preview: Optional[OnPreview] = None,
         interrupt: Optional[Interrupt] = None,
     ) -> messages.Result:
-        """`submit` and `wait` in one."""
+        """`submit` and `wait` in one. `on_accepted` hears of the job, with what it will take, before it starts."""
         accepted = self.submit(request, job=job, preview=preview, detach=detach)
+        if on_accepted:
+            self._tell(on_accepted, accepted, accepted.job)
         return self.wait(accepted.job, on_progress=on_progress, on_preview=on_preview, interrupt=interrupt)
 
     def acknowledge(self, job: str) -> None:

@@ -14,11 +14,14 @@ import msgpack
 from impasto_protocol import messages
 from impasto_protocol.codec import MAGIC, encode
 from impasto_protocol.errors import Code, Problem
+from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.request import Request, Style
 
 from .pictures import grey, picture, request
 from .vectors import as_json, path_of, understood
+
+FORECAST = Forecast(4000, 3000, 6, 40, 5_100_000_000, 178.5, "cuda (a large one)")
 
 GOOD: dict[str, messages.Message] = {
     "v1.0/hello": messages.Hello(id=1, client="5f0c4d2e", features=("previews",), agent="vectors"),
@@ -68,6 +71,11 @@ GOOD: dict[str, messages.Message] = {
     "v1.1/state-is-gone": messages.Error.of(
         Problem(Code.UNKNOWN_JOB, "The state of job 9e27 is not kept any more.", {"resume": "9e27"}), job="b3d0"
     ),
+    "v1.2/accepted": messages.Accepted(re=2, job="9e27", state=State.QUEUED, digest="77aa", forecast=FORECAST.as_map()),
+    "v1.2/accepted-in-unknown-time": messages.Accepted(
+        re=2, job="9e27", state=State.LOADING, forecast=replace(FORECAST, tiles=1, seconds=None).as_map()
+    ),
+    "v1.2/jobs": messages.Jobs(re=5, jobs=({"job": "9e27", "state": "queued", "forecast": FORECAST.as_map()},)),
 }
 
 
@@ -92,6 +100,10 @@ def _result(pixels: bytes, **facts: object) -> list[bytes]:
     return _frames({"type": "result", "job": "j", "pictures": [{**_PIXEL, **facts}]}, pixels)
 
 
+def _accepted(**keys: object) -> list[bytes]:
+    return _frames({"type": "accepted", "re": 2, "job": "j", "state": "queued", **keys})
+
+
 _CONTENT, _STYLE, _MASK = (6, 4, 3), (2, 1, 3), (6, 4, 1)
 
 WRITTEN_BY_HAND: dict[str, list[bytes]] = {
@@ -105,6 +117,8 @@ WRITTEN_BY_HAND: dict[str, list[bytes]] = {
     ),
     "v1.1/mask-smaller-by-rounding": _submit((5, 3, 3), _STYLE, (2, 1, 1), style_masks=[True]),
     "v1.1/style-masks-that-are-none": _submit(_CONTENT, _STYLE, _STYLE, style_masks=[False, False]),
+    "v1.2/accepted-without-forecast": _accepted(),
+    "v1.2/forecast-of-the-future": _accepted(forecast={"width": 4000, "passes": [{"tiles": 6}, None]}),
 }
 
 BAD: dict[str, tuple[Code, list[bytes]]] = {
@@ -174,6 +188,8 @@ BAD: dict[str, tuple[Code, list[bytes]]] = {
         Code.BAD_REQUEST,
         _submit(_CONTENT, _STYLE, settings={f"s{i}": "\N{CLOUD}" * 256 for i in range(33)}),
     ),
+    "v1.2/forecast-is-no-map": (Code.BAD_REQUEST, _accepted(forecast=[4000, 3000])),
+    "v1.2/forecast-of-no-finite-time": (Code.BAD_REQUEST, _accepted(forecast={"seconds": float("inf")})),
 }  # fmt: skip
 
 

@@ -328,3 +328,52 @@ def test_late_words_of_a_worker_change_nothing(talk: Talk) -> None:
     talk.finish()
     assert talk.worker(STEP) == []
     assert talk.finish() == []
+
+
+# Forecasts ------------------------------------------------------------------------------------------------
+
+
+FORECAST = {"width": 8, "height": 6, "tiles": 2}
+
+
+def test_what_a_job_will_take_is_said_when_it_is_accepted_and_as_long_as_it_is_not_over() -> None:
+    asked: list[Request] = []
+    talk = Talk(forecast=lambda each: asked.append(each) or FORECAST)
+    talk.hello()
+    (accepted,) = sent(talk.submit(), messages.Accepted)
+    assert accepted.forecast == FORECAST and asked == [request()]
+    (row,) = rows(talk)
+    assert row["forecast"] == FORECAST
+    talk.finish()
+    (row,) = rows(talk)
+    assert "forecast" not in row
+
+
+def test_the_same_job_again_is_answered_with_the_forecast_that_it_had() -> None:
+    told = iter([FORECAST, {}])
+    talk = Talk(forecast=lambda _: next(told))
+    talk.hello()
+    talk.submit()
+    (again,) = sent(talk.submit(), messages.Accepted)
+    (cancelled,) = sent(talk.hear(b"A", messages.Cancel(id=3, job="j")), messages.Accepted)
+    assert again.forecast == cancelled.forecast == FORECAST
+
+
+def test_what_is_refused_is_not_forecast() -> None:
+    def refuse(_: Request) -> None:
+        raise ImpastoError(Code.UNKNOWN_RECIPE, "no")
+
+    talk = Talk(check=refuse, forecast=lambda _: pytest.fail("forecast"))
+    talk.hello()
+    assert the_error(talk.submit()) is Code.UNKNOWN_RECIPE
+
+
+def test_a_daemon_that_makes_no_forecasts_sends_none(talk: Talk) -> None:
+    (accepted,) = sent(talk.submit(), messages.Accepted)
+    assert accepted.forecast == {}
+
+
+def rows(talk: Talk) -> tuple[Any, ...]:
+    """The entries of `jobs`."""
+    (answer,) = sent(talk.hear(b"A", messages.List(id=9)), messages.Jobs)
+    return answer.jobs

@@ -14,6 +14,7 @@ import pytest
 import zmq
 from impasto_protocol import codec, messages, zmq_client
 from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
+from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.zmq_client import Client, Interrupt, probe
@@ -23,6 +24,8 @@ from tests.fakes.daemon import wait_for
 from .pictures import grey, picture, request
 
 Reply = Callable[[messages.Message], list[Any]]
+
+FORECAST = Forecast(4000, 3000, 6, 40, 5_100_000_000, 178.5, "cpu")
 
 
 class Scripted:
@@ -102,6 +105,32 @@ def test_a_job_from_submit_to_result(scripted: Callable[[Reply], Scripted]) -> N
         client.acknowledge(result.job)
     assert seen == ["progress", "preview"]
     wait_for(lambda: daemon.kinds() == ["hello", "submit", "ack", "ack"])
+
+
+def test_what_a_job_will_take_is_heard_before_it_moves(scripted: Callable[[Reply], Scripted]) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Submit):
+            foreseen = FORECAST.as_map()
+            accepted = messages.Accepted(re=message.id, job=message.job, state=State.QUEUED, forecast=foreseen)
+            return [accepted, messages.Progress(job=message.job, state=State.LOADING), done(message.job)]
+        return usual(message)
+
+    heard: list[Any] = []
+    with Client(scripted(reply).endpoint) as client:
+        client.stylize(request(), on_accepted=heard.append, on_progress=heard.append)
+    accepted, progress = heard
+    assert Forecast.of(accepted.forecast) == FORECAST
+    assert progress.state is State.LOADING
+
+
+def test_a_job_whose_acceptance_cannot_be_told_is_cancelled(scripted: Callable[[Reply], Scripted]) -> None:
+    def fail(_: messages.Accepted) -> None:
+        raise BrokenPipeError
+
+    daemon = scripted(usual)
+    with Client(daemon.endpoint) as client, pytest.raises(BrokenPipeError):
+        client.stylize(request(), on_accepted=fail)
+    assert daemon.kinds() == ["hello", "submit", "cancel"]
 
 
 def test_a_job_that_ended_while_the_connection_was_broken_is_fetched(

@@ -1,0 +1,94 @@
+"""What a job will take, said before it starts: at which size, in how many pieces, how long, how much memory.
+
+The daemon sends it as the plain map `forecast` of `accepted`; whoever shows it to people makes a `Forecast` of that map
+and says its sentence. Pure data: how it is reckoned is the daemon's own knowledge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Optional
+
+from . import schema
+from .errors import ProtocolError
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """width, height: the size painted at, in pixels. tiles: pieces that it is worked on in, 1 for all of it at once.
+    evaluations: of the losses at that size. bytes: the most memory that is taken on the device. seconds: None while
+    unknown. device: its name, for people."""
+
+    width: int
+    height: int
+    tiles: int
+    evaluations: int
+    bytes: int
+    seconds: Optional[float]
+    device: str
+
+    def as_map(self) -> dict[str, Any]:
+        """As it travels: what is unknown is left out."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def of(cls, values: object) -> Optional[Forecast]:
+        """The forecast in a map; None for an empty one, and for whatever else is none. Keys that this version does not
+        know are passed over."""
+        if not isinstance(values, Mapping):
+            return None
+        try:
+            return cls(**{name: read(values.get(name), name) for name, read in _READERS.items()})
+        except ProtocolError:
+            return None
+
+    def sentence(self) -> str:
+        """For people, such as `4000×3000, 6 tiles, about 3 min, 5.1 GB`."""
+        parts = [f"{self.width}×{self.height}"]
+        parts += [f"{self.tiles} tiles"] if self.tiles > 1 else []
+        parts += [f"about {duration(_rounded(self.seconds))}"] if self.seconds is not None else []
+        return ", ".join([*parts, memory(self.bytes)])
+
+
+def _seconds(value: object, name: str) -> Optional[float]:
+    return None if value is None else float(schema.number(0, 1e9)(value, name))
+
+
+_READERS: Mapping[str, schema.Reader] = {
+    "width": schema.integer(1),
+    "height": schema.integer(1),
+    "tiles": schema.integer(1),
+    "evaluations": schema.integer(),
+    "bytes": schema.integer(),
+    "seconds": _seconds,
+    "device": schema.text(),
+}
+
+
+def duration(seconds: float) -> str:
+    """As people say it: 40 s, 3 min, 2 h 10 min."""
+    whole = max(1, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return " ".join(part for part in (f"{hours} h" * (hours > 0), f"{minutes} min" * (minutes > 0)) if part)
+
+
+def memory(number: int) -> str:
+    """Bytes as people say them, in decimal units: 820 MB, 5.1 GB, 24 GB."""
+    gigabytes = number / 1e9
+    if gigabytes < 0.9995:
+        return f"{max(1, round(gigabytes * 1000))} MB"
+    return f"{gigabytes:.1f} GB" if gigabytes < 9.95 else f"{gigabytes:.0f} GB"
+
+
+def _rounded(seconds: float) -> float:
+    """No finer than a forecast can be."""
+    step = next(step for below, step in _STEPS if seconds < below)
+    return step * round(seconds / step)
+
+
+_STEPS = ((20, 1), (100, 5), (20 * 60, 60), (3600, 5 * 60), (math.inf, 10 * 60))
+"""Times below this many seconds are rounded to that many."""
