@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class WorkerSettings:
 class _Worker:
     """One process, its link and its standard error. `about` is None until it has reported.
 
-    keeps_until: when what it keeps of its last job is kept for certain; 0 once it has said anything after its result.
+    keeps_until: when what it keeps of its last job is kept for certain; 0 once it has said that it is.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], settings: WorkerSettings, now: float) -> None:
@@ -87,7 +88,7 @@ class _Worker:
         self.doomed = False
         self.keeps_until = 0.0
         self.tail: deque[str] = deque(maxlen=20)
-        self._signals: list[tuple[float, signal.Signals]] = []
+        self._signals: list[tuple[float, signal.Signals | None]] = []
         self._half_line = b""
         self._folder = tempfile.mkdtemp(prefix="impasto-", dir=short_temporary_folder())  # 0700
         endpoint = f"ipc://{self._folder}/link"
@@ -143,10 +144,11 @@ class _Worker:
 
     def end_by(self, now: float, grace: float) -> None:
         """Unless called off: terminate after `grace` seconds, kill a little later. While it keeps its last job's state
-        that time does not begin."""
+        that time does not begin: it is asked to leave, which it does as soon as it may, whatever hangs."""
         if not self._signals:
             end = max(now, self.keeps_until) + grace
-            self._signals = [(end, signal.SIGTERM), (end + TERM_TO_KILL, signal.SIGKILL)]
+            ask: list[tuple[float, signal.Signals | None]] = [(now + grace, None)] if self.keeps_until > now else []
+            self._signals = [*ask, (end, signal.SIGTERM), (end + TERM_TO_KILL, signal.SIGKILL)]
 
     def call_off(self) -> None:
         """It let go in time."""
@@ -154,7 +156,7 @@ class _Worker:
             self._signals = []
 
     def kept(self, now: float, grace: float) -> None:
-        """It has said something since its last result, so that it keeps nothing any more."""
+        """It keeps nothing any more."""
         late, self.keeps_until = self.keeps_until > now, 0.0
         if late and self._signals and not self.doomed:
             self._signals = []
@@ -176,6 +178,9 @@ class _Worker:
         while self._signals and now >= self._signals[0][0]:
             _, number = self._signals.pop(0)
             self.doomed = True
+            if number is None:
+                self.release()
+                continue
             logger.warning("the worker does not answer: sending %s", number.name)
             self.process.send_signal(number)
 
@@ -211,12 +216,25 @@ def _open_sentinel(pid: int) -> int | None:
         return None
 
 
-class Executor:
-    """One job at a time: `start` it, `cancel` it, and `poll` for what the worker says. `now`: monotonic seconds."""
+def _forget(about: Mapping[str, Any]) -> None:
+    """Nobody learns from what a worker says of itself."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], settings: WorkerSettings) -> None:
+
+class Executor:
+    """One job at a time: `start` it, `cancel` it, and `poll` for what the worker says. `now`: monotonic seconds.
+
+    learn: called with what a worker says of itself and its device, each time it says so.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        settings: WorkerSettings,
+        learn: Callable[[Mapping[str, Any]], None] = _forget,
+    ) -> None:
         self._context = context
         self._settings = settings
+        self._learn = learn
         self._worker: _Worker | None = None
         self._job: Submit | None = None
         self._sent = False
@@ -359,12 +377,14 @@ class Executor:
             worker.end_by(now, 0.0)
 
     def _heard(self, worker: _Worker, message: Message, now: float) -> None:
-        worker.kept(now, self._settings.grace)
         if isinstance(message, Health):
+            if not message.daemon.get("keeping"):
+                worker.kept(now, self._settings.grace)
             if worker.about is None:
                 worker.hide_link()
                 self._idle_since = now
             worker.about = dict(message.daemon)
+            self._learn(worker.about)
         elif isinstance(message, Error) and not message.job:
             worker.problem = message.problem()
         elif isinstance(message, WorkerMessage) and self._sent and self._job and message.job == self._job.job:

@@ -51,9 +51,9 @@ class Link:
                 return
             yield codec.decode([frame.buffer for frame in frames], UNLIMITED)
 
-    def wait(self) -> None:
-        """Until something arrives."""
-        self.socket.poll()
+    def wait(self, seconds: float | None = None) -> None:
+        """Until something arrives, or this time is over."""
+        self.socket.poll(None if seconds is None else int(seconds * 1000))
 
     def close(self, linger: float = 0.0) -> None:
         """Up to `linger` seconds are given to what was sent and has not left yet."""

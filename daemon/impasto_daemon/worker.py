@@ -36,6 +36,8 @@ PREVIEW_SHARE = 0.1
 """Of the time, at most, that making previews may take."""
 FIRST_PREVIEW = 3
 """The step whose iterate makes the first preview: the very first ones show noise or nothing new."""
+KEEPING_LOOK = 0.05
+"""Seconds between looks at whether a job's state is kept by now, while nothing else happens."""
 SMOOTHING = 0.1
 """Weight of the newest step in the mean pace that the time left is reckoned from."""
 
@@ -123,7 +125,8 @@ class Cancelled(Exception):
 
 class Worker:
     """Paints what comes over the link, one job after the other. `keeping` is held from a result's departure until the
-    job's state is kept: whoever ends this process is to wait for it."""
+    job's state is kept, which happens in a thread while the next job is painted: whoever ends this process is to wait
+    for it."""
 
     def __init__(self, link: Link, painter: Painter, keeping: threading.Lock) -> None:
         self._keeping = keeping
@@ -135,10 +138,11 @@ class Worker:
         """For ever."""
         self._report()
         while True:
-            self._link.wait()
+            self._link.wait(KEEPING_LOOK if self._keeping.locked() else None)
             for message in self._link.receive():
                 if isinstance(message, Submit):
                     self._end(message.job, self._attempt(message))
+            self._report()
 
     def _attempt(self, submit: Submit) -> Problem | None:
         """Paint. Returns why there is no result, or None. Whatever goes wrong, the worker lives on."""
@@ -158,6 +162,8 @@ class Worker:
         return None
 
     def _paint(self, submit: Submit) -> None:
+        if submit.resume:
+            self._await_keeping()  # it may be the very job to go on from
         reporter = Reporter(submit, time.monotonic())
         events = self._painter.paint(submit.request())
         try:
@@ -173,15 +179,27 @@ class Worker:
         raise RuntimeError("the painter ended without a picture")
 
     def _deliver(self, job: str, reporter: Reporter, painted: Painted) -> None:
-        """Send the result, then keep what there is to go on from, and say that this is over: until then, the
-        supervisor ends nobody."""
-        with self._keeping:
+        """Send the result, and have kept what there is to go on from. Of one job at a time: its state takes memory."""
+        self._keeping.acquire()
+        try:
             self._say(reporter, painted)
-            try:
-                painted.keep(job)
-            except Exception as error:
-                logger.warning("job %s cannot be resumed, for its state cannot be kept: %s", job, error)
-            self._about = None  # to be said afresh
+            threading.Thread(target=self._keep, args=(job, painted.keep), name="keeping", daemon=True).start()
+        except BaseException:
+            self._keeping.release()
+            raise
+        self._about = None  # to be said afresh, for the supervisor ends nobody who keeps something
+
+    def _keep(self, job: str, keep: Callable[[str], None]) -> None:
+        try:
+            keep(job)
+        except Exception as error:
+            logger.warning("job %s cannot be resumed, for its state cannot be kept: %s", job, error)
+        finally:
+            self._keeping.release()
+
+    def _await_keeping(self) -> None:
+        with self._keeping:
+            pass
 
     def _say(self, reporter: Reporter, event: PaintEvent) -> None:
         for message in reporter.tell(event, time.monotonic()):
@@ -200,8 +218,8 @@ class Worker:
         self._report()
 
     def _report(self) -> None:
-        """Say how we are where that has changed: a network was loaded, say."""
-        about = dict(self._painter.about())
+        """Say how we are where that has changed: a network was loaded, say, or a job's state is kept."""
+        about = {**self._painter.about(), "keeping": self._keeping.locked()}
         if about != self._about:
             self._about = about
             self._link.send(Health(re=0, daemon=about))

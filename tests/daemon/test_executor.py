@@ -187,12 +187,24 @@ def test_a_job_that_is_cancelled_while_the_last_one_s_state_is_kept_does_not_cos
     bench.start("next", steps=10_000, delay=0.01)
     bench.executor.cancel("next", time.monotonic())
     assert bench.problem_of("next").code == Code.CANCELLED.value
+    bench.until(lambda: not bench.about["keeping"])
     assert (tmp_path / "kept").read_text() == "first" and bench.about["pid"] == pid
+
+
+def test_a_worker_that_hangs_while_it_keeps_a_state_leaves_when_that_is_kept(bench: Bench, tmp_path: Path) -> None:
+    bench.start("first", keep=str(tmp_path / "kept"), keeping=1.0)
+    bench.end_of("first")
+    bench.start("stuck", hang=True)
+    pid = bench.about["pid"]
+    bench.executor.cancel("stuck", time.monotonic())
+    bench.until(lambda: bench.ends("stuck"), seconds=KEEP_SECONDS / 2)
+    assert not alive(pid) and (tmp_path / "kept").read_text() == "first"
 
 
 def test_a_worker_that_hangs_after_keeping_has_its_grace_and_no_more(bench: Bench, tmp_path: Path) -> None:
     bench.start("first", keep=str(tmp_path / "kept"), keeping=0.3)
     bench.end_of("first")
+    bench.until(lambda: not bench.about["keeping"])
     bench.start("stuck", hang=True)
     pid = bench.about["pid"]
     bench.executor.cancel("stuck", time.monotonic())

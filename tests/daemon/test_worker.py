@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,13 +252,39 @@ def test_a_worker_whose_supervisor_is_gone_ends_at_once_even_in_mid_step(worker:
     assert worker.process.wait(1.0) == 0
 
 
-def test_the_result_does_not_wait_until_its_state_is_kept(worker: WorkerProcess, tmp_path: Path) -> None:
-    worker.link.send(submit("job", keep=str(tmp_path / "kept")))
+def test_neither_the_result_nor_the_next_job_waits_until_a_state_is_kept(worker: WorkerProcess, tmp_path: Path) -> None:
+    worker.link.send(submit("job", keep=str(tmp_path / "kept"), keeping=0.5))
     assert isinstance(worker.end_of("job"), Result)
+    worker.link.send(submit("next", steps=1000, delay=0.005))
+    while not (isinstance(message := worker.next(), Progress) and message.job == "next" and message.step > 1):
+        pass
     assert not (tmp_path / "kept").exists()
-    worker.link.send(submit("next"))
+    worker.link.send(Cancel(id=1, job="next"))
+    worker.end_of("next")
+
+
+def test_states_are_kept_one_at_a_time(worker: WorkerProcess, tmp_path: Path) -> None:
+    for job in ("first", "second"):
+        worker.link.send(submit(job, keep=str(tmp_path / job), keeping=0.3))
+        assert isinstance(worker.end_of(job), Result)
+    assert (tmp_path / "first").read_text() == "first" and not (tmp_path / "second").exists()
+
+
+def test_a_job_that_goes_on_from_another_waits_until_that_one_s_state_is_kept(
+    worker: WorkerProcess, tmp_path: Path
+) -> None:
+    worker.link.send(submit("job", keep=str(tmp_path / "kept"), keeping=0.3))
+    worker.end_of("job")
+    worker.link.send(replace(submit("next"), resume="job"))
     assert isinstance(worker.end_of("next"), Result)
-    assert (tmp_path / "kept").read_text() == "job"
+
+
+def test_a_worker_says_while_it_keeps_a_state_and_when_it_does_no_longer(worker: WorkerProcess, tmp_path: Path) -> None:
+    worker.link.send(submit("job", keep=str(tmp_path / "kept"), keeping=0.3))
+    worker.end_of("job")
+    said = [worker.next(), worker.next()]
+    assert [message.daemon["keeping"] for message in said if isinstance(message, Health)] == [True, False]
+    assert (tmp_path / "kept").exists()
 
 
 def test_a_state_that_cannot_be_kept_is_a_line_in_the_log_and_no_error(
