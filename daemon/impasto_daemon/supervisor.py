@@ -29,6 +29,7 @@ from . import log
 from .address import claimed, socket_path
 from .engine import recipes
 from .executor import Executor, WorkerSettings
+from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
 from .router import Router
 
@@ -123,7 +124,8 @@ class Supervisor:
         self._faults = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = Router(self._context, path, settings.limits)
-        self._executor = Executor(self._context, _worker_settings(settings))
+        self._forecaster = Forecaster(settings.device)
+        self._executor = Executor(self._context, _worker_settings(settings), self._forecaster.learn)
         self._results = Results(settings.keep_bytes)
         self._core = ServerCore(
             instance=uuid.uuid4().hex,
@@ -134,6 +136,7 @@ class Supervisor:
             keep=settings.keep,
             # Another painter has settings of its own.
             check=check_recipe if settings.painter == REAL_PAINTER else accept_all,
+            forecast=self._forecaster.forecast,
             report=self._report,
         )
 
@@ -231,6 +234,7 @@ class Supervisor:
         return Error.of(Problem(Code.RESULT_GONE, sentence), re=re, job=job)
 
     def _keep(self, action: server_events.Keep, now: float) -> None:
+        self._forecaster.learn_of_painting(action.result.record)
         for job in self._results.keep(action.job, action.result):
             self._handle(server_events.Evicted(job), now)
 
@@ -252,6 +256,7 @@ class Supervisor:
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._began, 3),
             "device": self._settings.device,
+            "means": self._forecaster.facts(),
             "weights": str(self._settings.weights or ""),
             "worker": self._executor.about(),
             "kept": len(self._results),

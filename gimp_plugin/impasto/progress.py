@@ -5,7 +5,10 @@ Knows messages and GIMP's progress bar; knows nothing of jobs, sockets or pixels
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gi.repository import Gimp
+from impasto_protocol.forecast import Forecast, duration
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Progress
 
@@ -22,13 +25,13 @@ def say(text: str) -> None:
     Gimp.progress_pulse()
 
 
-def show(progress: Progress) -> None:
-    """The latest news of the job."""
+def show(progress: Progress, forecast: Forecast | None = None) -> None:
+    """The latest news of the job, and what it was foreseen to take."""
     if progress.steps:
-        Gimp.progress_set_text(sentence(progress))
+        Gimp.progress_set_text(sentence(progress, forecast))
         Gimp.progress_update(share(progress))
     else:
-        say(sentence(progress))
+        say(sentence(progress, forecast))
 
 
 def end() -> None:
@@ -42,25 +45,23 @@ def share(progress: Progress) -> float:
     return progress.elapsed / (progress.elapsed + progress.eta)
 
 
-def sentence(progress: Progress) -> str:
-    """The same as one short line."""
+def sentence(progress: Progress, forecast: Forecast | None = None) -> str:
+    """The same as one short line. What is measured takes the place of what was foreseen."""
+    if progress.note and progress.state is not State.QUEUED:
+        return progress.note
+    if forecast and progress.eta is not None:
+        forecast = replace(forecast, seconds=None)
+    return f"{state(progress)} ({forecast.sentence()})" if forecast else state(progress)
+
+
+def state(progress: Progress) -> str:
+    """How far the job is."""
     if progress.state is State.QUEUED:
         return f"Waiting for {counted(progress.position, 'other painting')}" if progress.position else "Waiting"
-    if progress.note:
-        return progress.note
     if not progress.step:
         return "Preparing to paint"
     left = "" if progress.eta is None else f", about {duration(progress.eta)} left"
     return f"Painting {progress.step} of {progress.steps}{left}"
-
-
-def duration(seconds: float) -> str:
-    """As people say it: 40 s, 3 min, 2 h 10 min."""
-    whole = max(1, round(seconds))
-    if whole < 100:
-        return f"{whole} s"
-    hours, minutes = divmod(round(whole / 60), 60)
-    return " ".join(part for part in (f"{hours} h" * (hours > 0), f"{minutes} min" * (minutes > 0)) if part)
 
 
 def counted(number: int, thing: str) -> str:

@@ -19,8 +19,9 @@ import record
 import style_file
 from gi.repository import Gimp, GLib
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.forecast import Forecast
 from impasto_protocol.limits import Limits
-from impasto_protocol.messages import Progress, Result
+from impasto_protocol.messages import Accepted, Progress, Result
 from impasto_protocol.request import Request, Style
 from impasto_protocol.zmq_client import Interrupt
 
@@ -100,6 +101,7 @@ class Job:
         self._interrupt = Interrupt()
         self._loop = GLib.MainLoop()
         self._thread = threading.Thread(target=self._work, name="impasto client", daemon=True)
+        self._forecast: Forecast | None = None
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._settled = threading.Event()
@@ -143,7 +145,9 @@ class Job:
     def _work(self) -> None:
         try:
             with contextlib.closing(daemon_start.connect(self._say, self._interrupt)) as client:
-                self._result = client.stylize(self._request, on_progress=self._show, interrupt=self._interrupt)
+                self._result = client.stylize(
+                    self._request, on_accepted=self._accepted, on_progress=self._show, interrupt=self._interrupt
+                )
                 GLib.idle_add(self._loop.quit)
                 self._settled.wait()
                 if self._safe:
@@ -156,8 +160,12 @@ class Job:
     def _say(self, sentence: str) -> None:
         GLib.idle_add(progress.say, sentence)
 
+    def _accepted(self, news: Accepted) -> None:
+        self._forecast = Forecast.of(news.forecast)
+        self._show(Progress(job=news.job, state=news.state, position=news.position))
+
     def _show(self, news: Progress) -> None:
-        GLib.idle_add(progress.show, news)
+        GLib.idle_add(progress.show, news, self._forecast)
 
 
 def _ask(procedure: Any, config: Any) -> bool:

@@ -204,7 +204,7 @@ def test_the_record_is_written_for_whoever_wants_to_plot_it(house: House) -> Non
 def test_a_record_that_cannot_be_written_is_said_and_the_picture_is_saved(house: House) -> None:
     (house.folder / "way.json").mkdir()
     said = house.run(*house.stylize("--record", "way.json"))
-    assert said.returncode == 1 and "the picture is saved, but its record way.json" in said.stderr
+    assert said.returncode == 1 and "The picture is saved, but its record way.json" in said.stderr
     assert house.out.exists()
 
 
@@ -423,7 +423,7 @@ def test_a_worker_that_dies_is_a_sentence(house: House) -> None:
         (["--weights", "."], "is a folder"),
         (["--mask", "nowhere.png"], "there is no file"),
         (["--style-mask", "run"], "there is no file"),
-        (["--record", "nowhere/way.json"], "there is no folder nowhere"),
+        (["--record", "nowhere/way.json"], "There is no folder nowhere"),
         (["--endpoint", "tcp://127.0.0.1:5555"], "ssh"),
         (["--endpoint", "daemon.sock"], "ipc://"),
         (["--style", "style.png"] * 8, "9 styles"),

@@ -57,7 +57,7 @@ class running_daemon:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e.quick_daemon", self._studio.endpoint],
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, "XDG_STATE_HOME": str(self._studio.folder / "state")},
         )
         assert patiently(lambda: answers(self._studio.endpoint)), "the daemon for the tests did not start"
         return self._process

@@ -17,6 +17,8 @@ from impasto_daemon.painting import Iterate, Painted, PaintEvent
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
 
+from tests.fakes.painter import DEVICE
+
 SLOW = 1001
 FOUR_SECONDS = 1003
 CRASH = 1002
@@ -25,7 +27,7 @@ NOTE = "painted by a stand-in for tests"
 
 class TurnedRound:
     def about(self) -> Mapping[str, object]:
-        return {"device": "none", "features": "inverted colours"}
+        return {"features": "inverted colours", "device": "none", **DEVICE}
 
     def paint(self, request: Request) -> Iterator[PaintEvent]:
         recipes.find(request.recipe)

@@ -75,7 +75,7 @@ class RunningDaemon:
                 [sys.executable, "-m", "tests.fakes.serve", json.dumps(values)],
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")},
             )
 
     @property

@@ -22,10 +22,16 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import SAMPLE_BYTES, Picture
 from impasto_protocol.request import Request
 
+DEVICE: Mapping[str, object] = {"memory": 8_000_000_000, "host": 8_000_000_000, "flops": 1e12, "sample": 4}
+"""What the fake painter says that its device can do."""
+
 
 class FakePainter:
     def __init__(self, device: str, weights: Path | None, offline: bool) -> None:
-        self._about = {"device": device, "weights": str(weights or ""), "offline": offline, "features": "fake"}
+        self._about = {
+            **{"device": device, "weights": str(weights or ""), "offline": offline, "features": "fake"},
+            **DEVICE,
+        }
         self._painted: set[str] = set()
 
     def about(self) -> Mapping[str, object]:

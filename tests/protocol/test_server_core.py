@@ -337,11 +337,10 @@ FORECAST = {"width": 8, "height": 6, "tiles": 2}
 
 
 def test_what_a_job_will_take_is_said_when_it_is_accepted_and_as_long_as_it_is_not_over() -> None:
-    asked: list[Request] = []
-    talk = Talk(forecast=lambda each: asked.append(each) or FORECAST)
+    talk = Talk(forecast=lambda asked: FORECAST if asked == request() else {})
     talk.hello()
     (accepted,) = sent(talk.submit(), messages.Accepted)
-    assert accepted.forecast == FORECAST and asked == [request()]
+    assert accepted.forecast == FORECAST
     (row,) = rows(talk)
     assert row["forecast"] == FORECAST
     talk.finish()

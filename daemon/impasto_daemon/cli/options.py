@@ -22,11 +22,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Number(click.FloatRange):
     """A finite number within a range; click's own lets NaN through, which is within every range."""
 
+    name = "number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+class Whole(click.IntRange):
+    """A whole number within a range."""
+
+    name = "whole number"
 
 
 def file_path(**facts: Any) -> click.Path:

@@ -89,7 +89,7 @@ class Outcome:
         """Whether there is a place for result and record. Raises ImpastoError."""
         pictures.check_destination(self.output, width, height)
         if self.record is not None and not self.record.resolve().parent.is_dir():
-            raise ImpastoError(Code.BAD_REQUEST, f"there is no folder {self.record.parent}: make it first (mkdir -p)")
+            raise ImpastoError(Code.BAD_REQUEST, f"There is no folder {self.record.parent}: make it first (mkdir -p).")
 
     def spare(self, inputs: Iterable[Path]) -> None:
         """Whether what is read stays as it is. Raises ImpastoError where it would be written over."""
@@ -105,10 +105,10 @@ SHARED = (
                  help=f"File to write; its extension names the format ({', '.join(pictures.WRITE)})."),
     click.option("--recipe", default=DEFAULT_RECIPE, show_default=True, shell_complete=recipes.complete,
                  help="How to paint; `impasto recipes` lists them."),
-    click.option("--max-size", type=click.IntRange(0, 2**31 - 1), metavar="PIXELS",
+    click.option("--max-size", type=options.Whole(0, 2**31 - 1), metavar="PIXELS",
                  help="Longest side at which to optimise, 0 for the result's own (the default of textures; of pictures "
                  f"it is {DEFAULT_MAX_SIZE})."),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+    click.option("--seed", type=options.Whole(0, 2**32 - 1), default=0, show_default=True,
                  help="For whatever is random in the recipe."),
     click.option("--style-size", type=options.Number(0, 32_768), metavar="PIXELS",
                  help="How large the style counts as, in pixels of the result: larger for larger strokes."),
@@ -214,7 +214,7 @@ class Folder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            sentence = f"the folder {path} for previews cannot be made: {error.strerror}. Name another"
+            sentence = f"The folder {path} for previews cannot be made: {error.strerror}. Name another."
             raise ImpastoError(Code.BAD_REQUEST, sentence) from None
         pictures.check_destination(path / "step-00000.png")
         return cls(path, report)
@@ -224,7 +224,7 @@ class Folder:
         try:
             pictures.save(preview.pictures[0], path)
         except ImpastoError as error:
-            self.report.note(f"previews are left out: {error}")  # the painting itself may still find its place
+            self.report.note(f"Previews are left out: {error}")  # the painting itself may still find its place
         else:
             self.report.preview(preview.step, str(path))
 
@@ -256,12 +256,15 @@ def whole_names_asked_for(resume: str) -> Iterator[None]:
 
 def ask(client: Client, request: Request, report: Report, folder: Folder | None, interrupt: Interrupt) -> Result:
     """Hand in the job and wait for its end. After Ctrl-C that is KeyboardInterrupt, even if the result was quicker."""
-    job = new_job_name()
-    client.submit(request, job=job, preview=PREVIEW_SIDE if folder else 0)
-    report.started(job)
-    on_preview = folder.write if folder else None
     try:
-        return client.wait(job, on_progress=report.progress, on_preview=on_preview, interrupt=interrupt)
+        return client.stylize(
+            request,
+            preview=PREVIEW_SIDE if folder else 0,
+            on_accepted=report.accepted,
+            on_progress=report.progress,
+            on_preview=folder.write if folder else None,
+            interrupt=interrupt,
+        )
     finally:
         if interrupt.is_set():
             raise KeyboardInterrupt from None
@@ -301,7 +304,7 @@ def write_record(result: Result, path: Path) -> None:
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        sentence = f"the picture is saved, but its record {path} cannot be written: {error.strerror}"
+        sentence = f"The picture is saved, but its record {path} cannot be written: {error.strerror}."
         raise ImpastoError(Code.BAD_REQUEST, sentence, path=str(path)) from None
 
 

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
-from impasto_protocol.messages import Progress
+from impasto_protocol.messages import Accepted, Progress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
@@ -32,9 +33,11 @@ class Report:
         self._last_line = -LINE_EVERY
         self._said = {""}
 
-    def started(self, job: str) -> None:
-        """The daemon has the job."""
-        self._write(f"job {job}")
+    def accepted(self, accepted: Accepted) -> None:
+        """The daemon has the job, and says what it will take if it can."""
+        self._write(f"job {accepted.job}")
+        if forecast := Forecast.of(accepted.forecast):
+            self._write(f"to be painted on {forecast.device}: {forecast.sentence()}")
 
     def note(self, sentence: str) -> None:
         """Something that the user should know, said once."""
@@ -67,8 +70,8 @@ class Report:
 class JsonReport(Report):
     """One object a line, each with `event`; the last is `result` or `error`."""
 
-    def started(self, job: str) -> None:
-        self._event("started", job=job)
+    def accepted(self, accepted: Accepted) -> None:
+        self._event("started", job=accepted.job, forecast=dict(accepted.forecast))
 
     def progress(self, progress: Progress) -> None:
         self._event(

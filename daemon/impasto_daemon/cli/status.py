@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from impasto_protocol.forecast import Forecast, memory
+from impasto_protocol.jobstate import State
 from impasto_protocol.zmq_client import Client
 
 from impasto_daemon import launch
@@ -26,29 +28,49 @@ def status(endpoint: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"daemon": daemon, "jobs": jobs}))
         return
     show_daemon(daemon)
-    show_jobs(jobs)
+    show_jobs(jobs, _map(daemon.get("worker")).get("painting"))
 
 
 def show_daemon(daemon: Mapping[str, Any]) -> None:
     """One line a fact; facts that this version does not know come as they are."""
+    means = _map(daemon.get("means"))
     for key, value in daemon.items():
         if key == "uptime":
             value = duration(value)
+        elif key == "means":
+            value = able(means)
+        elif key == "worker":
+            value = {name: item for name, item in _map(value).items() if name not in means}
         if isinstance(value, Mapping):
             value = ", ".join(f"{name} {item}" for name, item in value.items() if item not in ("", None)) or "none"
         if value not in ("", None):
             click.echo(f"{key + ':':<12} {value}")
 
 
-def show_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
-    """One line a job, or a sentence where there is none."""
+def able(means: Mapping[str, Any]) -> str:
+    """What the device can do; nothing where it is not known."""
+    if not {"device", "memory", "flops"} <= means.keys():
+        return ""
+    speed = f", {means['flops'] / 1e12:.2g} Tflop/s" if means["flops"] else ""
+    return f"{means['device']}, {memory(means['memory'])} free{speed}"
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def show_jobs(jobs: Sequence[Mapping[str, Any]], painting: str | None = None) -> None:
+    """One line a job, or a sentence where there is none. painting: what the worker says that it paints with."""
     if not jobs:
         click.echo("no jobs")
     for row in jobs:
         size = f"{row.get('width', '?')}×{row.get('height', '?')}"
-        line = f"{row['job']}  {row['state']:<10} {row.get('recipe', '')}, {size}"
+        recipe = (painting if row["state"] == State.RUNNING else "") or row.get("recipe", "")
+        line = f"{row['job']}  {row['state']:<10} {recipe}, {size}"
         if row.get("steps"):
             line += f", step {row.get('step', 0)} of {row['steps']}"
+        if forecast := Forecast.of(row.get("forecast")):
+            line += f" ({forecast.sentence()})"
         if row.get("kept"):
             line += f"; to collect it: impasto fetch {row['job'][:8]} -o FILE"
         click.echo(line)

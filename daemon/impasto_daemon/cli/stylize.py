@@ -91,8 +91,8 @@ def load_mask(path: Path, content: Picture, report: Report) -> Picture:
     if not same_proportions((mask.width, mask.height), (content.width, content.height)):
         raise ImpastoError(
             Code.BAD_REQUEST,
-            f"the mask {path} has {mask.width}×{mask.height} pixels and the content {content.width}×{content.height}: "
-            "give it the content's proportions",
+            f"The mask {path} has {mask.width}×{mask.height} pixels and the content {content.width}×{content.height}: "
+            "give it the content's proportions.",
             path=str(path),
         )
     return mask

@@ -1,0 +1,213 @@
+"""What a job will take, reckoned before it starts: by what the worker last said of its device, and the engine's plans.
+
+The supervisor has no torch, and no worker before the first job: what a worker said is kept in a small file, for the
+next daemon too. A forecast is a courtesy: where something is missing or fails, there is none, and the job goes its way.
+Knows recipes and plans; no sockets, no jobs, no device.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import platformdirs
+from impasto_protocol import schema
+from impasto_protocol.errors import ImpastoError, ProtocolError
+from impasto_protocol.forecast import Forecast
+from impasto_protocol.limits import NAME
+from impasto_protocol.request import Request
+
+from .engine import recipes
+from .engine.recipes import Recipe
+
+try:
+    plan: Any = importlib.import_module("impasto_daemon.engine.plan")
+except ImportError:
+    plan = None
+
+WORTH_WRITING = 0.1
+"""Relative change of a fact that makes it worth a write."""
+LAYERS_OF_A_NETWORK = ("features", "content_layers", "style_layers", "style_weights")
+"""Settings that a recipe which stands in does not take."""
+
+FACTS: Mapping[str, schema.Reader] = {
+    "device": schema.text(NAME),
+    "memory": schema.integer(),
+    "host": schema.integer(),
+    "flops": schema.number(0),
+    "sample": schema.integer(1, 8),
+}
+"""What a worker says of its device, as `Means` has it."""
+
+logger = logging.getLogger("impasto.forecasting")
+
+
+def forecast(request: Request, means: Any, stand_ins: Mapping[str, str] | None = None) -> Forecast | None:
+    """What this request will take on such a device; None where nothing is optimised. Where memory lacks, the figures
+    are those of the plan that takes least: there may be more when the job starts.
+
+    stand_ins: for recipes by name, the one that is painted with instead. Raises ImpastoError for what no worker could
+    paint.
+    """
+    if request.strength == 0:
+        return None
+    content = request.content
+    found = plan.plans(
+        content.height,
+        content.width,
+        _painted(request, stand_ins or {}),
+        means,
+        max_size=request.max_size,
+        styles=[(style.picture.height, style.picture.width) for style in request.styles],
+        channels=content.channels,
+        masks=len(request.masks),
+    )
+    try:
+        best = plan.chosen(found, means)
+    except ImpastoError:
+        best = min(found, key=lambda each: each.bytes)
+    return Forecast(best.width, best.height, best.tiles, best.evaluations, best.bytes, best.seconds, means.device)
+
+
+def _painted(request: Request, stand_ins: Mapping[str, str]) -> Recipe:
+    """The recipe that this request will be painted with. Raises ImpastoError."""
+    name, settings = request.recipe, request.settings
+    if name in stand_ins:
+        name = stand_ins[name]
+        settings = {key: value for key, value in settings.items() if key not in LAYERS_OF_A_NETWORK}
+    recipe = recipes.override(recipes.find(name), settings)
+    # Who goes on from an earlier painting has the smaller sizes behind it.
+    return replace(recipe, levels=1, steps=recipe.steps[-1:]) if request.resume else recipe
+
+
+class Forecaster:
+    """Remembers what workers said, for one daemon and those after it. asked: the device that the daemon was told to
+    take, which is the name that its facts are kept under."""
+
+    def __init__(self, asked: str, path: Path | None = None) -> None:
+        self._asked = asked
+        self._path = path or facts_path()
+        kept = _read(self._path)
+        self._facts = _facts(_map(_map(kept.get("devices")).get(asked)))
+        stand_ins = _map(kept.get("stand_ins"))
+        self._stand_ins = {name: other for name, other in stand_ins.items() if _is_recipe(name) and _is_recipe(other)}
+        self._written = self._facts
+
+    def forecast(self, request: Request) -> Mapping[str, Any]:
+        """For `accepted`: empty where it cannot be said. Never raises."""
+        try:
+            facts = self.facts()
+            foreseen = forecast(request, plan.Means(**facts), self._stand_ins) if facts and plan else None
+        except ImpastoError:
+            return {}  # a painter of other recipes than ours
+        except Exception:
+            logger.exception("a forecast failed")
+            return {}
+        return foreseen.as_map() if foreseen else {}
+
+    def facts(self) -> dict[str, Any]:
+        """What the device can do; empty before a worker has said so. The machine's own memory is looked at afresh."""
+        facts = dict(self._facts)
+        if facts and (free := free_memory()) is not None:
+            facts["host"] = free
+            if on_cpu(facts["device"]):
+                facts["memory"] = free
+        return facts
+
+    def learn(self, about: Mapping[str, Any]) -> None:
+        """A worker says how it is."""
+        facts = _facts(about)
+        if facts:
+            self._facts = facts
+            if not _alike(facts, self._written):
+                self._write()
+
+    def learn_of_painting(self, record: Mapping[str, Any]) -> None:
+        """A job's record tells whether another recipe had to stand in for the one asked for."""
+        asked, stand_in = _map(record.get("request")).get("recipe"), record.get("stand_in")
+        if not record.get("features") or not _is_recipe(asked):
+            return  # nothing was optimised, or by a painter of other recipes
+        stand_ins = {name: other for name, other in self._stand_ins.items() if name != asked}
+        if _is_recipe(stand_in):
+            stand_ins[asked] = stand_in
+        if stand_ins != self._stand_ins:
+            self._stand_ins = stand_ins
+            self._write()
+
+    def _write(self) -> None:
+        self._written = self._facts
+        devices = {**_map(_read(self._path).get("devices")), self._asked: self._facts}
+        try:
+            _write(self._path, {"devices": devices, "stand_ins": self._stand_ins})
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", self._path, error.strerror)
+
+
+def facts_path() -> Path:
+    """Where what workers say of their devices is kept."""
+    return Path(platformdirs.user_state_path("impasto", appauthor=False)) / "devices.json"
+
+
+def on_cpu(device: str) -> bool:
+    """Whether a device, as it is described, has the machine's own memory."""
+    return device.startswith("cpu")
+
+
+def free_memory(path: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that this machine could still give to a process; None where the system does not say."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts in what a worker said, or a file; empty where one is missing or is none."""
+    try:
+        return {name: read(about.get(name), name) for name, read in FACTS.items()}
+    except ProtocolError:
+        return {}
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one.keys() != other.keys() or one["device"] != other["device"]:
+        return False
+    return all(math.isclose(one[name], other[name], rel_tol=WORTH_WRITING) for name in one if name != "device")
+
+
+def _is_recipe(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and name in recipes.RECIPES
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """A file of JSON as a map; empty where there is none, or a damaged one."""
+    try:
+        return _map(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    """All of it or nothing, for this user alone. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(values, file)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
