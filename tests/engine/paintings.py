@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,7 +46,8 @@ def painted(
     steps: list[stylize.Step] = []
     while True:
         try:
-            steps.append(next(walk))
+            step = next(walk)
+            steps.append(replace(step, picture=partial(Tensor.clone, step.picture())))  # it holds until the next one
         except StopIteration as stop:
             return stop.value, steps
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from itertools import islice
 
 import pytest
 import torch
@@ -49,6 +51,11 @@ class Valley:
         return {"total": total}
 
 
+def kept(iterates: Iterable[Iterate]) -> list[Iterate]:
+    """All of them, with tensors of their own: an iterate's hold until the walk goes on."""
+    return [replace(each, x=each.x.clone(), finish=partial(Tensor.clone, each.result.clone())) for each in iterates]
+
+
 def lowest(iterates: Sequence[Iterate]) -> Iterate:
     return min(iterates, key=lambda iterate: iterate.losses["total"])
 
@@ -84,13 +91,13 @@ def test_closing_it_stops_at_once() -> None:
 
 @pytest.mark.parametrize("walk", [LBFGS, BOUNDED], ids=lambda walk: walk.optimiser)
 def test_the_result_of_lbfgs_is_the_best_and_not_the_last(walk: Walk) -> None:
-    seen = list(descend(Bowl({8: 0.6}), START, 8, walk))
+    seen = kept(descend(Bowl({8: 0.6}), START, 8, walk))
     assert torch.equal(seen[-1].result, lowest(seen).x) and not torch.equal(seen[-1].x, seen[-1].result)
 
 
 def test_the_result_of_adam_is_the_last_as_published() -> None:
     """With a rate far too high it swings about; so it does when it has to climb out of the content."""
-    seen = list(descend(Bowl(), START, 15, Walk("adam", 0.9)))
+    seen = kept(descend(Bowl(), START, 15, Walk("adam", 0.9)))
     assert torch.equal(seen[-1].result, seen[-1].x) and lowest(seen) is not seen[-1]
 
 
@@ -99,7 +106,7 @@ def test_what_white_counts_does_not_change_where_a_walk_ends(walk: Walk) -> None
     """A picture from 0 to 255 is the same picture."""
     rate = walk.learning_rate * (255 if "adam" in walk.optimiser else 1)
     told = Walk(walk.optimiser, rate, walk.history, epsilon=walk.epsilon, unit=255.0)
-    result = list(descend(Bowl(), START, 300, told))[-1].result
+    result = kept(descend(Bowl(), START, 300, told))[-1].result
     torch.testing.assert_close(result, AIM, atol=2e-3, rtol=0)
 
 
@@ -118,7 +125,7 @@ def test_a_walk_that_clamps_stays_within_0_to_1() -> None:
     ids=lambda each: each.optimiser if isinstance(each, Walk) else str(each),
 )
 def test_after_a_number_that_is_none_it_goes_back_to_the_best_and_says_so(walk: Walk, spoilt: float) -> None:
-    iterates = list(descend(Bowl({5: spoilt}), torch.zeros(1, 3, 2, 2), 200, walk))
+    iterates = kept(descend(Bowl({5: spoilt}), torch.zeros(1, 3, 2, 2), 200, walk))
     assert [bool(iterate.note) for iterate in iterates[:8]] == [False] * 4 + [True] + [False] * 3
     assert iterates[-1].losses["total"] < 0.05 * iterates[0].losses["total"]
     best = lowest(iterates[:4])
@@ -129,7 +136,7 @@ def test_after_a_number_that_is_none_it_goes_back_to_the_best_and_says_so(walk: 
 
 @pytest.mark.parametrize("walk", [LBFGS, ADAM, KERAS], ids=lambda walk: walk.optimiser)
 def test_a_published_optimiser_may_leap_and_come_back(walk: Walk) -> None:
-    iterates = list(descend(Bowl({5: 1e9}), torch.zeros(1, 3, 2, 2), 6, walk))
+    iterates = kept(descend(Bowl({5: 1e9}), torch.zeros(1, 3, 2, 2), 6, walk))
     assert [iterate.losses["total"] > 1e8 for iterate in iterates] == [False] * 4 + [True, False]
     assert not any(iterate.note for iterate in iterates)
 
@@ -147,7 +154,7 @@ def test_after_a_rescue_the_rate_is_half_and_lbfgs_is_bounded(before: Walk, afte
 
 def test_what_keeps_diverging_ends_at_the_best_with_advice() -> None:
     bowl = Bowl(dict.fromkeys(range(3, 100), float("nan")))
-    seen = list(descend(bowl, torch.zeros(1, 3, 2, 2), 100, LBFGS))
+    seen = kept(descend(bowl, torch.zeros(1, 3, 2, 2), 100, LBFGS))
     assert bowl.evaluations == len(seen) == 2 + RESCUES + 1
     assert torch.equal(seen[-1].result, lowest(seen[:2]).x)
     assert "ended at its best" in seen[-1].note and "learning_rate" in seen[-1].note
@@ -165,7 +172,7 @@ def test_a_loss_that_is_no_number_is_a_divergence_though_the_total_is_one() -> N
             found = super().__call__(x)
             return {**found, "content": found["content"] * (math.nan if self.evaluations == 3 else 1)}
 
-    seen = list(descend(Half(), torch.zeros(1, 3, 2, 2), 5, LBFGS))
+    seen = kept(descend(Half(), torch.zeros(1, 3, 2, 2), 5, LBFGS))
     assert [bool(iterate.note) for iterate in seen] == [False, False, True, False, False]
     assert all(math.isfinite(value) for iterate in seen for value in iterate.losses.values())
 
@@ -195,7 +202,7 @@ def test_the_running_mean_goes_on_from_its_state() -> None:
 
 
 def test_a_walk_that_averages_gives_the_mean_of_its_start_and_all_that_came_after() -> None:
-    seen = list(descend(Bowl(), START, 5, Walk("adam", 0.05, average=0.5)))
+    seen = kept(descend(Bowl(), START, 5, Walk("adam", 0.05, average=0.5)))
     last = next(descend(Bowl(), START, 1, ADAM, seen[-1].state())).x
     average = Average(0.5, {})
     for x in [*(each.x for each in seen), last]:
@@ -230,11 +237,11 @@ def stored(state: State) -> State:
 )
 def test_a_walk_that_goes_on_is_the_walk_that_did_not_stop(walk: Walk, before: int) -> None:
     """Bit for bit, after a while in a file."""
-    whole = list(descend(Valley(), START, before + 13, walk))
+    whole = kept(descend(Valley(), START, before + 13, walk))
     steps = descend(Valley(), START, before + 13, walk)
-    first = [next(steps) for _ in range(before)]
+    first = kept(islice(steps, before))
     state = stored(first[-1].state())
-    second = list(descend(Valley(), torch.zeros_like(START), 13, walk, state))
+    second = kept(descend(Valley(), torch.zeros_like(START), 13, walk, state))
     assert len(second) == 13
     for ours, theirs in zip([*first, *second], whole):
         assert ours.losses == theirs.losses
@@ -254,9 +261,9 @@ def test_a_walk_goes_on_from_after_a_rescue_as_well() -> None:
             found = super().__call__(x)
             return {"total": found["total"] * (math.nan if self.evaluations == 3 else 1)}
 
-    whole = list(descend(Steep(), START, 12, LBFGS))
+    whole = kept(descend(Steep(), START, 12, LBFGS))
     steps = descend(Steep(), START, 12, LBFGS)
-    first = [next(steps) for _ in range(3)]
-    second = list(descend(Steep(3), START, 9, LBFGS, stored(first[-1].state())))
+    first = kept(islice(steps, 3))
+    second = kept(descend(Steep(3), START, 9, LBFGS, stored(first[-1].state())))
     for ours, theirs in zip([*first, *second], whole):
         assert ours.losses == theirs.losses and torch.equal(ours.x, theirs.x)

@@ -1,20 +1,27 @@
 """Going downhill, one evaluation at a time: a generator of iterates that its caller drives.
 
 The caller stops it by closing it, which takes effect within one evaluation. It knows an objective and a tensor,
-and nothing of pictures but that they have samples from 0 to 1.
+and nothing of pictures but that they have samples from 0 to 1. How a gradient becomes a step is the business of `lbfgs`
+and `adam`.
+
+Memory (`elements`), in values for each element of the tensor, while an evaluation hands over its gradient: L-BFGS 5
+(variable, gradient, previous gradient, step, best) and 2 for each pair of its history (1 in half precision); Adam 5
+(variable, gradient, two means, best); one more for the running mean. What the objective takes comes on top.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
+
+from .adam import Adam
+from .lbfgs import LBFGS, pieces
 
 Objective = Callable[[Tensor], Mapping[str, Tensor]]
 """From a tensor to named scalars; `total` is what goes down."""
@@ -30,12 +37,19 @@ estimates of the curvature are poor and there is no line search."""
 BLOW_UP = 20.0
 """A total this many times the best one is a divergence of bounded L-BFGS and not a detour. Plain L-BFGS leaps far and
 comes back, and Adam may have to climb out of the content: for them, only what is no number is one."""
+SETTLED_OVER = 20
+"""Evaluations over which a walk's progress is judged (see `Walk.settle`)."""
 ADVICE = "A smaller learning_rate may help, or optimiser=adam with learning_rate=0.02."
 
 
 @dataclass(frozen=True)
 class Walk:
-    """How to go downhill: the recipe's fields of these names (see `recipes.Recipe`)."""
+    """How to go downhill: the recipe's fields of these names (see `recipes.Recipe`), and for whom it is done.
+
+    pairs: how L-BFGS keeps its history, "full" (as the variable) or "half" (in bfloat16). check: the losses are read
+    from the device at every so many evaluations, and at the first and the last; reading waits for the device. settle:
+    the walk ends when over `SETTLED_OVER` evaluations the best total fell by no more than this share of it; 0: never.
+    """
 
     optimiser: str = "bounded-lbfgs"
     learning_rate: float = 1.0
@@ -45,31 +59,39 @@ class Walk:
     unit: float = 1.0
     clamp: bool = False
     average: float = 0.0
+    pairs: str = "full"
+    check: int = 1
+    settle: float = 0.0
 
 
 @dataclass(frozen=True)
 class Iterate:
     """One evaluation: the losses at `x`, the tensor that is the result if the walk ends here, and a note if something
-    was done.
+    was done. All of it holds until the walk goes on.
 
-    The losses are finite: an evaluation that diverged is told with the best iterate's tensor and losses. The caller
-    must not change the tensors, nor keep `x`. state: all that a walk needs to go on from here, when called.
+    losses: finite, those that were read last (see `Walk.check`); an evaluation that diverged is told with the best
+    iterate's tensor and losses. x: the walk's own variable, not to be changed; it holds until `result` or `state` is
+    asked for, since both may move it. result: not to be changed. state: all that a walk needs to go on from here.
     """
 
     losses: Mapping[str, float]
     x: Tensor
-    result: Tensor
+    finish: Callable[[], Tensor]
     state: Callable[[], State]
     note: str = ""
+
+    @property
+    def result(self) -> Tensor:
+        return self.finish()
 
 
 @dataclass(frozen=True)
 class State:
-    """A walk between two evaluations; its tensors are the walk's own, so save them before it goes on.
+    """A walk between two evaluations; its tensors are the walk's own, so save them before it goes on. A walk that goes
+    on from it never writes to its tensors, but does not copy the optimiser's history either (see `LBFGS.recall`).
 
-    variable: where it stands, in the optimiser's unit; best: the best tensor so far and its losses; optimiser: of the
-    optimiser in use (its name, its rate, its memory); scale: see `Evaluation`; mean: the running average's; rescues:
-    how often it went back.
+    variable: where it stands; best: the best tensor so far and its losses; optimiser: of the optimiser in use (its
+    name, its rate, its memory); scale: see `Evaluation`; mean: the running average's; rescues: how often it went back.
     """
 
     variable: Tensor
@@ -83,101 +105,70 @@ class State:
     rescues: int
 
 
-class Adam:
-    """Adam (Kingma & Ba 2015) with PyTorch's update."""
+class Optimiser(Protocol):
+    """From gradients to steps of a variable; see `LBFGS` and `Adam`."""
 
-    scaled, blow_up, keeps_best = False, math.inf, False
-    after_rescue = "adam"
-
-    def __init__(self, x: Tensor, rate: float, walk: Walk) -> None:
-        self._epsilon = walk.epsilon
-        self._adam = torch.optim.Adam([x], lr=rate, betas=(walk.betas[0], walk.betas[1]), eps=walk.epsilon)
-
-    def step(self, closure: Callable[[], Tensor]) -> None:
-        """Evaluate once and move."""
-        self._adam.step(closure)
+    def move(self, gradient: Tensor) -> None: ...
 
     @property
-    def memory(self) -> torch.optim.Optimizer:
-        return self._adam
+    def memory(self) -> dict[str, Any]: ...
+
+    def recall(self, memory: Mapping[str, Any]) -> None: ...
 
 
-class KerasAdam(Adam):
-    """Adam as TensorFlow has it: ε is added before the bias of v is corrected (ε̂ of Kingma & Ba 2015, section 2)."""
+@dataclass(frozen=True)
+class Kind:
+    """How an optimiser is used. make: from a variable, a rate and a walk. after_rescue: which one follows when it
+    diverged. scaled: on a scaled objective (see `Evaluation`). blow_up: what is a divergence. keeps_best: the result is
+    its best iterate, not its last."""
 
-    after_rescue = "keras-adam"
-
-    def step(self, closure: Callable[[], Tensor]) -> None:
-        """Evaluate once and move."""
-        (group,) = self._adam.param_groups
-        done = sum(float(state["step"]) for state in self._adam.state.values())
-        group["eps"] = self._epsilon / math.sqrt(1 - group["betas"][1] ** (done + 1))
-        super().step(closure)
-
-
-class LBFGS:
-    """L-BFGS (Liu & Nocedal 1989) as PyTorch and Torch have it: no line search, a first step of length 1 in the sum of
-    absolute values."""
-
-    scaled, blow_up, keeps_best = False, math.inf, True
-    after_rescue = "bounded-lbfgs"
-
-    def __init__(self, x: Tensor, rate: float, walk: Walk) -> None:
-        # One iteration a call: state is kept between calls, and each call evaluates once. Tolerances of zero because
-        # the length is the caller's business.
-        self._lbfgs = torch.optim.LBFGS(
-            [x], lr=rate, max_iter=1, history_size=walk.history, tolerance_grad=0.0, tolerance_change=0.0
-        )
-
-    def step(self, closure: Callable[[], Tensor]) -> None:
-        """Evaluate once and move."""
-        self._lbfgs.step(closure)  # type: ignore[no-untyped-call]
-
-    @property
-    def memory(self) -> torch.optim.Optimizer:
-        return self._lbfgs
+    make: Callable[[Tensor, float, Walk], Optimiser]
+    after_rescue: str
+    scaled: bool = False
+    blow_up: float = math.inf
+    keeps_best: bool = False
 
 
-class BoundedLBFGS(LBFGS):
-    """L-BFGS with the first and the longest step bounded, on a scaled objective: far fewer evaluations on pictures."""
-
-    scaled, blow_up = True, BLOW_UP
-
-    def __init__(self, x: Tensor, rate: float, walk: Walk) -> None:
-        super().__init__(x, rate, walk)
-        self._x, self._rate, self._unit = x, rate, walk.unit
-
-    def step(self, closure: Callable[[], Tensor]) -> None:
-        """Evaluate once and move."""
-        before, group = self._x.detach().clone(), self._lbfgs.param_groups[0]
-        # Makes PyTorch's first step one of FIRST_STEP on average.
-        group["lr"] = self._rate if self._lbfgs.state[self._x] else FIRST_STEP * self._unit * self._x.numel()
-        super().step(closure)
-        self._shorten(before)
-
-    def _shorten(self, before: Tensor) -> None:
-        """Bring the step just made within LONGEST_STEP, and tell L-BFGS (its `t`), whose history is made of steps."""
-        state = self._lbfgs.state[self._x]
-        if "t" not in state:
-            return  # a gradient of nothing but zeros: no step was made
-        with torch.no_grad():
-            step = self._x - before
-            length = step.square().mean().sqrt().clamp(min=1e-12)
-            factor = (LONGEST_STEP * self._unit / length).clamp(max=1.0)
-            self._x.copy_(before + factor * step)
-            state["t"] = state["t"] * factor
+PAIRS: Mapping[str, torch.dtype | None] = {"full": None, "half": torch.bfloat16}
 
 
-OPTIMISERS: Mapping[str, type[Adam] | type[LBFGS]] = {
-    "lbfgs": LBFGS,
-    "bounded-lbfgs": BoundedLBFGS,
-    "adam": Adam,
-    "keras-adam": KerasAdam,
+def _adam(x: Tensor, rate: float, walk: Walk) -> Adam:
+    return Adam(x, rate, walk.betas, walk.epsilon, unit=walk.unit)
+
+
+def _keras_adam(x: Tensor, rate: float, walk: Walk) -> Adam:
+    return Adam(x, rate, walk.betas, walk.epsilon, unit=walk.unit, early=True)
+
+
+def _lbfgs(x: Tensor, rate: float, walk: Walk) -> LBFGS:
+    """As PyTorch and Torch have it: no line search, a first step of length 1 in the sum of absolute values."""
+    return LBFGS(x, rate, walk.history, unit=walk.unit, pairs=PAIRS[walk.pairs])
+
+
+def _bounded_lbfgs(x: Tensor, rate: float, walk: Walk) -> LBFGS:
+    """With the first and the longest step bounded: far fewer evaluations on pictures."""
+    first, longest = FIRST_STEP * walk.unit * x.numel(), LONGEST_STEP * walk.unit
+    return LBFGS(x, rate, walk.history, first=first, longest=longest, unit=walk.unit, pairs=PAIRS[walk.pairs])
+
+
+OPTIMISERS: Mapping[str, Kind] = {
+    "lbfgs": Kind(_lbfgs, after_rescue="bounded-lbfgs", keeps_best=True),
+    "bounded-lbfgs": Kind(_bounded_lbfgs, "bounded-lbfgs", scaled=True, blow_up=BLOW_UP, keeps_best=True),
+    "adam": Kind(_adam, after_rescue="adam"),
+    "keras-adam": Kind(_keras_adam, after_rescue="keras-adam"),
 }
 
 
+def elements(walk: Walk, steps: int) -> float:
+    """Values of the variable's type for each of its elements that a walk of so many evaluations holds at most, with its
+    gradient and without what the objective takes."""
+    each = {"full": 2.0, "half": 1.0}[walk.pairs]
+    pairs = each * min(walk.history, max(steps - 1, 0)) if walk.optimiser.endswith("lbfgs") else 0.0
+    return 5.0 + pairs + bool(walk.average)
+
+
 class Evaluation:
-    """An optimiser's closure over an objective: in the optimiser's unit, and with the last losses at hand as numbers.
+    """An objective at a variable: its losses (n,), the total first, and the gradient in the optimiser's unit.
 
     scale: by what the total is multiplied. 0 asks for one that makes the first total equal the number of elements:
     gradients then are of order one an element whatever the formula's units, which L-BFGS's curvature test takes for
@@ -186,32 +177,70 @@ class Evaluation:
 
     def __init__(self, objective: Objective, variable: Tensor, unit: float, scale: float) -> None:
         self._objective, self._variable, self._unit, self.scale = objective, variable, unit, scale
-        self.losses: dict[str, float] = {}
+        self._names: list[str] = []
 
-    def __call__(self) -> Tensor:
-        self._variable.grad = None
-        losses = self._objective(self._variable / self._unit if self._unit != 1 else self._variable)
-        # One transfer from the device for all of them.
-        self.losses = dict(zip(losses, torch.stack([loss.detach() for loss in losses.values()]).tolist()))
-        first = self.losses["total"]
+    def __call__(self) -> tuple[Tensor, Tensor]:
+        losses = self._objective(self._variable)
+        self._names = ["total", *(name for name in losses if name != "total")]
         if not self.scale:
+            first = float(losses["total"].detach())
             self.scale = self._variable.numel() / first if math.isfinite(first) and first > 0 else 1.0
-        total = losses["total"] * self.scale
-        total.backward()  # type: ignore[no-untyped-call]
-        return total
+        (losses["total"] * (self.scale / self._unit)).backward()  # type: ignore[no-untyped-call]
+        gradient, self._variable.grad = self._variable.grad, None
+        assert gradient is not None
+        return torch.stack([losses[name].detach() for name in self._names]), gradient
+
+    def read(self, losses: Tensor) -> dict[str, float]:
+        """As numbers, in one transfer from the device, which is waited for."""
+        return dict(zip(self._names, losses.tolist()))
+
+
+class Best:
+    """The best tensor so far, and its losses (n,) on the device. Where it is the variable as that stands, it is copied
+    only when that moves."""
+
+    def __init__(self, variable: Tensor, copy: Tensor | None) -> None:
+        self._variable, self._copy, self._here = variable.detach(), copy, copy is None
+        self.losses: Tensor | None = None
+
+    @property
+    def tensor(self) -> Tensor:
+        return self._variable if self._here or self._copy is None else self._copy
+
+    def take(self, losses: Tensor) -> None:
+        """The variable is the best."""
+        self._here, self.losses = True, losses
+
+    def follow(self, losses: Tensor) -> None:
+        """It is, if these losses say so. Nothing is read by the host, and one pass over the tensors made."""
+        assert self.losses is not None and self._copy is not None
+        better = losses.isfinite().all() & (losses[0] < self.losses[0])
+        torch.where(better, self._variable, self._copy, out=self._copy)
+        self.losses = torch.where(better, losses, self.losses)
+
+    def leave(self) -> None:
+        """The variable is about to move."""
+        if self._here:
+            self._copy = torch.empty_like(self._variable) if self._copy is None else self._copy
+            self._copy.copy_(self._variable)
+            self._here = False
 
 
 class Average:
-    """The running mean of tensors, decaying, without the bias of its start (Kingma & Ba 2015, section 3)."""
+    """The running mean of tensors, decaying, without the bias of its start (Kingma & Ba 2015, section 3). Samples that
+    are no numbers leave it as it is."""
 
     def __init__(self, decay: float, state: Mapping[str, Any]) -> None:
-        self._decay, self._sum, self._rest = decay, state.get("sum"), float(state.get("rest", 1.0))
+        self._decay, self._rest = decay, float(state.get("rest", 1.0))
+        self._sum: Tensor | None = state["sum"].clone() if "sum" in state else None
 
+    @torch.no_grad()
     def add(self, x: Tensor) -> None:
-        """One more tensor."""
+        """One more tensor, contiguous."""
+        self._sum = torch.zeros_like(x) if self._sum is None else self._sum
+        for mean, new in pieces(self._sum.view(-1), x.view(-1)):
+            mean.lerp_(torch.where(new.isfinite(), new, mean / (1 - self._rest)), 1 - self._decay)
         self._rest *= self._decay
-        whole = torch.zeros_like(x) if self._sum is None else self._sum
-        self._sum = whole * self._decay + x.detach() * (1 - self._decay)
 
     def get(self) -> Tensor:
         """The mean so far."""
@@ -229,15 +258,17 @@ def descend(
 ) -> Generator[Iterate, None, None]:
     """Yield after each of at most `steps` (1 or more) evaluations of the objective.
 
-    start: where to begin; not changed. state: go on from there instead, exactly as if the walk had not ended. When a
-    loss is no number, or the total has blown up, the walk goes back to the best tensor so far with half the rate
-    (L-BFGS: and its steps bounded); after `RESCUES` times it ends there. Its iterate says so in a note.
+    start: where to begin; not changed. state: go on from there instead, exactly as if the walk had not ended (but
+    whether it settles is judged anew). When the losses are read and one is no number, or the total has blown up, the
+    walk goes back to the best tensor so far with half the rate (L-BFGS: and its steps bounded); after `RESCUES` times
+    it ends there. Its iterate says so in a note. It moves on from an iterate when the next one is asked for.
     Raises ImpastoError(DIVERGED) when a loss at the start is no number.
     """
     walker = _Walker(objective, start, walk, state)
-    for _ in range(steps):
-        yield walker.step()
-        if walker.rescues > RESCUES:
+    del start, state  # for whom else they are there is not known here
+    for count in range(1, steps + 1):
+        yield walker.step(count, count % walk.check == 0 or count in (1, steps))
+        if walker.rescues > RESCUES or walker.settled:
             break
 
 
@@ -246,36 +277,72 @@ class _Walker:
 
     def __init__(self, objective: Objective, start: Tensor, walk: Walk, state: State | None) -> None:
         self._walk = walk
-        begin = state.variable if state else start * walk.unit
+        begin = state.variable if state else start
         self._x = begin.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
         self._name, self._rate = (state.optimiser, state.rate) if state else (walk.optimiser, walk.learning_rate)
-        self._optimiser = OPTIMISERS[self._name](self._x, self._rate, walk)
-        scale = state.scale if state else float(not OPTIMISERS[self._name].scaled)
-        self._evaluation = Evaluation(objective, self._x, walk.unit, scale)
+        self._kind = OPTIMISERS[self._name]
+        self._optimiser = self._kind.make(self._x, self._rate, walk)
+        self._evaluation = Evaluation(objective, self._x, walk.unit, state.scale if state else not self._kind.scaled)
+        self._gradient: Tensor | None = None  # with which the variable is to move
         self._average = Average(walk.average, state.mean if state else {})
-        self._best, self._losses = (state.best, dict(state.losses)) if state else (self._x, {})
-        self.rescues = state.rescues if state else 0
+        self._best = Best(self._x, state.best.detach().clone() if state else None)
+        self._losses = dict(state.losses) if state else {}  # the best's, as they were read
+        self._behind = False  # there may be a better one by now
+        self._told: Mapping[str, float] = self._losses
+        self._trail: list[tuple[int, float]] = []  # counts of evaluations, and the lowest total that was known then
+        self.rescues, self.settled = state.rescues if state else 0, False
         if state:
-            self._optimiser.memory.load_state_dict(deepcopy(dict(state.memory)))  # optimisers write into it
+            self._optimiser.recall(state.memory)
         elif walk.average:
-            self._average.add(self._x)
+            self._average.add(self._x.detach())
 
-    def step(self) -> Iterate:
-        """Evaluate once and move."""
-        before = self._x.detach().clone()
-        self._optimiser.step(self._evaluation)
-        losses, total = self._evaluation.losses, self._evaluation.losses["total"]
+    def step(self, count: int, read: bool) -> Iterate:
+        """Move on from the last evaluation, and evaluate once more, the one of this number."""
+        self._move()
+        losses, self._gradient = self._evaluation()
+        if not read:
+            self._best.follow(losses)
+            self._behind = True
+            return self._iterate()
+        here = self._evaluation.read(losses)
+        if self._losses and self._best.losses is None:  # of a walk that goes on
+            self._best.losses = losses.new_tensor([self._losses[name] for name in here])
+        self._read_best()
         lowest = self._losses.get("total", math.inf)
-        if not all(map(math.isfinite, losses.values())) or total > self._optimiser.blow_up * lowest:
-            return self._rescue(total)
-        if total < lowest:
-            self._best, self._losses = before, losses
+        if not all(map(math.isfinite, here.values())) or here["total"] > self._kind.blow_up * lowest:
+            return self._rescue(here["total"])
+        if here["total"] < lowest:
+            self._best.take(losses)
+            self._losses = here
+        self._told = here
+        self._judge(count)
+        return self._iterate()
+
+    def _move(self) -> None:
+        """On from the last evaluation, unless that is done."""
+        if self._gradient is None:
+            return
+        gradient, self._gradient = self._gradient, None
+        self._best.leave()
+        self._optimiser.move(gradient)
         if self._walk.clamp:
-            with torch.no_grad():
-                self._x.clamp_(0, self._walk.unit)
+            self._x.detach().clamp_(0, 1)
         if self._walk.average:
-            self._average.add(torch.where(self._x.isfinite(), self._x, before))
-        return self._iterate(losses, before)
+            self._average.add(self._x.detach())
+
+    def _read_best(self) -> None:
+        if self._behind and self._best.losses is not None:
+            self._losses, self._behind = self._evaluation.read(self._best.losses), False
+
+    def _judge(self, count: int) -> None:
+        """Settle if the best total has hardly fallen of late."""
+        lowest = self._losses["total"]
+        self._trail.append((count, lowest))
+        while len(self._trail) > 1 and count - self._trail[1][0] >= SETTLED_OVER:
+            self._trail.pop(0)
+        since, before = self._trail[0]
+        hardly = before - lowest <= self._walk.settle * abs(before)
+        self.settled = self._walk.settle > 0 and count - since >= SETTLED_OVER and hardly
 
     def _rescue(self, total: float) -> Iterate:
         if not self._losses:
@@ -287,32 +354,38 @@ class _Walker:
             note += f"ended at its best iterate at this size. {ADVICE}"
         else:
             note += "went on from its best iterate with smaller steps: nothing is lost but time."
-        with torch.no_grad():
-            self._x.copy_(self._best)
-        self._rate, self._name = self._rate / 2, self._optimiser.after_rescue
-        if OPTIMISERS[self._name].scaled != self._optimiser.scaled:
+        self._gradient = None
+        self._x.detach().copy_(self._best.tensor)
+        self._rate, self._name = self._rate / 2, self._kind.after_rescue
+        if OPTIMISERS[self._name].scaled != self._kind.scaled:
             self._evaluation.scale = 0.0
-        self._optimiser = OPTIMISERS[self._name](self._x, self._rate, self._walk)
+        self._kind = OPTIMISERS[self._name]
+        self._optimiser = self._kind.make(self._x, self._rate, self._walk)
         if self._walk.average:
-            self._average = Average(self._walk.average, {})  # what is no number would stay in it for good
-            self._average.add(self._x)
-        return replace(self._iterate(self._losses, self._best), note=note)
+            self._average = Average(self._walk.average, {})
+            self._average.add(self._x.detach())
+        self._told, self._trail = self._losses, []
+        return replace(self._iterate(), note=note)
 
-    def _iterate(self, losses: Mapping[str, float], x: Tensor) -> Iterate:
-        result = self._average.get() if self._walk.average else self._best if self._optimiser.keeps_best else x
-        return Iterate(losses, self._picture(x), self._picture(result), self._state)
+    def _iterate(self) -> Iterate:
+        return Iterate(dict(self._told), self._x.detach(), self._result, self._state)
 
-    def _picture(self, variable: Tensor) -> Tensor:
-        return variable.detach() / self._walk.unit if self._walk.unit != 1 else variable.detach()
+    def _result(self) -> Tensor:
+        if self._walk.average:
+            self._move()  # the mean has the tensor that comes after the last evaluation
+            return self._average.get()
+        return self._best.tensor if self._kind.keeps_best else self._x.detach()
 
     def _state(self) -> State:
+        self._move()
+        self._read_best()
         return State(
             variable=self._x.detach(),
-            best=self._best.detach(),
+            best=self._best.tensor,
             losses=self._losses,
             optimiser=self._name,
             rate=self._rate,
-            memory=self._optimiser.memory.state_dict(),
+            memory=self._optimiser.memory,
             scale=self._evaluation.scale,
             mean=self._average.state,
             rescues=self.rescues,

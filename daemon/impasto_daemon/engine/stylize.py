@@ -132,7 +132,7 @@ def _descend_at(
     """The iterates at one level, padded to what the features need; from a painting of any size."""
     objective = RecipeObjective(recipe, features, sized.content, sized.regions, sized.hold)
     start = pad_to(resize(painting, level.height, level.width, recipe.seamless), features.least, recipe.seamless)
-    walk = Walk(**{field.name: getattr(recipe, field.name) for field in fields(Walk)})
+    walk = Walk(**{field.name: getattr(recipe, field.name) for field in fields(Walk) if hasattr(recipe, field.name)})
     return descend(_pinned(objective, sized), start, level.steps, walk, resume)
 
 
