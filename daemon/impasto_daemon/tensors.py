@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,34 +17,47 @@ from .engine import rasters
 
 Samples = numpy.typing.NDArray[Any]
 NUMPY_TYPES = {"u8": "|u1", "u16": "<u2", "f32": "<f4"}
+BAND = 2**18
+"""Samples that are converted at a time, at least a row: they stay within the processor's caches."""
 
 
 def to_tensor(picture: Picture, whose: str) -> Tensor:
     """(1, channels, height, width), float32, 0 to 1, on the CPU; float samples beyond that are clipped. A mask has one
-    channel, all else three or four.
+    channel, all else three or four. Takes no memory to speak of but the tensor's own.
 
     whose: what the picture is, for errors (“The layer”). Raises ImpastoError(BAD_REQUEST) if a sample is no number.
     """
     samples = _samples(picture)
-    if picture.dtype == "f32":
-        if not numpy.isfinite(samples).all():
-            raise ImpastoError(Code.BAD_REQUEST, f"{whose} holds samples that are not numbers (NaN or infinite).")
-        scaled = numpy.clip(samples, 0, 1).astype(numpy.float32)
-    else:
-        scaled = samples.astype(numpy.float32)
-        scaled /= numpy.float32(numpy.iinfo(samples.dtype).max)
-    return torch.from_numpy(numpy.ascontiguousarray(scaled.transpose(2, 0, 1)))[None]
+    tensor = torch.empty(1, picture.channels, picture.height, picture.width)
+    planes = tensor.numpy()[0]
+    for rows in _bands(picture):
+        band = samples[rows]
+        if picture.dtype == "f32":
+            if not numpy.isfinite(band).all():
+                raise ImpastoError(Code.BAD_REQUEST, f"{whose} holds samples that are not numbers (NaN or infinite).")
+            numpy.clip(band.transpose(2, 0, 1), 0, 1, out=planes[:, rows])
+        else:
+            white = numpy.float32(numpy.iinfo(band.dtype).max)
+            apart = numpy.ascontiguousarray(band.transpose(2, 0, 1))
+            numpy.divide(apart, white, out=planes[:, rows], dtype=numpy.float32)
+    return tensor
 
 
 def to_picture(painting: Tensor, content: Picture) -> Picture:
     """The painting (1, 3 or 4, height, width), 0 to 1, in the content's sample type; alpha is the content's own, bit
-    for bit."""
-    samples = painting[0, :3].permute(1, 2, 0).cpu().numpy()
+    for bit. Takes no memory to speak of but the picture's own."""
+    planes = painting[0, :3].cpu().numpy()
     out = numpy.empty((content.height, content.width, content.channels), NUMPY_TYPES[content.dtype])
-    out[..., :3] = samples if content.dtype == "f32" else numpy.rint(samples * numpy.iinfo(out.dtype).max)
+    for rows in _bands(content):
+        band = planes[:, rows]
+        if content.dtype != "f32":
+            band = numpy.rint(band * numpy.iinfo(out.dtype).max).astype(out.dtype)
+        for channel, plane in enumerate(band):
+            out[rows, :, channel] = plane
     if content.has_alpha:
         out[..., 3] = _samples(content)[..., 3]
-    return replace(content, data=out.tobytes())
+    out.setflags(write=False)
+    return replace(content, data=out.reshape(-1).view(numpy.uint8).data)
 
 
 def to_preview(rgb: Tensor, longest: int) -> Picture:
@@ -52,6 +66,12 @@ def to_preview(rgb: Tensor, longest: int) -> Picture:
     small = rasters.resize(rgb, *rasters.fitted(height, width, min(1.0, longest / max(height, width))))
     samples = (small[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
     return Picture(samples.shape[1], samples.shape[0], 3, "u8", samples.tobytes())
+
+
+def _bands(picture: Picture) -> Iterator[slice]:
+    """The picture's rows, some at a time."""
+    rows = max(1, BAND // (picture.width * picture.channels))
+    return (slice(top, top + rows) for top in range(0, picture.height, rows))
 
 
 def _samples(picture: Picture) -> Samples:
