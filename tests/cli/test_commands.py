@@ -10,14 +10,17 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from impasto_daemon import launch, plugin_install, weights
+from impasto_daemon.cli import status
 from impasto_daemon.cli.app import COMMANDS, impasto
 from impasto_daemon.engine.recipes import RECIPES
 from impasto_daemon.supervisor import TAKEN
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.forecast import Forecast
 
 from tests.cli.conftest import House, alive, finish, until
 
@@ -147,6 +150,50 @@ def test_the_status_is_read_by_machines(house: House, daemon: subprocess.Popen[s
     assert found["daemon"]["pid"] == daemon.pid and found["daemon"]["endpoint"] == house.environ["IMPASTO_ENDPOINT"]
     (job,) = found["jobs"]
     assert (job["state"], job["width"], job["height"]) == ("succeeded", 40, 30)
+
+
+FORECAST = Forecast(4000, 3000, 6, 40, 5_100_000_000, 170.0, "cpu")
+MEANS = {"device": "cpu", "memory": 7_400_000_000, "host": 7_400_000_000, "flops": 4.1e11, "sample": 2}
+
+
+def said_by(show: Any, *values: Any) -> list[str]:
+    """The lines that a function says."""
+    return CliRunner().invoke(click.Command("x", callback=lambda: show(*values))).output.splitlines()
+
+
+def test_what_the_device_can_do_is_one_line() -> None:
+    worker = {"state": "idle", **MEANS, "features": "vgg19"}
+    lines = said_by(status.show_daemon, {"device": "auto", "means": MEANS, "worker": worker})
+    assert [" ".join(line.split()) for line in lines] == [
+        "device: auto",
+        "means: cpu, 7.4 GB free, 0.41 Tflop/s",
+        "worker: state idle, features vgg19",
+    ]
+
+
+@pytest.mark.parametrize("means", [{}, None, {"device": "cpu"}, {"device": "cpu", "memory": "much", "flops": None}])
+def test_what_is_not_known_of_the_device_is_not_said(means: Any) -> None:
+    assert said_by(status.show_daemon, {"means": means}) == []
+
+
+def test_a_device_of_unknown_speed_has_its_memory_said() -> None:
+    (line,) = said_by(status.show_daemon, {"means": {**MEANS, "flops": 0.0}})
+    assert line.endswith("cpu, 7.4 GB free")
+
+
+def test_what_jobs_will_take_is_said_while_they_are_not_over() -> None:
+    row = {"job": "j", "state": "queued", "recipe": "impasto", "width": 8000, "height": 6000}
+    (line,) = said_by(status.show_jobs, [{**row, "forecast": FORECAST.as_map()}])
+    assert line.endswith("impasto, 8000×6000; to be painted: 4000×3000, 6 tiles, about 3 min, 5.1 GB")
+    for foreign in ({}, None, "soon", {"width": "large"}):
+        (line,) = said_by(status.show_jobs, [{**row, "forecast": foreign}])
+        assert line.endswith("impasto, 8000×6000")
+
+
+def test_a_job_that_runs_is_said_to_be_painted_with_what_it_is_painted_with() -> None:
+    rows = [{"job": name, "state": state, "recipe": "impasto"} for name, state in (("a", "running"), ("b", "queued"))]
+    running, queued = said_by(status.show_jobs, rows, "wavelets, which stands in for impasto")
+    assert "wavelets, which stands in for impasto" in running and "wavelets" not in queued
 
 
 @pytest.mark.parametrize("words", [["cancel"], ["fetch", "-o", "x.png"]])

@@ -435,6 +435,20 @@ def test_a_request_that_cannot_be_is_refused_in_one_sentence(house: House, words
 
 
 @pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--strength", "abc"], "'abc' is not a valid number."),
+        (["--strength", "nan"], "nan is not a finite number."),
+        (["--max-size", "1.5"], "'1.5' is not a valid whole number."),
+        (["--seed", "-1"], "-1 is not in the range 0<=x<="),
+    ],
+)
+def test_what_is_no_number_is_said_to_be_none(house: House, words: list[str], sentence: str) -> None:
+    done = house.run(*house.stylize(*words))
+    assert done.returncode == 2 and sentence in done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "sentence", "code"),
     [
         (["--recipe", "impast"], "“impasto”", "unknown_recipe"),

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from impasto_protocol.errors import Code
 from impasto_protocol.messages import Error, Preview, Progress, Result
 
 from tests.fakes.daemon import FAKE_PAINTER, ROOT, alive, submit
+from tests.fakes.painter import DEVICE
 
 
 class Bench:
@@ -27,7 +28,9 @@ class Bench:
 
     def __init__(self, **settings: Any) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.executor = Executor(self.context, WorkerSettings(**{"painter": FAKE_PAINTER, "grace": 0.2, **settings}))
+        self.learnt: list[Mapping[str, Any]] = []
+        worker = WorkerSettings(**{"painter": FAKE_PAINTER, "grace": 0.2, **settings})
+        self.executor = Executor(self.context, worker, self.learnt.append)
         self.said: list[WorkerMessage] = []
         self.turns = 0
 
@@ -217,6 +220,12 @@ def test_an_executor_that_closes_waits_until_the_last_job_s_state_is_kept(bench:
     assert isinstance(bench.end_of("job"), Result)
     bench.executor.close()
     assert (tmp_path / "kept").read_text() == "job"
+
+
+def test_what_a_worker_says_of_its_device_is_passed_on_before_it_paints(bench: Bench) -> None:
+    bench.start("job", steps=10_000, delay=0.01)
+    bench.at_step("job")
+    assert bench.learnt and dict(DEVICE).items() <= bench.learnt[0].items()
 
 
 def test_cancelling_what_is_not_running_is_harmless(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 import tracemalloc
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -20,8 +21,9 @@ from impasto_daemon import launch, plugin_install
 from impasto_daemon.engine.recipes import RECIPES
 from impasto_protocol import __version__, request
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
-from impasto_protocol.messages import Progress, Result
+from impasto_protocol.messages import Accepted, Progress, Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.zmq_client import Interrupt
 from PIL import Image
@@ -87,6 +89,36 @@ def test_the_arguments_defaults_are_the_protocols() -> None:
 )
 def test_the_status_bar_speaks_plainly(news: Progress, sentence: str) -> None:
     assert module("progress").sentence(news) == sentence
+
+
+FORECAST = Forecast(4000, 3000, 6, 40, 5_100_000_000, 170.0, "cpu")
+
+
+@pytest.mark.usefixtures("without_gimp")
+@pytest.mark.parametrize(
+    ("news", "sentence"),
+    [
+        (
+            Progress(job="j", state=State.QUEUED, position=1),
+            "Waiting for 1 other painting (4000×3000, 6 tiles, about 3 min, 5.1 GB)",
+        ),
+        (
+            Progress(job="j", state=State.LOADING),
+            "Preparing to paint (4000×3000, 6 tiles, about 3 min, 5.1 GB)",
+        ),
+        (Progress(job="j", state=State.LOADING, note="Fetching VGG19, 3 of 548 MB"), "Fetching VGG19, 3 of 548 MB"),
+        (
+            Progress(job="j", state=State.RUNNING, step=1, steps=120),
+            "Painting 1 of 120 (4000×3000, 6 tiles, about 3 min, 5.1 GB)",
+        ),
+        (
+            Progress(job="j", state=State.RUNNING, step=34, steps=120, eta=40.2),
+            "Painting 34 of 120, about 40 s left (4000×3000, 6 tiles, 5.1 GB)",
+        ),
+    ],
+)
+def test_the_status_bar_says_what_is_foreseen_until_it_is_measured(news: Progress, sentence: str) -> None:
+    assert module("progress").sentence(news, FORECAST) == sentence
 
 
 @pytest.mark.usefixtures("without_gimp")
@@ -255,10 +287,14 @@ def test_a_launcher_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.M
 class Handed:
     """A client whose daemon has painted already; `events` has what became of the painting, in order."""
 
+    foreseen: Mapping[str, Any] = {}
+
     def __init__(self, events: list[str]) -> None:
         self._events = events
 
-    def stylize(self, *_: object, **__: object) -> Result:
+    def stylize(self, *_: object, on_accepted: Any, on_progress: Any, **__: object) -> Result:
+        on_accepted(Accepted(re=1, job="0123456789abcdef", state=State.QUEUED, forecast=self.foreseen))
+        on_progress(Progress(job="0123456789abcdef", state=State.RUNNING, step=1, steps=2, eta=1.0))
         return Result(job="0123456789abcdef", record={}, pictures=(Picture(1, 1, 3, "u8", b"abc"),))
 
     def acknowledge(self, _job: str) -> None:
@@ -291,6 +327,22 @@ def test_the_painting_is_acknowledged_once_it_is_in_the_image(
     monkeypatch.setattr(run.pixels, "insert_above", lambda *_: events.append("inserted"))
     run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock())
     assert events == ["inserted", "acknowledged", "closed"]
+
+
+@pytest.mark.parametrize("foreseen", [FORECAST.as_map(), {}, {"of": "the future"}])
+def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
+    painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch, foreseen: dict[str, Any]
+) -> None:
+    run, _ = painting
+    monkeypatch.setattr(Handed, "foreseen", foreseen)
+    monkeypatch.setattr(run.pixels, "insert_above", lambda *_: None)
+    run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    told = [call.args[0] for call in run.progress.Gimp.progress_set_text.call_args_list]
+    known = Forecast.of(foreseen) is not None
+    assert told == [
+        "Waiting" + " (4000×3000, 6 tiles, about 3 min, 5.1 GB)" * known,
+        "Painting 1 of 2, about 1 s left" + " (4000×3000, 6 tiles, 5.1 GB)" * known,
+    ]
 
 
 @pytest.mark.parametrize("reason", ["the image was closed meanwhile", "GIMP's own words."])

@@ -49,10 +49,11 @@ def show_daemon(daemon: Mapping[str, Any]) -> None:
 
 def able(means: Mapping[str, Any]) -> str:
     """What the device can do; nothing where it is not known."""
-    if not {"device", "memory", "flops"} <= means.keys():
+    free, flops = means.get("memory"), means.get("flops")
+    if not isinstance(free, int) or not isinstance(flops, (int, float)):
         return ""
-    speed = f", {means['flops'] / 1e12:.2g} Tflop/s" if means["flops"] else ""
-    return f"{means['device']}, {memory(means['memory'])} free{speed}"
+    speed = f", {flops / 1e12:.2g} Tflop/s" if flops else ""
+    return f"{means.get('device')}, {memory(free)} free{speed}"
 
 
 def _map(value: object) -> Mapping[str, Any]:
@@ -70,7 +71,7 @@ def show_jobs(jobs: Sequence[Mapping[str, Any]], painting: str | None = None) ->
         if row.get("steps"):
             line += f", step {row.get('step', 0)} of {row['steps']}"
         if forecast := Forecast.of(row.get("forecast")):
-            line += f" ({forecast.sentence()})"
+            line += f"; to be painted: {forecast.sentence()}"
         if row.get("kept"):
             line += f"; to collect it: impasto fetch {row['job'][:8]} -o FILE"
         click.echo(line)
