@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import torch
+import torchvision
+from impasto_daemon.engine.features import NETWORKS, Architecture
+from impasto_daemon.engine.tiles import Layer, Scale
 from impasto_daemon.weights import SHAPES
 from torch import Tensor
 
@@ -23,6 +26,20 @@ def random_vgg(network: str, convolutions: int = 16, seed: int = 0) -> dict[str,
         state[f"features.{number}.weight"] = weight
         state[f"features.{number}.bias"] = torch.randn(outputs, generator=generator) * 0.05
     return state
+
+
+def thin_vgg(network: str, channels: int = 6, seed: int = 0) -> tuple[Architecture, dict[str, Tensor]]:
+    """A network of the same shape with few channels in every layer, in float64: for what does not depend on their
+    number, such as where activations lie and what they depend on."""
+    blocks = NETWORKS[network].blocks
+    plan: list[str | int] = [one for count in blocks for one in (*[channels] * count, "M")]
+
+    def build() -> torch.nn.Module:
+        return torchvision.models.VGG(torchvision.models.vgg.make_layers(plan), num_classes=1, init_weights=False)
+
+    torch.manual_seed(seed)
+    state = {name: each.double() for name, each in build().state_dict().items() if name.startswith("features")}
+    return Architecture(network, blocks, build), state
 
 
 def picture(height: int, width: int, channels: int = 3, seed: int = 0) -> Tensor:
@@ -50,6 +67,12 @@ class SmallNetwork:
 
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         return {name: self._layer(name, rgb) for name in wanted}
+
+    def scales(self, rgb: Tensor, wanted: Collection[str]) -> list[Scale]:
+        """One, which is not made to be seen in parts."""
+        with torch.no_grad():
+            layers = {name: Layer(1, *layer.shape[-2:]) for name, layer in self(rgb, wanted).items()}
+        return [Scale(rgb, layers, lambda pixels, facts: self(pixels, wanted), halo=0, grid=1)]
 
     def unwrapped(self) -> SmallNetwork:
         return self

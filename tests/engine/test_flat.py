@@ -82,16 +82,16 @@ def test_pictures_with_something_on_them_are_measured_as_the_formulae_say() -> N
     features, recipe = Wavelets(), recipes.find("wavelets")
     at = objective(recipe, features, content, style)
     for name, layer in features(content, recipe.content_layers).items():
-        torch.testing.assert_close(at.kept[name].energy, layer.square().sum(), rtol=1e-4, atol=0)
+        torch.testing.assert_close(at.targets.content[name].energy, layer.square().sum(), rtol=1e-4, atol=0)
     for name, layer in features(style, recipe.style_layers).items():
         rms = layer.square().mean((0, 2, 3)).sqrt()
-        torch.testing.assert_close(at.targets[0].scales[name], 1 / rms, rtol=1e-4, atol=0)
+        torch.testing.assert_close(at.targets.styles[0].scales[name], 1 / rms, rtol=1e-4, atol=0)
 
 
 def test_a_content_of_nothing_is_relative_to_what_counts_as_nothing() -> None:
     """To what a faint noise changes; or else any stroke would be infinitely dear."""
     found = objective(recipes.find("wavelets"), Wavelets(), solid(0.5), GRAINY)
-    assert all(float(kept.energy) > 1e-6 for kept in found.kept.values())
+    assert all(float(kept.energy) > 1e-6 for kept in found.targets.content.values())
     loss = losses.CONTENT_LOSSES["relative"]
-    for kept in found.kept.values():
+    for kept in found.targets.content.values():
         assert loss(kept.energy / 2, kept).item() == pytest.approx(0.5)

@@ -128,7 +128,7 @@ def test_activation_mean_is_that_of_absolute_values_where_layers_have_both_signs
     )
     content, style = picture(32, 32, seed=1), picture(32, 32, seed=2)
     network = NETWORKS["vgg19"]
-    for name, scale in objective(recipe, content, style).layer_scales.items():
+    for name, scale in objective(recipe, content, style).targets.layer_scales.items():
         means = [network(rgb, {name})[name].abs().mean().item() for rgb in (content, style)]
         assert sum(means) / 2 * scale.item() == pytest.approx(100, rel=1e-4)
 

@@ -6,8 +6,11 @@ the weight-free one is in `wavelets`. Where weights come from is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -18,6 +21,7 @@ from torch import Tensor, nn
 
 from .rasters import pad_to
 from .recipes import CAFFE, no_such_layer
+from .tiles import Layer, Scale
 
 
 class Features(Protocol):
@@ -30,15 +34,23 @@ class Features(Protocol):
     least: int
     pixel_deviation: float
 
-    def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
-        """Activations of the `wanted` layers for rgb (1, 3, H, W), 0 to 1: each (1, C, h, w), h ≤ H, w ≤ W.
+    def scales(self, rgb: Tensor, wanted: Collection[str]) -> Sequence[Scale]:
+        """The sizes of rgb (1, 3, H, W), 0 to 1, at which the `wanted` layers are seen, each layer at one of them.
 
-        Computes nothing beyond the deepest wanted layer. Raises ImpastoError: BAD_REQUEST for a layer that these
-        features do not have, MISSING_LAYER for one whose weights are not here.
+        Computes no activations, and later none beyond the deepest wanted layer. Raises ImpastoError: BAD_REQUEST for a
+        layer that these features do not have, MISSING_LAYER for one whose weights are not here.
         """
 
     def unwrapped(self) -> Features:
         """The same for pictures that are no tiles."""
+
+
+def seen(features: Features, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+    """Activations of the `wanted` layers for the whole of rgb: each (1, C, h, w), differentiable."""
+    found: dict[str, Tensor] = {}
+    for scale in features.scales(rgb, wanted):
+        found |= scale.look(scale.pixels, None)
+    return found
 
 
 SMALLER = (".half", ".quarter")
@@ -125,7 +137,7 @@ class VGG:
         self.mean = torch.tensor(MEAN, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(STD, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.pixel_deviation = CAFFE if float(some.flatten(1).norm(dim=1).median()) > LOUD else 1.0
-        self.pooling, self.padding, self.wrap = "max", "zero", False
+        self.pooling, self.padding, self.wrap, self.precision = "max", "zero", False, some.dtype
 
     def with_options(self, pooling: str, padding: str, wrap: bool = False) -> VGG:
         """The same network (weights shared) with other ways.
@@ -138,18 +150,54 @@ class VGG:
         twin.__dict__.update(self.__dict__, pooling=pooling, padding=padding, wrap=wrap)
         return twin
 
+    def in_precision(self, precision: torch.dtype) -> VGG:
+        """The same network with weights and activations of another precision; pictures stay as they are."""
+        if precision == self.precision:
+            return self
+        twin = self.with_options(self.pooling, self.padding, self.wrap)
+        twin.precision = precision
+        twin.convolutions = {name: deepcopy(each).to(precision) for name, each in self.convolutions.items()}
+        return twin
+
     def unwrapped(self) -> VGG:
         """The same network for pictures that are no tiles."""
         return self.with_options(self.pooling, self.padding)
 
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        """See `seen`."""
+        return seen(self, rgb, wanted)
+
+    def scales(self, rgb: Tensor, wanted: Collection[str]) -> list[Scale]:
+        """See `Features`."""
         self.check(wanted)
-        found = self._at_this_size(rgb, {name for name in wanted if not name.endswith(SMALLER)})
-        for suffix in SMALLER:
-            names = {name.removesuffix(suffix) for name in wanted if name.endswith(suffix)}
-            rgb = self._halved(rgb)
-            found |= {name + suffix: layer for name, layer in self._at_this_size(rgb, names).items()}
+        found, left = [], set(wanted)
+        for suffix in ("", *SMALLER):
+            rgb = self._halved(rgb) if suffix else rgb
+            names = {name for name in left if name.endswith(suffix)} if suffix else left - _smaller(left)
+            if names:
+                found.append(self._scale(rgb, suffix, names))
+            left -= names
+            if not left:
+                break
         return found
+
+    def _scale(self, rgb: Tensor, suffix: str, names: Collection[str]) -> Scale:
+        layers, reach, stride = dict[str, Layer](), 0, 1
+        height, width = rgb.shape[-2:]
+        for name in self.convolutions:
+            if _pools_before(name):
+                stride, height, width = 2 * stride, self._pooled(height), self._pooled(width)
+            reach += stride
+            for full in (name + suffix, f"{name}.linear{suffix}"):
+                if full in names:
+                    layers[full] = Layer(stride, height, width)
+            if len(layers) == len(names):
+                break
+        halo = math.ceil(reach / stride) * stride
+        return Scale(rgb, layers, partial(self._look, suffix, frozenset(names)), halo, stride, self.wrap)
+
+    def _pooled(self, length: int) -> int:
+        return (length + self.wrap) // 2
 
     def _halved(self, rgb: Tensor) -> Tensor:
         """By the binomial 1, 3, 3, 1: a box of two would leave its grid in the picture through the gradient."""
@@ -160,21 +208,22 @@ class VGG:
         half = F.conv2d(framed, torch.outer(line, line).expand(3, 1, 4, 4), stride=2, groups=3)
         return pad_to(half, self.least, self.wrap)
 
-    def _at_this_size(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
-        x = ((rgb - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+    def _look(self, suffix: str, names: Collection[str], pixels: Tensor, facts: Tensor | None) -> dict[str, Tensor]:
+        """The layers of a whole picture (facts None) or of a part."""
+        wrap, found = self.wrap and facts is None, dict[str, Tensor]()
+        x = ((pixels - self.mean) / self.std).to(self.precision).contiguous(memory_format=torch.channels_last)
         for name, convolution in self.convolutions.items():
-            if len(found) == len(wanted):
-                break
-            x = self._pool(name, x)
-            x = self._convolve(name, convolution, x)
-            if f"{name}.linear" in wanted:
-                found[f"{name}.linear"] = x
+            x = self._pool(x, wrap) if _pools_before(name) else x
+            x = self._convolve(name, convolution, x, wrap)
+            if f"{name}.linear{suffix}" in names:
+                found[f"{name}.linear{suffix}"] = x
                 x = F.relu(x)
             else:
                 x = F.relu_(x)  # one activation less to keep
-            if name in wanted:
-                found[name] = x
+            if name + suffix in names:
+                found[name + suffix] = x
+            if len(found) == len(names):
+                break
         return found
 
     def check(self, wanted: Collection[str]) -> None:
@@ -193,19 +242,25 @@ class VGG:
                     file=self.origin,
                 )
 
-    def _pool(self, name: str, x: Tensor) -> Tensor:
-        if not name.endswith("_1") or name == "conv1_1":
-            return x
-        if self.wrap:
+    def _pool(self, x: Tensor, wrap: bool) -> Tensor:
+        if wrap:
             x = _wrapped(x, 0, x.shape[-2] % 2, 0, x.shape[-1] % 2)
         return F.avg_pool2d(x, 2) if self.pooling == "average" else F.max_pool2d(x, 2)
 
-    def _convolve(self, name: str, convolution: nn.Conv2d, x: Tensor) -> Tensor:
-        if self.wrap:
+    def _convolve(self, name: str, convolution: nn.Conv2d, x: Tensor, wrap: bool) -> Tensor:
+        if wrap:
             return F.conv2d(_wrapped(x, 1, 1, 1, 1), convolution.weight, convolution.bias)
         if name == "conv1_1" and self.padding == "replicate":
             return F.conv2d(F.pad(x, (1, 1, 1, 1), "replicate"), convolution.weight, convolution.bias)
         return F.conv2d(x, convolution.weight, convolution.bias, padding=1)
+
+
+def _pools_before(name: str) -> bool:
+    return name.endswith("_1") and name != "conv1_1"
+
+
+def _smaller(names: Collection[str]) -> set[str]:
+    return {name for name in names if name.endswith(SMALLER)}
 
 
 def _wrapped(x: Tensor, above: int, below: int, left: int, right: int) -> Tensor:

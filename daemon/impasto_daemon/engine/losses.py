@@ -40,6 +40,10 @@ class Moments:
     mean: Tensor
     second: Tensor
 
+    def over(self, count: Tensor | float) -> Moments:
+        """Both divided by it: moments of sums."""
+        return Moments(self.mean / count, self.second / count)
+
     def scaled(self, scale: Tensor) -> Moments:
         """Those of the activations times scale, (1,) or (C,)."""
         scale = scale.expand(self.mean.shape[0])
@@ -60,17 +64,31 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, activations: Tensor) -> Tensor:
         ctx.save_for_backward(activations)
-        flat = activations[0].flatten(1)
+        flat = _exactly(activations)[0].flatten(1)
         return flat @ flat.T
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Tensor:
         (activations,) = ctx.saved_tensors
         flat = activations[0].flatten(1)
-        both = upstream[0] + upstream[0].T
+        both = (upstream[0] + upstream[0].T).to(flat.dtype)
         # Positions first, as they lie in memory with channels last.
         slope: Tensor = (flat.T @ both).T.reshape(activations.shape)
         return slope
+
+
+def _exactly(activations: Tensor) -> Tensor:
+    """In no less than float32: sums over many positions need it, whatever the network's precision."""
+    return activations.float() if activations.dtype.itemsize < 4 else activations
+
+
+def sums(activations: Tensor, weights: Tensor | None = None) -> Moments:
+    """Σ_k w_k·F_ik and Σ_k w_k·F_ik·F_jk of (1, C, h, w): moments, not yet divided; those of parts add up. weights as
+    for `moments`. In float32 at least."""
+    if weights is None:
+        return Moments(_exactly(activations).sum((2, 3))[0], _Gram.apply(activations))
+    activations = _exactly(activations)
+    return Moments((activations * weights).sum((2, 3))[0], _Gram.apply(activations * weights.sqrt()))
 
 
 def moments(activations: Tensor, weights: Tensor | None = None) -> Moments:
@@ -80,12 +98,13 @@ def moments(activations: Tensor, weights: Tensor | None = None) -> Moments:
     2016, equation 3, over N. With weights it is their guided Gram matrix (Gatys et al. 2017, Controlling Perceptual
     Factors, equation 3) for T² = w.
     """
-    if weights is None:
-        second: Tensor = _Gram.apply(activations)
-        return Moments(activations.mean((2, 3))[0], second / (activations.shape[2] * activations.shape[3]))
-    whole = weights.sum().clamp(min=1e-9)
-    second = _Gram.apply(activations * weights.sqrt())
-    return Moments((activations * weights).sum((2, 3))[0] / whole, second / whole)
+    height, width = activations.shape[-2:]
+    return sums(activations, weights).over(height * width if weights is None else mass(weights))
+
+
+def mass(weights: Tensor) -> Tensor:
+    """How many positions there are in all, by their weights; not nothing."""
+    return weights.sum().clamp(min=1e-9)
 
 
 StyleLoss = Callable[[Moments], Tensor]
@@ -238,13 +257,18 @@ class Kept:
 
     activations: Tensor
     energy: Tensor
-    count: Tensor
+    count: Tensor | float
 
 
 def squared_error(ours: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-    """Σ w·(F − P)² over all channels and positions; weights (1, 1, h, w), None for 1."""
-    squares = (ours - target).square()
-    return squares.sum() if weights is None else (squares * weights).sum()
+    """Σ w·(F − P)² over all channels and positions; weights (1, 1, h, w), None for 1. In float32 at least."""
+    return squares(_exactly(ours) - _exactly(target), weights)
+
+
+def squares(activations: Tensor, weights: Tensor | None) -> Tensor:
+    """Σ w·F² over all channels and positions; weights as for `squared_error`. In float32 at least."""
+    each = _exactly(activations).square()
+    return each.sum() if weights is None else (each * weights).sum()
 
 
 CONTENT_LOSSES: Mapping[str, Callable[[Tensor, Kept], Tensor]] = {

@@ -36,12 +36,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .recipes import no_such_layer
+from .tiles import Layer, Scale
 
 LEVELS = 5
 LAYERS = tuple(f"{kind}{level}" for level in range(1, LEVELS + 1) for kind in ("first", "second", "shape", "light"))
@@ -130,13 +132,35 @@ class Wavelets:
         return self.with_options()
 
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        """See `features.seen`."""
+        return self._look(frozenset(wanted), rgb, None)
+
+    def scales(self, rgb: Tensor, wanted: Collection[str]) -> list[Scale]:
+        """See `features.Features`."""
+        self.check(wanted)
+        layers = {name: _layer(name, *rgb.shape[-2:]) for name in LAYERS if name in wanted}
+        grid = max(layer.stride for layer in layers.values())
+        halo = math.ceil(max(_reach(name) for name in layers) / grid) * grid
+        facts = partial(self._facts, rgb, list(layers))
+        return [Scale(rgb, layers, partial(self._look, frozenset(wanted)), halo, grid, self.wrap, facts)]
+
+    def _facts(self, rgb: Tensor, names: Collection[str]) -> Tensor:
+        """Mean luminances, by level from 1 to the last one wanted: what `lightN` is less of."""
+        means = []
+        for level in range(1, max(int(name[-1]) for name in names) + 1):
+            rgb = self._halve(rgb) if level > 1 else rgb
+            means.append(self._blur(F.conv2d(rgb, self.opponent[:1])).mean())
+        return torch.stack(means)
+
+    def _look(self, wanted: Collection[str], rgb: Tensor, facts: Tensor | None) -> dict[str, Tensor]:
+        """The layers of a whole picture (facts None) or of a part."""
         self.check(wanted)
         found: dict[str, Tensor] = {}
         finer: Tensor | None = None
         for level in range(1, max(int(name[-1]) for name in wanted) + 1):
             if level > 1:
                 rgb = self._halve(rgb)
-            finer = self._level(rgb, level, finer, wanted, found)
+            finer = self._level(rgb, level, finer, wanted, found, None if facts is None else facts[level - 1])
         return found
 
     def check(self, wanted: Collection[str]) -> None:
@@ -146,10 +170,16 @@ class Wavelets:
                 raise no_such_layer(f"Wavelets have no layer “{name}”.", name, LAYERS)
 
     def _level(
-        self, rgb: Tensor, level: int, finer: Tensor | None, wanted: Collection[str], found: dict[str, Tensor]
+        self,
+        rgb: Tensor,
+        level: int,
+        finer: Tensor | None,
+        wanted: Collection[str],
+        found: dict[str, Tensor],
+        light: Tensor | None,
     ) -> Tensor | None:
         """Put the wanted layers of a level into `found`. Takes the halved moduli of the finer level, gives its own
-        if anything needs them."""
+        if anything needs them. light: the whole picture's mean luminance, None where this is the whole."""
         x = F.conv2d(rgb, self.opponent)
         colour, constant = self._blur(x), torch.ones_like(x[:, :1])
         pairs = self._filter(x)  # (1, 3, 2·orientations, h, w)
@@ -165,7 +195,7 @@ class Wavelets:
         if f"shape{level}" in wanted:
             found[f"shape{level}"] = (pairs * (moduli / (moduli + EDGE)).repeat_interleave(2, 2)).flatten(1, 2)
         if f"light{level}" in wanted:
-            found[f"light{level}"] = colour[:, :1] - colour[:, :1].mean((2, 3), keepdim=True)
+            found[f"light{level}"] = colour[:, :1] - (colour[:, :1].mean() if light is None else light)
         if not {f"second{level}", f"first{level + 1}"} & set(wanted):
             return None
         halved = self._halve(moduli.flatten(1, 2))
@@ -199,6 +229,21 @@ class Wavelets:
             length = x.shape[axis]
             x = x.index_select(axis, torch.arange(-edge, length + edge, device=x.device) % length)
         return x
+
+
+def _layer(name: str, height: int, width: int) -> Layer:
+    """`secondN` is at half the size of the other layers of its level; halves are rounded up."""
+    stride = 1 << int(name[-1]) - (not name.startswith("second"))
+    return Layer(stride, math.ceil(height / stride), math.ceil(width / stride))
+
+
+def _reach(name: str) -> int:
+    """Pixels on either side that an activation depends on: those of the halvings (2 samples on either side each, the
+    finest first) and of the filters (SIZE // 2)."""
+    level = int(name[-1])
+    unit, halvings = 1 << (level - 1), 2 * ((1 << (level - 1)) - 1)
+    own = halvings + unit * (SIZE // 2)
+    return own + 2 * unit + 2 * unit * (SIZE // 2) if name.startswith("second") else own
 
 
 def _spread(x: Tensor, axis: int) -> Tensor:
