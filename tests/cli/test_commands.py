@@ -16,11 +16,14 @@ from click.testing import CliRunner, Result
 from impasto_daemon import launch, plugin_install, weights
 from impasto_daemon.cli import status
 from impasto_daemon.cli.app import COMMANDS, impasto
+from impasto_daemon.cli.report import JsonReport, Report
 from impasto_daemon.engine.recipes import RECIPES
 from impasto_daemon.supervisor import TAKEN
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
+from impasto_protocol.jobstate import State
+from impasto_protocol.messages import Accepted
 
 from tests.cli.conftest import House, alive, finish, until
 
@@ -188,6 +191,15 @@ def test_what_jobs_will_take_is_said_while_they_are_not_over() -> None:
     for foreign in ({}, None, "soon", {"width": "large"}):
         (line,) = said_by(status.show_jobs, [{**row, "forecast": foreign}])
         assert line.endswith("impasto, 8000×6000")
+
+
+@pytest.mark.parametrize("foreseen", [FORECAST.as_map(), {}])
+def test_what_a_job_will_take_is_said_before_it_starts(foreseen: dict[str, Any]) -> None:
+    accepted = Accepted(re=1, job="f2c5", state=State.QUEUED, forecast=foreseen)
+    sentence = "to be painted on cpu: 4000×3000, 6 tiles, about 3 min, 5.1 GB"
+    assert said_by(Report().accepted, accepted) == ["job f2c5", *([sentence] if foreseen else [])]
+    (event,) = said_by(JsonReport().accepted, accepted)
+    assert json.loads(event) == {"event": "started", "job": "f2c5", "forecast": foreseen}
 
 
 def test_a_job_that_runs_is_said_to_be_painted_with_what_it_is_painted_with() -> None:

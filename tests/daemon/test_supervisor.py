@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from impasto_daemon.supervisor import REAL_PAINTER
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Accepted, Ack, Cancel, Error, Jobs, List, Ping, Pong, Preview, Progress, Result
 from impasto_protocol.zmq_client import Interrupt, new_job_name
 
 from tests.fakes.daemon import RawClient, RunningDaemon, picture, refused, request, running, submit, wait_for
-from tests.fakes.painter import inverted
+from tests.fakes.painter import DEVICE, inverted
 
 Launch = Callable[..., RunningDaemon]
 
@@ -69,6 +70,38 @@ def test_a_daemon_says_how_it_is(shared_daemon: RunningDaemon) -> None:
     assert health["worker"]["state"] == "idle"
     assert health["worker"]["features"] == "fake"
     assert (health["kept"], health["kept_bytes"], health["queued"]) == (0, 0, 0)
+
+
+# Forecasts ------------------------------------------------------------------------------------------------
+
+
+def test_what_a_job_will_take_is_said_once_the_device_is_known_and_by_the_next_daemon_too(launch: Launch) -> None:
+    first = launch()
+    with first.client() as client:
+        assert client.submit(request(steps=5), job="a").forecast == {}, "no worker has said a word yet"
+        client.wait("a")
+        foreseen = Forecast.of(client.submit(request(60, 40, steps=5), job="b").forecast)
+        assert foreseen is not None
+        assert (foreseen.width, foreseen.height, foreseen.tiles, foreseen.evaluations) == (60, 40, 1, 5)
+        assert client.submit(request(60, 40, steps=5), job="b").forecast == foreseen.as_map(), "asked again"
+        assert client.submit(request(delay=0.0), job="c").forecast == {}, "a setting that recipes have not"
+        assert client.status()["means"]["flops"] == DEVICE["flops"]
+    first.end()
+    with launch().client() as client:
+        assert client.status()["worker"]["state"] == "none"
+        assert client.submit(request(60, 40, steps=5)).forecast == foreseen.as_map()
+
+
+def test_a_job_that_waits_is_listed_with_what_it_will_take(shared_daemon: RunningDaemon) -> None:
+    with shared_daemon.client() as client:
+        client.stylize(request(steps=1))
+        busy = client.submit(request(steps=10_000, delay=0.01)).job
+        waits = client.submit(request(60, 40, steps=5))
+        rows = {row["job"]: row for row in client.jobs()}
+        assert rows[waits.job]["forecast"] == waits.forecast and Forecast.of(waits.forecast)
+        client.cancel(busy)
+        client.wait(waits.job)
+        assert "forecast" not in {row["job"]: row for row in client.jobs()}[waits.job]
 
 
 # Jobs of several clients ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""In place of the engine's plans, until they are there: one piece, or six where that takes too much."""
+"""Plans that tests can reckon with: all in one piece, or in six where that takes too much memory."""
 
 from __future__ import annotations
 
