@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -36,8 +37,9 @@ from .router import Router
 TAKEN = 3
 """Exit status where another daemon has the endpoint: whoever started this one may talk to that."""
 
-TICK = 1.0
-"""Longest time in seconds that the loop sleeps."""
+TICK = 60.0
+"""Longest time in seconds that the loop sleeps: what is due sooner says so, and an idle daemon leaves the machine
+asleep."""
 
 FAULTS = 100
 """Turns of the loop that may fail one after the other until the daemon gives up: it is not to fill the disk with its
@@ -120,7 +122,7 @@ class Supervisor:
         self._settings = settings
         self._wake = wake
         self._began = time.monotonic()
-        self._ticked = self._began
+        self._ticked = -math.inf
         self._faults = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = Router(self._context, path, settings.limits)
@@ -186,9 +188,14 @@ class Supervisor:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        times = (self._core.next_deadline(), self._executor.deadline(now), self._router.deadline(now))
-        until = min((at for at in times if at is not None), default=now + TICK)
-        seconds = min(max(0.0, until - now), TICK)
+        times = (
+            self._ticked + TICK,
+            self._core.next_deadline(),
+            self._executor.deadline(now),
+            self._router.deadline(now),
+            self._leaves_at(),
+        )
+        seconds = max(0.0, min(at for at in times if at is not None) - now)
         watched = [self._router.socket, self._wake, *self._executor.watched()]
         zmq.zmq_poll([(each, zmq.POLLIN) for each in watched], int(seconds * 1000) + 1)
 
@@ -198,13 +205,17 @@ class Supervisor:
             if any(number in _ENDING for number in numbers):
                 logger.info("asked to end (%s)", signal.Signals(numbers[0]).name)
                 return True
-        idle = self._core.idle_since
-        if not self._settings.idle_exit or idle is None or len(self._results):
-            return False
-        if time.monotonic() - idle < self._settings.idle_exit:
+        leaves = self._leaves_at()
+        if leaves is None or time.monotonic() < leaves:
             return False
         logger.info("nobody has needed this daemon for %g seconds", self._settings.idle_exit)
         return True
+
+    def _leaves_at(self) -> float | None:
+        """When nobody will have needed this daemon for long enough; None where it is to stay."""
+        idle = self._core.idle_since
+        stays = not self._settings.idle_exit or idle is None or len(self._results)
+        return None if stays or idle is None else idle + self._settings.idle_exit
 
     # Events and actions ---------------------------------------------------------------------------------------
 

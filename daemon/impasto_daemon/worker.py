@@ -32,7 +32,7 @@ PROGRESS_EVERY = 0.1
 """Seconds between two progress messages; the first and the last step are always told."""
 PREVIEW_EVERY = 0.5
 """Seconds between two previews, at least."""
-PREVIEW_SHARE = 0.1
+PREVIEW_SHARE = 0.02
 """Of the time, at most, that making previews may take."""
 FIRST_PREVIEW = 3
 """The step whose iterate makes the first preview: the very first ones show noise or nothing new."""
