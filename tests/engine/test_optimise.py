@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
-from impasto_daemon.engine.optimise import RESCUES, Average, Iterate, State, Walk, descend
+from impasto_daemon.engine import lbfgs
+from impasto_daemon.engine.optimise import RESCUES, SETTLED_OVER, Average, Iterate, State, Walk, descend, elements
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
+
+from .watching import Watch
 
 AIM = torch.linspace(0, 1, 12).view(1, 3, 2, 2)
 UNEVEN = torch.linspace(1, 30, 12).view(1, 3, 2, 2)
@@ -267,3 +271,158 @@ def test_a_walk_goes_on_from_after_a_rescue_as_well() -> None:
     second = kept(descend(Steep(3), START, 9, LBFGS, stored(first[-1].state())))
     for ours, theirs in zip([*first, *second], whole):
         assert ours.losses == theirs.losses and torch.equal(ours.x, theirs.x)
+
+
+def test_an_evaluation_that_fails_leaves_a_state_to_go_on_from() -> None:
+    """As where memory runs out: the last iterate's state is then where the walk would have evaluated."""
+
+    class Failing(Valley):
+        def __init__(self) -> None:
+            self.left = 6
+
+        def __call__(self, x: Tensor) -> dict[str, Tensor]:
+            self.left -= 1
+            if self.left < 0:
+                raise MemoryError
+            return super().__call__(x)
+
+    whole = kept(descend(Valley(), START, 12, BOUNDED))
+    steps = descend(Failing(), START, 12, BOUNDED)
+    *_, last = islice(steps, 6)
+    with pytest.raises(MemoryError):
+        next(steps)
+    rest = kept(descend(Valley(), START, 6, BOUNDED, last.state()))
+    for ours, theirs in zip(rest, whole[6:]):
+        assert ours.losses == theirs.losses and torch.equal(ours.x, theirs.x)
+
+
+# Reading the losses now and then ----------------------------------------------------------------------------
+
+
+@EACH
+@pytest.mark.parametrize("check", [1, 4])
+def test_values_are_read_at_the_first_at_every_so_many_and_at_the_last_evaluation(
+    walk: Walk, check: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    with Watch(monkeypatch) as watch:
+        for _ in descend(Valley(), START, 14, replace(walk, check=check)):
+            reads.append(watch.reads)
+            watch.reads = 0
+    scaling = walk.optimiser == "bounded-lbfgs"
+    assert reads[0] == 1 + scaling
+    assert [count for count, read in enumerate(reads, 1) if read] == (
+        list(range(1, 15)) if check == 1 else [1, 4, 8, 12, 14]
+    )
+    assert max(reads[1:]) <= (1 if check == 1 else 2), "the losses here, and those of the best"
+
+
+@EACH
+def test_a_walk_that_reads_now_and_then_goes_the_same_way_to_the_same_result(walk: Walk) -> None:
+    plain = kept(descend(Valley(), START, 22, walk))
+    rare = kept(descend(Valley(), START, 22, replace(walk, check=5)))
+    for count, (ours, theirs) in enumerate(zip(rare, plain), 1):
+        assert torch.equal(ours.x, theirs.x) and torch.equal(ours.result, theirs.result)
+        read = count if count in (1, 22) else max(1, count // 5 * 5)
+        assert ours.losses == plain[read - 1].losses
+
+
+def test_the_state_between_two_readings_has_the_best_s_losses() -> None:
+    for each in descend(Valley(), START, 9, replace(BOUNDED, check=50)):
+        state = each.state()
+        assert state.losses["total"] == pytest.approx(float(Valley()(state.best)["total"]), rel=1e-6)
+
+
+@EACH
+def test_a_divergence_between_two_readings_is_noticed_at_the_next_and_goes_back_to_the_best(walk: Walk) -> None:
+    bowl = Bowl(dict.fromkeys((6, 7, 8), math.nan))
+    seen = kept(descend(bowl, torch.zeros(1, 3, 2, 2), 60, replace(walk, check=4)))
+    plain = kept(descend(Bowl(), torch.zeros(1, 3, 2, 2), 5, walk))
+    assert [count for count, each in enumerate(seen, 1) if each.note] == [8]
+    assert torch.equal(seen[7].x, lowest(plain).x) and seen[7].losses == lowest(plain).losses
+    assert torch.equal(seen[8].x, seen[7].x)
+    assert all(math.isfinite(value) for each in seen for value in each.losses.values())
+
+
+# Settling ---------------------------------------------------------------------------------------------------
+
+
+@EACH
+@pytest.mark.parametrize("check", [1, 7])
+def test_a_walk_that_settles_ends_where_the_best_hardly_falls_any_more(walk: Walk, check: int) -> None:
+    class Raised(Bowl):
+        """A bottom that is not zero: relative to it, nothing happens there."""
+
+        def __call__(self, x: Tensor) -> dict[str, Tensor]:
+            return {name: value + 1 for name, value in super().__call__(x).items()}
+
+    whole = kept(descend(Raised(), START, 600, walk))
+    seen = kept(descend(Raised(), START, 600, replace(walk, settle=1e-3, check=check)))
+    assert SETTLED_OVER < len(seen) < 500 and len(seen) % check == 0
+    best = [min(each.losses["total"] for each in whole[:count]) for count in range(1, len(seen) + 1)]
+    assert best[-1] == pytest.approx(lowest(whole).losses["total"], rel=1e-2)
+    before = best[-1 - math.ceil(SETTLED_OVER / check) * check]
+    assert before - best[-1] <= 1e-3 * before
+    if check == 1:
+        falls = [before - after > 1e-3 * before for before, after in zip(best, best[SETTLED_OVER:])]
+        assert all(falls[:-1]) and not falls[-1]
+
+
+def test_a_walk_does_not_settle_while_it_gets_on_nor_unless_it_is_asked_to() -> None:
+    assert len(list(descend(Valley(), START, 40, replace(ADAM, settle=1e-3)))) == 40
+    assert len(list(descend(Bowl(), AIM, 60, ADAM))) == 60
+
+
+def test_a_walk_that_goes_on_is_judged_anew() -> None:
+    walk = replace(ADAM, settle=0.01)
+    *_, last = descend(Bowl(), AIM, 60, walk)
+    assert len(list(descend(Bowl(), AIM, 60, walk, last.state()))) == SETTLED_OVER + 1
+
+
+# Memory -----------------------------------------------------------------------------------------------------
+
+
+class Cheap(torch.autograd.Function):
+    """½Σx², its gradient made in the one buffer that is handed over."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.view(-1).dot(x.view(-1)) / 2
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        gradient: Tensor = x * grads[0]
+        return gradient
+
+
+@pytest.mark.parametrize("steps", [4, 9])
+@pytest.mark.parametrize("check", [1, 3])
+@pytest.mark.parametrize(
+    "walk",
+    [
+        Walk("lbfgs", history=5),
+        Walk("bounded-lbfgs", history=5, unit=255.0),
+        Walk("bounded-lbfgs", history=5, pairs="half"),
+        Walk("adam", 0.02, clamp=True),
+        Walk("keras-adam", 0.02, average=0.9),
+    ],
+    ids=lambda walk: f"{walk.optimiser}-{walk.pairs}{'-average' * bool(walk.average)}",
+)
+def test_a_walk_holds_as_many_values_an_element_as_it_says(
+    walk: Walk, check: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 3 * 2**16
+    monkeypatch.setitem(lbfgs.PIECES, "cpu", 2**10)
+    walk = replace(walk, check=check)
+    with Watch(monkeypatch) as watch:
+        start = torch.rand(1, 3, 2**8, 2**8)
+        steps_of = descend(lambda x: {"total": Cheap.apply(x)}, start, steps, walk)
+        del start
+        for iterate in steps_of:
+            iterate.state()
+    found = watch.most / count / 4
+    assert elements(walk, steps) - 1 - (steps < walk.history) <= found <= elements(walk, steps) + 0.05
+    if steps > walk.history:
+        assert found == pytest.approx(elements(walk, steps), abs=0.05)

@@ -66,13 +66,15 @@ class LBFGS:
     def move(self, gradient: Tensor) -> None:
         """Make one step. gradient: at x, contiguous; it becomes this object's own."""
         gradient = gradient.detach().view(-1)
-        if self._previous is None or self._step is None:
+        previous, last = self._previous, self._step
+        self._previous = self._step = None  # should there be no room for what follows, the next step is a first one
+        if previous is None or last is None:
             step = torch.neg(gradient)
             rate = self._rate if self._first is None else self._first
             length = (1 / _sum_of_sizes(gradient)).clamp(max=1.0) * rate
         else:
-            buffer = self._remember(gradient, self._previous, self._step)
-            self._previous = self._step = None
+            buffer = self._remember(gradient, previous, last)
+            del previous, last
             step = self._direction(gradient, buffer)
             length = torch.where(_dot(gradient, step) > 0, 0.0, self._scale.new_full((), self._rate))
         if self._longest < math.inf:
