@@ -136,6 +136,10 @@ def test_a_daemon_that_nobody_needs_leaves_when_it_was_asked_to(launch: Launch) 
     assert not daemon.path.exists()
 
 
+def test_a_daemon_that_nobody_ever_speaks_to_leaves_too(launch: Launch) -> None:
+    assert launch(ready=False, idle_exit=0.3).process.wait(10) == 0
+
+
 def test_a_daemon_with_an_unfetched_result_does_not_leave(launch: Launch) -> None:
     daemon = launch(idle_exit=0.2, lease=0.2, heartbeat=0.1)
     with daemon.client() as client:
