@@ -16,7 +16,7 @@ DAEMON = ROOT / "daemon" / "impasto_daemon"
 PLUGIN = ROOT / "gimp_plugin" / "impasto"
 
 STANDARD = set(sys.stdlib_module_names)
-SUPERVISOR = ["supervisor", "router", "executor", "results", "worker", "painting", "link", "address"]
+SUPERVISOR = ["supervisor", "router", "executor", "results", "forecasting", "worker", "painting", "link", "address"]
 
 MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     (
@@ -32,8 +32,8 @@ MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     ),
     (
         "recipes can be read without torch",
-        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings", "idle")],
-        {"impasto_protocol", "impasto_daemon.engine.settings", "impasto_daemon.engine.recipes"},
+        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings", "idle", "levels", "plan")],
+        {"impasto_protocol", *(f"impasto_daemon.engine.{name}" for name in ("settings", "recipes", "levels"))},
     ),
     (
         "whoever owns sockets and queues knows no torch",
@@ -90,7 +90,7 @@ OWNS_THE_DEVICE = {"painter", "tensors", "device", "checkpoints"}
     ids=lambda path: path.stem,
 )
 def test_nobody_but_the_painter_knows_the_engine(path: Path) -> None:
-    torchless = {"impasto_daemon.engine.recipes"}
+    torchless = {"impasto_daemon.engine", "impasto_daemon.engine.recipes", "impasto_daemon.engine.plan"}
     known = imports(path)
     assert not known & {f"impasto_daemon.{name}" for name in OWNS_THE_DEVICE}
     assert {n for n in known if n.startswith("impasto_daemon.engine")} <= torchless

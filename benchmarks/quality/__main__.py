@@ -18,7 +18,8 @@ import torch
 from impasto_daemon import pictures, weights
 from impasto_daemon.engine import recipes as book
 from impasto_daemon.engine.features import VGG
-from impasto_daemon.engine.rasters import fill_hidden, fitted, resize
+from impasto_daemon.engine.levels import fitted
+from impasto_daemon.engine.rasters import fill_hidden, resize
 from impasto_daemon.engine.recipes import RECIPES, Recipe
 from impasto_daemon.tensors import to_tensor
 from impasto_protocol.errors import Code, ImpastoError

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 from impasto_daemon.engine.features import NETWORKS, VGG
-from impasto_daemon.engine.rasters import fitted, resize
+from impasto_daemon.engine.levels import fitted
+from impasto_daemon.engine.rasters import resize
 from torch import Tensor
 
 from . import metrics

@@ -22,7 +22,7 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from . import device as devices
+from .engine import memory
 from .engine.optimise import State
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Checkpoints:
         except FileNotFoundError:
             return None
         except Exception as reason:  # torch.load raises about everything on bytes that are not its own
-            if devices.lacks_memory(reason):
+            if memory.lacks_memory(reason):
                 raise
             log.warning("The state of job %s in %s cannot be read: %s", job, path, reason)
             return None

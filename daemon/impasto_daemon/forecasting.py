@@ -7,7 +7,6 @@ Knows recipes and plans; no sockets, no jobs, no device.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import math
@@ -25,13 +24,9 @@ from impasto_protocol.forecast import Forecast
 from impasto_protocol.limits import NAME
 from impasto_protocol.request import Request
 
+from .engine import plan as plan
 from .engine import recipes
 from .engine.recipes import Recipe
-
-try:
-    plan: Any = importlib.import_module("impasto_daemon.engine.plan")
-except ImportError:
-    plan = None
 
 WORTH_WRITING = 0.1
 """Relative change of a fact that makes it worth a write."""
@@ -50,7 +45,7 @@ FACTS: Mapping[str, schema.Reader] = {
 logger = logging.getLogger("impasto.forecasting")
 
 
-def forecast(request: Request, means: Any, stand_ins: Mapping[str, str] | None = None) -> Forecast | None:
+def forecast(request: Request, means: plan.Means, stand_ins: Mapping[str, str] | None = None) -> Forecast | None:
     """What this request will take on such a device; None where nothing is optimised. Where memory lacks, the figures
     are those of the plan that takes least: there may be more when the job starts.
 
@@ -105,7 +100,7 @@ class Forecaster:
         """For `accepted`: empty where it cannot be said. Never raises."""
         try:
             facts = self.facts()
-            foreseen = forecast(request, plan.Means(**facts), self._stand_ins) if facts and plan else None
+            foreseen = forecast(request, plan.Means(**facts), self._stand_ins) if facts else None
         except ImpastoError:
             return {}  # a painter of other recipes than ours
         except Exception:

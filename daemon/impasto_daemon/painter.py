@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -27,11 +27,12 @@ from torch import Tensor
 from . import device as devices
 from . import weights as weights_files
 from .checkpoints import Checkpoint, Checkpoints
-from .engine import recipes, stylize
+from .engine import memory, recipes, stylize
 from .engine.canvas import Commission, Manner
 from .engine.features import VGG, Features
 from .engine.idle import idle
 from .engine.optimise import State
+from .engine.plan import Means, Plan, chosen, plans
 from .engine.recipes import TEXTS, Recipe
 from .engine.stylize import Painting
 from .engine.wavelets import Wavelets
@@ -54,7 +55,7 @@ may change them."""
 def open_painter(device: str = "auto", weights: str | None = None, offline: bool = False) -> Painter:
     """The painter of this process. device: `auto`, `cpu`, `cuda`, `cuda:1`, …; weights: a file to use and no other;
     offline: fetch nothing. Raises ImpastoError(BAD_REQUEST) for a device that is not here."""
-    devices.keep_memory()
+    memory.keep_memory()
     return Painter(devices.chosen(device), Path(weights) if weights else None, offline)
 
 
@@ -65,6 +66,7 @@ class Told:
     notes: list[str] = field(default_factory=list)
     course: list[dict[str, float]] = field(default_factory=list)
     resumed: dict[str, object] = field(default_factory=dict)
+    plan: dict[str, object] = field(default_factory=dict)
 
     def note(self, sentence: str) -> None:
         """A warning, for the log too."""
@@ -82,33 +84,40 @@ class Painter:
         self._gave_up: dict[str, tuple[float, str]] = {}
         self._checkpoints = Checkpoints()
         self._painting = ""
+        self._means = self._looked_around(devices.speed(device))
 
     def about(self) -> Mapping[str, object]:
         files = [facts["file"] for facts in self._weights.values()]
         return {
-            "device": devices.described(self.device),
+            **asdict(self._means),
             "torch": torch.__version__,
             "features": ", ".join(self._networks),
             "weights": ", ".join(files) or str(self.weights_path or ""),
             "painting": self._painting,
         }
 
+    def _looked_around(self, flops: float) -> Means:
+        """What the device can do now."""
+        device, host = devices.described(self.device), memory.free_in_machine()
+        return Means(device, memory.free(self.device), host, flops, torch.float32.itemsize)
+
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         try:
             yield from self._paint(request)
             return
         except (RuntimeError, MemoryError) as reason:
-            if not devices.lacks_memory(reason):
+            if not memory.lacks_memory(reason):
                 raise
             log.warning("Out of memory: %s", reason)
         finally:
             self._painting = ""
         # Out here no traceback holds the job's tensors any more.
-        devices.release_memory()
+        memory.release_memory()
         raise _out_of_memory(request)
 
     def _paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         began = time.monotonic()
+        self._means = self._looked_around(self._means.flops)
         asked = recipes.override(recipes.find(request.recipe), request.settings)
         commission, described, told = _commission(request), request.describe(), Told()
         recipe, picture = asked, request.content
@@ -121,7 +130,9 @@ class Painter:
             mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}), self.device)
             before = _earlier(request, self._kept(request), mark, told)
             told.notes += _idle(request, recipe)
-            painting = yield from self._optimise(commission, recipe, features, before, told)
+            ways = self._ways(request, recipe)
+            told.plan = {**asdict(ways[0]), "device": self._means.device}
+            painting = yield from self._optimise(commission, recipe, features, before, ways, told)
             picture = to_picture(painting.picture, request.content)
             if painting.last is not None:
                 keep = partial(self._keep, Checkpoint(mark, painting.last, painting.state))
@@ -204,10 +215,18 @@ class Painter:
     # Painting -------------------------------------------------------------------------------------------------
 
     def _optimise(
-        self, commission: Commission, recipe: Recipe, features: Features, before: Earlier, told: Told
+        self,
+        commission: Commission,
+        recipe: Recipe,
+        features: Features,
+        before: Earlier,
+        ways: Sequence[Plan],
+        told: Told,
     ) -> Generator[Iterate, None, Painting]:
         walk = Returning(
-            stylize.paint(commission, features, recipe, self.device, resume=before.state, start=before.picture)
+            stylize.paint(
+                commission, features, recipe, self.device, resume=before.state, start=before.picture, ways=ways
+            )
         )
         for step in walk:
             losses = {name: value for name, value in step.losses.items() if math.isfinite(value)}
@@ -216,6 +235,22 @@ class Painter:
                 told.note(step.note)
             yield Iterate(step.step, step.steps, step.done, losses, _preview(step.picture))
         return walk.value
+
+    def _ways(self, request: Request, recipe: Recipe) -> Sequence[Plan]:
+        """The plans from the first that fits on, the others for when memory runs out all the same. Raises
+        ImpastoError(OUT_OF_MEMORY) with the figures where none fits."""
+        content = request.content
+        found = plans(
+            content.height,
+            content.width,
+            recipe,
+            self._means,
+            max_size=request.max_size,
+            styles=[(style.picture.height, style.picture.width) for style in request.styles],
+            channels=content.channels,
+            masks=len(request.masks),
+        )
+        return found[found.index(chosen(found, self._means)) :]
 
     def _kept(self, request: Request) -> Checkpoint | None:
         """What is kept of the job to go on from; None where none is named. Raises ImpastoError: UNKNOWN_JOB where
@@ -253,6 +288,7 @@ class Painter:
             "device": devices.described(self.device),
             "torch": torch.__version__,
             "steps": len(told.course),
+            "plan": told.plan,
             "losses": _thinned(told.course),
             "resumed": told.resumed,
             "notes": told.notes,

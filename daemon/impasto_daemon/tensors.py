@@ -14,6 +14,7 @@ from impasto_protocol.picture import Picture
 from torch import Tensor
 
 from .engine import rasters
+from .engine.levels import fitted
 
 Samples = numpy.typing.NDArray[Any]
 NUMPY_TYPES = {"u8": "|u1", "u16": "<u2", "f32": "<f4"}
@@ -63,7 +64,7 @@ def to_picture(painting: Tensor, content: Picture) -> Picture:
 def to_preview(rgb: Tensor, longest: int) -> Picture:
     """An 8-bit picture of rgb (1, 3, h, w), 0 to 1, with at most `longest` pixels on its longest side."""
     height, width = rgb.shape[-2:]
-    small = rasters.resize(rgb, *rasters.fitted(height, width, min(1.0, longest / max(height, width))))
+    small = rasters.resize(rgb, *fitted(height, width, min(1.0, longest / max(height, width))))
     samples = (small[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
     return Picture(samples.shape[1], samples.shape[0], 3, "u8", samples.tobytes())
 

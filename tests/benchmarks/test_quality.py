@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from impasto_daemon.engine import stylize
+from impasto_daemon.engine.levels import levels
 from impasto_daemon.engine.recipes import RECIPES, override
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_daemon.weights import SHAPES
@@ -90,7 +90,7 @@ def test_a_variant_is_a_column_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_a_run_ends_when_its_time_is_over_and_reaches_the_last_size(pair: Pair) -> None:
     recipe, features = override(RECIPES["wavelets"], {"coarsest": 20, "steps": "100000"}), Wavelets()
     costs = probe(pair, features, recipe)
-    assert len(costs) == len(stylize.plan(40, 56, recipe)) == 2
+    assert len(costs) == len(levels(40, 56, recipe)) == 2
     run = timed(pair, features, recipe, 0.5, costs)
     assert run.picture.shape == pair.content.shape
     assert run.seconds >= 0.5

@@ -32,10 +32,14 @@ def thin_vgg(network: str, channels: int = 6, seed: int = 0) -> tuple[Architectu
     """A network of the same shape with few channels in every layer, in float64: for what does not depend on their
     number, such as where activations lie and what they depend on."""
     blocks = NETWORKS[network].blocks
-    plan: list[str | int] = [one for count in blocks for one in (*[channels] * count, "M")]
+    plan: list[str | int] = []
+    for count in blocks:
+        plan += [*[channels] * count, "M"]
 
     def build() -> torch.nn.Module:
-        return torchvision.models.VGG(torchvision.models.vgg.make_layers(plan), num_classes=1, init_weights=False)
+        layers = torchvision.models.vgg.make_layers(plan)
+        network: torch.nn.Module = torchvision.models.VGG(layers, num_classes=1, init_weights=False)
+        return network
 
     torch.manual_seed(seed)
     state = {name: each.double() for name, each in build().state_dict().items() if name.startswith("features")}

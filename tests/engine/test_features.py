@@ -132,7 +132,7 @@ def test_errors_name_the_network_that_paints(name: str, code: Code) -> None:
 
 
 @pytest.mark.parametrize("network", [VGG("vgg19", random_vgg19(2)), Wavelets()], ids=["vgg19", "wavelets"])
-def test_a_layer_that_nobody_has_gets_the_nearest_name(network: features.Features) -> None:
+def test_a_layer_that_nobody_has_gets_the_nearest_name(network: VGG | Wavelets) -> None:
     with pytest.raises(ImpastoError) as caught:
         network(picture(32, 32), ["conv1-1"])
     assert caught.value.code is Code.BAD_REQUEST and "nearest" in caught.value.problem.details

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from impasto_daemon.engine import recipes, stylize
+from impasto_daemon.engine import levels, recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.optimise import State
@@ -55,19 +55,25 @@ def test_vgg19_takes_any_size_of_content_and_style(size: tuple[int, int], vgg19:
 
 def test_the_sizes_go_from_coarse_to_fine_and_end_at_the_bound() -> None:
     recipe = altered("impasto", coarsest=60, factor=2, steps="5,4,3")
-    assert [(p.height, p.width, p.steps) for p in stylize.plan(300, 600, recipe, 512)] == [
+    assert [(p.height, p.width, p.steps) for p in levels.levels(300, 600, recipe, 512)] == [
         (64, 128, 5), (128, 256, 4), (256, 512, 3),
     ]  # fmt: skip
-    assert [p.steps for p in stylize.plan(3000, 3000, recipe, 0)] == [5, 4, 3, 3, 3, 3]
-    assert stylize.plan(3, 2000, recipe, 1000) == (stylize.Level(2, 1000, 5),)
-    assert stylize.plan(300, 600, altered("impasto", coarsest=0, steps=5)) == (stylize.Level(300, 600, 5),)
-    assert [(p.height, p.steps) for p in stylize.plan(900, 900, altered("gatys-hires"))] == [(576, 500), (900, 200)]
+    assert [p.steps for p in levels.levels(3000, 3000, recipe, 0)] == [5, 4, 3, 3, 3, 3]
+    assert levels.levels(3, 2000, recipe, 1000) == (levels.Level(2, 1000, 5),)
+    assert levels.levels(300, 600, altered("impasto", coarsest=0, steps=5)) == (levels.Level(300, 600, 5),)
+    assert [(p.height, p.steps) for p in levels.levels(900, 900, altered("gatys-hires"))] == [(576, 500), (900, 200)]
 
 
 def test_no_size_is_so_small_that_a_style_asked_for_in_pixels_falls_below_the_coarsest() -> None:
     recipe = altered("impasto", coarsest=60, factor=2, style_size=130)
-    assert [p.height for p in stylize.plan(1000, 1000, recipe)] == [500, 1000]
-    assert [p.height for p in stylize.plan(1000, 1000, replace(recipe, style_size=5000.0))] == [62, 125, 250, 500, 1000]
+    assert [p.height for p in levels.levels(1000, 1000, recipe)] == [500, 1000]
+    assert [p.height for p in levels.levels(1000, 1000, replace(recipe, style_size=5000.0))] == [
+        62,
+        125,
+        250,
+        500,
+        1000,
+    ]
 
 
 def test_the_thinnest_contents_are_painted_at_their_own_size() -> None:

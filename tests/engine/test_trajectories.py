@@ -12,8 +12,9 @@ import pytest
 import torch
 from impasto_daemon.engine import recipes
 from impasto_daemon.engine.canvas import Commission, Manner
+from impasto_daemon.engine.levels import levels
 from impasto_daemon.engine.optimise import FIRST_STEP, LONGEST_STEP
-from impasto_daemon.engine.stylize import Painting, paint, plan
+from impasto_daemon.engine.stylize import Painting, paint
 from torch import Tensor
 
 from . import published
@@ -243,6 +244,6 @@ def test_the_result_of_lbfgs_is_the_best_picture_that_was_evaluated() -> None:
 def test_sizes_and_lengths_are_those_of_the_published_program(
     name: str, side: int, sides: list[int], steps: list[int]
 ) -> None:
-    levels = plan(side, side, recipes.find(name))
-    assert [level.height for level in levels] == sides
-    assert [level.steps for level in levels] == steps
+    sizes = levels(side, side, recipes.find(name))
+    assert [level.height for level in sizes] == sides
+    assert [level.steps for level in sizes] == steps

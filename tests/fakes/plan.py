@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from impasto_daemon.engine.plan import Means as Means
+from impasto_daemon.engine.plan import Plan
 from impasto_daemon.engine.recipes import Recipe
 from impasto_protocol.errors import Code, ImpastoError
-
-
-@dataclass(frozen=True)
-class Means:
-    device: str
-    memory: int
-    host: int
-    flops: float
-    sample: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    tile: int
-    tiles: int
-    history: int
-    bytes: int
-    seconds: float | None
-    width: int
-    height: int
-    evaluations: int
 
 
 def plans(
@@ -47,7 +27,7 @@ def plans(
     seconds = work / means.flops if means.flops else None
     each = 500 * means.sample * height * width
     return tuple(
-        Plan(0, tiles, recipe.history, 400_000_000 + each // tiles, seconds, width, height, recipe.steps[-1])
+        Plan(0, tiles, recipe.history, False, 400_000_000 + each // tiles, seconds, width, height, recipe.steps[-1])
         for tiles in (1, 6)
     )
 

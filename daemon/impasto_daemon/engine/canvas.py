@@ -15,7 +15,8 @@ from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
 
 from . import colour
-from .rasters import coverage, fill_hidden, fitted, pad_to, periodic, product, resize
+from .levels import fitted, style_side
+from .rasters import coverage, fill_hidden, pad_to, periodic, product, resize
 from .recipes import Recipe
 
 STRENGTH_POWER = 2.0
@@ -29,8 +30,6 @@ LEAST_STYLE = 48
 """Pixels a side. Shrunk with a tiny picture, a style would have no manner left."""
 FRAME = 12
 """Pixels at a style's borders that do not count for a tile, where that is no more than an eighth of its sides."""
-MOST_STYLE = 4.0
-"""Sides of the content: of what is larger than that, no stroke would fit."""
 BANDS = (0.25, 0.5, 0.75, 1.0)
 """Values of a content mask around which pixels share their statistics."""
 BLACK = 1 / 512
@@ -177,14 +176,6 @@ def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, devic
         strength=whole.strength,
         effort=None if whole.effort is None else mapped(whole.effort),
     )
-
-
-def style_side(height: float, width: float, whole: tuple[int, int], recipe: Recipe) -> float:
-    """The side of a square of the style's area, in pixels, where the content has this size and not its `whole` one."""
-    if recipe.style_size:
-        own = math.sqrt(whole[0] * whole[1])
-        return min(recipe.style_size / own, MOST_STYLE) * math.sqrt(height * width)
-    return math.sqrt(height * width) * recipe.style_scale
 
 
 def _style_size(style: Tensor, height: int, width: int, whole: tuple[int, int], recipe: Recipe) -> tuple[int, int]:

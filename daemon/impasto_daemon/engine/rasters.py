@@ -103,11 +103,6 @@ def _eigenvalues(length: int, like: Tensor) -> Tensor:
     return (2 * torch.cos(2 * math.pi * turns) - 2).to(like)
 
 
-def fitted(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Height and width times scale, in whole pixels, at least one."""
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
 def pad_to(picture: Tensor, least: int, wrap: bool = False) -> Tensor:
     """At least `least` pixels on either side: the border's colour is repeated to the right and below.
 

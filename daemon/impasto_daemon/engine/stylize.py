@@ -6,39 +6,23 @@ styles' moments, and what it has become is enlarged to be the start of the next 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from . import canvas as canvases
-from . import colour
+from . import colour, memory
 from .canvas import Canvas, Commission
 from .features import MEAN, Features
+from .levels import Level, levels
 from .objective import RecipeObjective
 from .optimise import Iterate, Objective, State, Walk, descend
-from .rasters import coverage, fitted, pad_to, resize
+from .plan import Plan
+from .rasters import coverage, pad_to, resize
 from .recipes import Recipe
-
-FIXED_WORK = 64**2
-"""What an evaluation costs beside its pixels, in pixels."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """One size of the pyramid: height and width in pixels, and how many evaluations are spent on it."""
-
-    height: int
-    width: int
-    steps: int
-
-    @property
-    def work(self) -> float:
-        """Of one evaluation, relative to another level's: its pixels, and a little for what does not depend on them."""
-        return self.height * self.width + FIXED_WORK
 
 
 @dataclass(frozen=True)
@@ -67,29 +51,6 @@ class Painting:
     last: Tensor | None = None
 
 
-def plan(height: int, width: int, recipe: Recipe, max_size: int = 0) -> tuple[Level, ...]:
-    """The sizes for a content of height × width, the coarsest first.
-
-    The last is the content's own, or smaller so that its longest side is max_size (0: no bound). The others are divided
-    by the recipe's `factor`, as long as neither a square of the content's area nor one of the style's has a side below
-    `coarsest`, and at most `levels` in all.
-    """
-    whole, longest = (height, width), max(height, width)
-    scale = min(1.0, max_size / longest) if max_size else 1.0
-
-    def side(scale: float) -> float:
-        content = math.sqrt(height * width) * scale
-        style = canvases.style_side(height * scale, width * scale, whole, recipe)
-        return min(content, style) if recipe.style_size else content
-
-    sizes = [fitted(height, width, scale)]
-    while recipe.coarsest and len(sizes) < recipe.levels and round(side(scale / recipe.factor)) >= recipe.coarsest:
-        scale /= recipe.factor
-        sizes.insert(0, fitted(height, width, scale))
-    last = len(recipe.steps) - 1
-    return tuple(Level(h, w, recipe.steps[min(i, last)]) for i, (h, w) in enumerate(sizes))
-
-
 def paint(
     commission: Commission,
     features: Features,
@@ -97,6 +58,7 @@ def paint(
     device: str = "cpu",
     resume: State | None = None,
     start: Tensor | None = None,
+    ways: Sequence[Plan] = (),
 ) -> Generator[Step, None, Painting]:
     """Paint a commission; yields after every evaluation, returns the painting.
 
@@ -105,6 +67,8 @@ def paint(
     resume: the state of an earlier painting of the same commission: it goes on for the last size's steps, exactly as
     if it had not stopped. start: an earlier painting's `last` to go on from at the last size, where something has
     changed.
+    ways: how to do it with the memory that there is; where that runs out, the next way goes on from the last iterate,
+    and the first step after it says so in its note. None: in one piece, whatever it takes.
     On one machine's CPU equal arguments give equal samples.
 
     Raises ImpastoError: BAD_REQUEST as `canvas.canvas` says, and what the features and the optimiser raise.
@@ -113,26 +77,76 @@ def paint(
     if commission.strength == 0:
         return Painting(content)
     whole = canvases.canvas(commission, recipe)
-    levels = plan(*whole.size, recipe, commission.max_size)
+    sizes = levels(*whole.size, recipe, commission.max_size)
     if resume or start is not None:
-        levels = levels[-1:]
-    tally = _Tally(levels)
-    painting = start if start is not None else _start(whole, levels[0], recipe, commission.seed)
-    for level in levels:
+        sizes = sizes[-1:]
+    tally, left = _Tally(sizes), list(ways) or [Plan(history=recipe.history)]
+    painting = start if start is not None else _start(whole, sizes[0], recipe, commission.seed)
+    for level in sizes:
         sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
-        for iterate in _descend_at(level, painting.to(device), sized, features, recipe, resume):
-            yield tally.step(level, iterate, partial(_shown, iterate.x, level, sized, recipe))
-        painting, state = _cropped(iterate.result, level), iterate.state()
+        painting, state = yield from _at_level(level, painting, sized, features, recipe, resume, left, tally)
     return Painting(_finished(painting, whole, content, recipe), state, painting)
 
 
+def _at_level(
+    level: Level,
+    painting: Tensor,
+    sized: Canvas,
+    features: Features,
+    recipe: Recipe,
+    resume: State | None,
+    ways: list[Plan],
+    tally: _Tally,
+) -> Generator[Step, None, tuple[Tensor, State]]:
+    """Paint at one level, in the first of the ways that the memory suffices for; the others before it are dropped."""
+    done, note = 0, ""
+    while True:
+        try:
+            rest = replace(level, steps=level.steps - done)
+            for iterate in _descend_at(rest, painting, sized, features, recipe, resume, ways[0]):
+                done += 1
+                told = replace(iterate, note=" ".join(filter(None, (note, iterate.note))))
+                note = ""
+                yield tally.step(level, told, partial(_shown, iterate.x, level, sized, recipe))
+            tally.skip(level, level.steps - done)
+            return _cropped(iterate.result, level), iterate.state()
+        except (RuntimeError, MemoryError) as reason:
+            if not memory.lacks_memory(reason) or len(ways) == 1:
+                raise
+            if done:
+                painting, resume = _cropped(iterate.x, level).clone(), None
+        # Out here no traceback holds what the attempt took.
+        iterate = told = None  # type: ignore[assignment]
+        memory.release_memory()
+        ways.pop(0)
+        note = f"Memory ran out: this goes on {_said(ways[0])}, from the last iterate. Nothing is lost but time."
+        if done == level.steps:
+            done -= 1  # one more evaluation, for a result
+
+
+def _said(way: Plan) -> str:
+    pieces = f"in tiles of {way.tile} pixels" if way.tile else "in one piece"
+    return f"{pieces} with {way.history} pairs of L-BFGS's history"
+
+
 def _descend_at(
-    level: Level, painting: Tensor, sized: Canvas, features: Features, recipe: Recipe, resume: State | None
+    level: Level,
+    painting: Tensor,
+    sized: Canvas,
+    features: Features,
+    recipe: Recipe,
+    resume: State | None,
+    way: Plan,
 ) -> Generator[Iterate, None, None]:
     """The iterates at one level, padded to what the features need; from a painting of any size."""
-    objective = RecipeObjective(recipe, features, sized.content, sized.regions, sized.hold)
-    start = pad_to(resize(painting, level.height, level.width, recipe.seamless), features.least, recipe.seamless)
-    walk = Walk(**{field.name: getattr(recipe, field.name) for field in fields(Walk) if hasattr(recipe, field.name)})
+    objective = RecipeObjective(recipe, features, sized.content, sized.regions, sized.hold, way.tile)
+    start = pad_to(
+        resize(painting.to(sized.original.device), level.height, level.width, recipe.seamless),
+        features.least,
+        recipe.seamless,
+    )
+    fields_of_recipe = {each.name: getattr(recipe, each.name) for each in fields(Walk) if hasattr(recipe, each.name)}
+    walk = replace(Walk(**fields_of_recipe), history=way.history, pairs="half" if way.half else "full")
     return descend(_pinned(objective, sized), start, level.steps, walk, resume)
 
 
@@ -155,6 +169,11 @@ class _Tally:
         self._done += 1
         self._worked += level.work
         return Step(self._done, self._steps, self._worked / self._work, iterate.losses, iterate.note, picture)
+
+    def skip(self, level: Level, steps: int) -> None:
+        """A level ended before its steps were done."""
+        self._steps -= steps
+        self._work -= steps * level.work
 
 
 def _start(whole: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:

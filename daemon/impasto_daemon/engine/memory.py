@@ -1,0 +1,77 @@
+"""The memory of a device and of this machine: how much is free, how to tell that it ran out, how to give it back.
+
+Knows no pictures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+from pathlib import Path
+
+import torch
+
+OUT_OF_MEMORY_WORDS = (
+    "defaultcpuallocator",
+    "can't allocate memory",
+    "could not create a primitive",
+    "could not create a memory object",
+)
+"""On the CPU, PyTorch's allocator and oneDNN (the latter two: it gives no reason, and for the convolutions of our
+networks has no other) raise a bare RuntimeError: its words alone tell."""
+
+
+def keep_memory() -> None:
+    """Tell glibc to keep what is freed and to use it again.
+
+    By default it maps every activation above 32 MB afresh, and the kernel clears each page of it: that doubles and
+    more the time of a step at 512 pixels. This process leaves when idle, which gives everything back.
+    """
+    mmap_max, trim_threshold = -4, -1  # malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return  # another C library
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, -1)
+
+
+def lacks_memory(reason: BaseException) -> bool:
+    """Whether this exception says that the device, or the machine, has no memory left."""
+    if isinstance(reason, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return type(reason) is RuntimeError and any(words in str(reason).lower() for words in OUT_OF_MEMORY_WORDS)
+
+
+def release_memory() -> None:
+    """Give back what is kept of freed memory. To be called when no traceback holds the tensors any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def free(device: str) -> int:
+    """Bytes that this process may still take on a device: of a GPU what nobody has, and what PyTorch holds in reserve.
+    On the CPU: what the machine can spare, or less where this process has a limit (RLIMIT_AS)."""
+    if device.startswith("cuda"):
+        spare, _ = torch.cuda.mem_get_info(device)
+        return spare + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return free_in_machine()
+
+
+def free_in_machine() -> int:
+    """Of the machine's own memory."""
+    import resource
+
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        spare = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit == resource.RLIM_INFINITY:
+            return spare
+        taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        return max(0, min(spare, limit - taken))
+    return 0

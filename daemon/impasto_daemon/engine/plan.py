@@ -1,0 +1,217 @@
+"""How a painting will be done with the memory that there is, and what it will take: reckoned before it starts.
+
+A plan is a way to the same picture: in one piece or in tiles, with a longer or shorter memory of L-BFGS. No torch here.
+The figures follow the structure of the networks; what cannot be derived was measured (`make bench`), and says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from impasto_protocol.errors import Code, ImpastoError
+
+from .levels import Level, levels
+from .recipes import Recipe
+
+BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""Convolutions before each pooling; they have 64, 128, 256, 512, 512 channels."""
+TILES = (2048, 1024, 512, 256)
+"""Sides of tiles in pixels, the fastest first."""
+SHORT = 4
+"""Pairs of L-BFGS's history where memory is dear: its steps are hardly worse."""
+SPARE = 0.9
+"""Share of the free memory that a plan may take: other programs want some too."""
+
+FIXED = 150e6
+"""Bytes that PyTorch's libraries take for working, beside pictures. Measured."""
+PICTURES = 30
+"""Values for each pixel at the level that is painted: the picture's pyramid, the content and what its losses need for a
+moment. Measured."""
+WORKING = 2.0
+"""Activations of the largest layer for which there is room during the backward pass, beside those that are kept.
+Measured."""
+WAVELET_BYTES = 5200
+WAVELET_FLOPS = 60_000
+"""Of the wavelets, for each pixel: bytes of all that one evaluation keeps, and what its time is worth in operations of
+3×3 convolutions in float32. Measured."""
+OVERHEAD = 1.3
+"""Time of an evaluation over that of its convolutions. Measured."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a device can do.
+
+    device: for people. memory: bytes that may still be taken there; host: in the machine's own memory, on the CPU the
+    same. flops: operations a second in 3×3 convolutions, 0 where nobody knows. sample: bytes of an activation.
+    """
+
+    device: str
+    memory: int
+    host: int
+    flops: float
+    sample: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to paint.
+
+    tile: side of the tiles in pixels, 0 for one piece; tiles: how many the last level has; history: pairs of L-BFGS;
+    half: whether those are kept in half precision. bytes: at most, on the device; seconds: None where nobody knows.
+    width, height, evaluations: of the last level.
+    """
+
+    tile: int = 0
+    tiles: int = 1
+    history: int = 100
+    half: bool = False
+    bytes: int = 0
+    seconds: float | None = None
+    width: int = 0
+    height: int = 0
+    evaluations: int = 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one evaluation, for each pixel: bytes of activations that are kept, of the largest layer, and of the content's
+    layers; operations of a forward pass."""
+
+    kept: float
+    largest: float
+    content: float
+    flops: float
+
+
+def plans(
+    height: int,
+    width: int,
+    recipe: Recipe,
+    means: Means,
+    *,
+    max_size: int = 0,
+    styles: Sequence[tuple[int, int]] = (),
+    channels: int = 3,
+    masks: int = 0,
+) -> tuple[Plan, ...]:
+    """The ways to paint a content of height × width, the best first, each taking less memory than the one before."""
+    sizes = levels(height, width, recipe, max_size)
+    last, cost = sizes[-1], _cost(recipe, means.sample)
+    pictures = 5 * channels * height * width + sum(15 * h * w for h, w in styles) + 5 * masks * height * width
+    on_device = pictures if means.device.startswith("cpu") else 0
+    shorter = min(recipe.history, SHORT)
+    sides = [side for side in TILES if side < max(last.height, last.width) and _tiles(last, recipe)]
+    ways = [(0, recipe.history, False), *((side, recipe.history, False) for side in sides)]
+    if sides and "lbfgs" in recipe.optimiser:
+        ways += [(sides[-1], recipe.history, True), (sides[-1], shorter, True)]
+    found: list[Plan] = []
+    for side, history, half in ways:
+        size = _bytes(last, recipe, cost, side, history, half) + on_device
+        if not found or size < found[-1].bytes:
+            count = math.ceil(last.height / side) * math.ceil(last.width / side) if side else 1
+            seconds = _seconds(sizes, cost, side, means)
+            found.append(Plan(side, count, history, half, size, seconds, last.width, last.height, last.steps))
+    return tuple(found)
+
+
+def chosen(found: Sequence[Plan], means: Means) -> Plan:
+    """The first that the free memory suffices for. Raises ImpastoError(OUT_OF_MEMORY), with a remedy, for none."""
+    for plan in found:
+        if plan.bytes <= means.memory * SPARE:
+            return plan
+    least = found[-1]
+    longest = max(least.width, least.height)
+    fits = max(64, int(longest * math.sqrt(max(means.memory * SPARE - FIXED, 0) / least.bytes)) // 16 * 16)
+    raise ImpastoError(
+        Code.OUT_OF_MEMORY,
+        f"Painting {least.width}×{least.height} takes {least.bytes / 1e9:.1f} GB, and {means.device} has "
+        f"{means.memory / 1e9:.1f} GB free. Choose a max-size of about {min(fits, longest)}, close programs that use "
+        "this memory, or paint on a larger device.",
+        needed=least.bytes,
+        free=means.memory,
+        max_size=min(fits, longest),
+    )
+
+
+def _tiles(last: Level, recipe: Recipe) -> bool:
+    """Whether tiles are of use: where the picture has no borders, poolings have to divide it."""
+    return not recipe.seamless or (last.height % 64 == 0 and last.width % 64 == 0)
+
+
+def _bytes(last: Level, recipe: Recipe, cost: Cost, side: int, history: int, half: bool) -> int:
+    """The most that the last level takes."""
+    pixels = last.height * last.width
+    seen = pixels
+    if side:
+        halo = 2 * _halo(recipe)
+        seen = min(pixels, (min(side, last.height) + halo) * (min(side, last.width) + halo))
+    values = 5 + bool(recipe.average)
+    if "lbfgs" in recipe.optimiser:
+        values += history * (1 if half else 2)
+    whole = 4 * (3 * values + PICTURES) + cost.content
+    return int(FIXED + pixels * whole + seen * (cost.kept + WORKING * cost.largest))
+
+
+def _seconds(sizes: Sequence[Level], cost: Cost, side: int, means: Means) -> float | None:
+    """Forward and backward; tiles are seen a second time, and their halos by several."""
+    if not means.flops:
+        return None
+    total = 0.0
+    for level in sizes:
+        tiled = side and max(level.height, level.width) > side
+        passes = 3 * (1 + 2 * 32 / side) ** 2 if tiled else 2
+        total += level.steps * level.work * cost.flops * passes
+    return total * OVERHEAD / means.flops
+
+
+def _cost(recipe: Recipe, sample: int) -> Cost:
+    if recipe.features == "wavelets":
+        content = 4.0 * sum(36 / 4 ** (int(name[-1]) - 1) for name in recipe.content_layers if name.startswith("shape"))
+        return Cost(WAVELET_BYTES, 36 * 4 * 4, content, WAVELET_FLOPS / 2)
+    kept, largest, flops, content = 0.0, 0.0, 0.0, 0.0
+    for part, suffix in ((1.0, ""), (1 / 4, ".half"), (1 / 16, ".quarter")):
+        names = {name.removesuffix(suffix) if suffix else name for name in _at(recipe, suffix)}
+        if not names:
+            continue
+        for name, channels, inputs, stride in _convolutions(recipe.features, names):
+            share = part / stride**2
+            kept += share * channels * sample
+            if name.endswith("_1") and stride > 1:
+                kept += share * inputs * (sample + (8 if recipe.pooling == "max" else 0))
+            largest = max(largest, share * channels * max(sample, 4))
+            flops += share * 2 * 9 * channels * inputs
+            if name in recipe.content_layers and not suffix:
+                content += share * channels * sample
+    return Cost(kept, largest, content, flops)
+
+
+def _at(recipe: Recipe, suffix: str) -> list[str]:
+    """The layers that are seen at a size, by their convolutions' names with the size's suffix."""
+    names = [name.replace(".linear", "") for name in (*recipe.content_layers, *recipe.style_layers)]
+    return [name for name in names if (name.endswith(suffix) if suffix else "." not in name)]
+
+
+def _convolutions(network: str, names: set[str]) -> list[tuple[str, int, int, int]]:
+    """Name, channels, input channels and stride of all convolutions down to the deepest of these."""
+    found, inputs, left = list[tuple[str, int, int, int]](), 3, set(names)
+    for block, count in enumerate(BLOCKS[network], 1):
+        channels = min(64 << (block - 1), 512)
+        for number in range(1, count + 1):
+            if not left:
+                return found
+            name = f"conv{block}_{number}"
+            found.append((name, channels, inputs, 1 << (block - 1)))
+            inputs = channels
+            left.discard(name)
+    return found
+
+
+def _halo(recipe: Recipe) -> int:
+    if recipe.features == "wavelets":
+        return 40
+    names = {name.partition(".")[0] for name in (*recipe.content_layers, *recipe.style_layers)}
+    seen = _convolutions(recipe.features, names)
+    return math.ceil(sum(stride for *_, stride in seen) / seen[-1][-1]) * seen[-1][-1]
