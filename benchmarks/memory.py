@@ -1,52 +1,161 @@
-"""Memory of the default recipe on the CPU, in bytes a pixel: `python -m benchmarks.memory 256 512 768`.
+"""Peak memory of painting on the CPU, in bytes a pixel, untiled and tiled, beside what the engine predicts.
 
-Each size is painted in a process of its own, with random weights (memory does not depend on them), for one step more
-than L-BFGS remembers. What is counted is the process's peak beyond what it holds when the network is loaded.
+Each size is painted in a process of its own. What is counted is the process's peak beyond what it holds when the
+network is loaded. Every size of the pyramid but the last has one evaluation; the last has
+one more than L-BFGS remembers where that is quick, and elsewhere one gradient step. Linux alone tells the peak.
 """
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
-from impasto_daemon import device
 from impasto_daemon.engine import recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
-from impasto_daemon.engine.features import VGG
-from impasto_daemon.weights import SHAPES
+from impasto_daemon.engine.levels import levels
+from impasto_daemon.engine.plan import Means, Plan, plans
+from impasto_daemon.engine.recipes import Recipe
+
+from .measure import Curve, Findings, Ratio, Table, timed
+from .setting import PRECISIONS, Setting, alone, as_the_worker_does, network
+
+SIZES = (256, 512, 1024, 2048)
+TILES = (0, 512, 1024)
+"""Sides of tiles in pixels, 0 for the whole picture in one piece."""
+QUICK = 512
+"""Up to this side L-BFGS's history is filled."""
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def peak() -> int:
-    """Largest resident memory of this process so far, in bytes (Linux)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+@dataclass(frozen=True)
+class Configuration:
+    """What is painted: a square's side, the tiles' side, the precision of convolutions, evaluations at the last size;
+    and a recipe's name."""
+
+    side: int
+    tile: int = 0
+    precision: str = "fp32"
+    evaluations: int = 2
+    recipe: str = "impasto"
+
+    @property
+    def pixels(self) -> int:
+        return self.side**2
+
+    @property
+    def painted(self) -> Recipe:
+        """L-BFGS remembers no more pairs than it makes: the memory of the others is never touched."""
+        recipe, history = recipes.find(self.recipe), max(1, self.evaluations - 1)
+        recipe = recipes.override(recipe, {"history": min(history, recipe.history)})
+        coarser = len(levels(self.side, self.side, recipe)) - 1
+        return replace(recipe, steps=(*[1] * coarser, self.evaluations))
 
 
-def bytes_a_pixel(size: int) -> float:
-    """Paint size × size pixels in this process."""
-    device.keep_memory()  # as the daemon does
-    state = {}
-    for number, outputs, inputs in SHAPES["vgg19"][:8]:
-        state[f"features.{number}.weight"] = torch.randn(outputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
-        state[f"features.{number}.bias"] = torch.zeros(outputs)
-    recipe = recipes.find("impasto")
-    recipe = recipes.override(recipe, {"steps": recipe.history + 1})
-    network = VGG("vgg19", state).with_options(recipe.pooling, recipe.padding)
-    content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
-    before = peak()
-    for _ in stylize.paint(Commission(content, [Manner(style)]), network, recipe):
-        pass
-    return (peak() - before) / size**2
+@dataclass(frozen=True)
+class Used:
+    """Peak bytes beyond those before, what the engine predicted (None: it does not), and seconds."""
+
+    peak: float
+    predicted: float | None
+    seconds: float
 
 
-def main(words: list[str]) -> None:
-    if words[:1] == ["--here"]:
-        print(f"{words[1]} × {words[1]}: {bytes_a_pixel(int(words[1])):.0f} bytes a pixel", flush=True)
-        return
-    for size in words or ["256", "512", "768"]:
-        subprocess.run([sys.executable, "-m", "benchmarks.memory", "--here", size], check=True)
+def resident(what: str) -> int:
+    """Bytes of this process: `VmRSS` now, `VmHWM` at most since `forget_peak`."""
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(f"{what}:"))
+    return int(line.split()[1]) * 1024
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def forget_peak() -> None:
+    """The peak is what is held now. (getrusage's would be that of the process this one was made from.)"""
+    CLEAR.write_text("5")
+
+
+def use(setting: Setting, each: Configuration) -> Used:
+    """Paint in this process."""
+    as_the_worker_does()
+    recipe, forecast = each.painted, predicted(each)
+    features = network(setting.state(), recipe, each.precision)
+    forget_peak()
+    before = resident("VmRSS")
+    generator = torch.Generator().manual_seed(0)
+    content, style = (torch.rand(1, 3, each.side, each.side, generator=generator) for _ in range(2))
+    way = Plan(tile=each.tile, history=recipe.history)
+
+    def paint() -> None:
+        for _ in stylize.paint(Commission(content, [Manner(style)]), features, recipe, ways=[way]):
+            pass
+
+    seconds = timed(paint)
+    return Used(resident("VmHWM") - before, forecast, seconds)
+
+
+def predicted(each: Configuration) -> float | None:
+    """Bytes that the engine says this takes; None where it would not do it in this way."""
+    means = Means("cpu", 0, 0, 0.0, PRECISIONS[each.precision].itemsize)
+    ways = plans(each.side, each.side, each.painted, means, styles=[(each.side, each.side)])
+    return next((float(way.bytes) for way in ways if way.tile == each.tile), None)
+
+
+def configurations(sizes: Sequence[int]) -> list[Configuration]:
+    """Every size whole and in tiles smaller than itself."""
+    history = recipes.find("impasto").history
+    return [
+        Configuration(side, tile, evaluations=history + 1 if side <= QUICK else 2)
+        for side in sizes
+        for tile in TILES
+        if tile < side
+    ]
+
+
+def measure(setting: Setting, chosen: Sequence[Configuration] = ()) -> Findings:
+    """A row for each configuration, and what tiles save where both were painted."""
+    found = [(each, alone(use, setting, each)) for each in chosen or configurations(setting.sizes or SIZES)]
+    rows = [
+        (
+            f"{each.side}×{each.side}",
+            f"{each.tile or 'whole'}",
+            each.precision,
+            f"{each.evaluations}",
+            f"{used.peak / 1e6:.0f}",
+            f"{used.peak / each.pixels:.0f}",
+            f"{used.predicted / used.peak:.2f}" if used.predicted else "",
+            f"{used.seconds:.1f}",
+        )
+        for each, used in found
+    ]
+    columns = ("size", "tiles", "precision", "evaluations", "peak, MB", "bytes a pixel", "predicted / measured", "s")
+    table = Table("Peak memory beyond the loaded network", columns, tuple(rows))
+    return Findings(tuple(_saved(found)), (table,), tuple(_curves(found)))
+
+
+def _saved(found: Sequence[tuple[Configuration, Used]]) -> list[Ratio]:
+    whole = {(each.side, each.precision): used for each, used in found if not each.tile}
+    return [
+        Ratio.of(
+            f"peak memory at {each.side}×{each.side} in one piece",
+            f"that in tiles of {each.tile}",
+            [(whole[each.side, each.precision].peak / each.pixels, used.peak / each.pixels)],
+            "B/px",
+        )
+        for each, used in found
+        if each.tile and (each.side, each.precision) in whole
+    ]
+
+
+def _curves(found: Sequence[tuple[Configuration, Used]]) -> list[Curve]:
+    curves = []
+    for tile in dict.fromkeys(each.tile for each, _ in found):
+        name = f"tiles of {tile}" if tile else "whole"
+        points = [(each.pixels / 1e6, used) for each, used in found if each.tile == tile]
+        each = tuple((one.pixels / 1e6, used.seconds / one.evaluations) for one, used in found if one.tile == tile)
+        measured = tuple((x, used.peak / 1e6) for x, used in points)
+        predicted = tuple((x, used.predicted / 1e6 if used.predicted else math.nan) for x, used in points)
+        curves.append(Curve("Peak memory", "megapixels", "MB beyond the loaded network", name, measured))
+        if any(used.predicted for _, used in points):
+            curves.append(Curve("Peak memory", "megapixels", curves[-1].y, f"{name}, predicted", predicted))
+        curves.append(Curve("Time", "megapixels", "seconds an evaluation", name, each))
+    return curves

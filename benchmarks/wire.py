@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import zmq
-from impasto_protocol.errors import ImpastoError
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request, Style
 from impasto_protocol.zmq_client import Client
 
-from .measure import Ratio, ratio
+from . import daemons
+from .measure import Findings, ratio
+from .setting import Setting
 
-ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 4000, 3000
-_SERVE = (
-    "import sys; from impasto_daemon.supervisor import Settings, run;"
-    "sys.exit(run(Settings(sys.argv[1], painter='benchmarks.mirror:open_painter', log_level='warning')))"
-)
 
 
-def measure() -> list[Ratio]:
+def measure(setting: Setting, width: int = WIDTH, height: int = HEIGHT, pings: int = 101) -> Findings:
     """Ratios of the protocol's overhead."""
-    pixels = bytes(WIDTH * HEIGHT * 4)
+    pixels = bytes(width * height * 4)
     style = Style(Picture(1, 1, 3, "u8", b"abc"))
-    request = Request(Picture(WIDTH, HEIGHT, 4, "u8", pixels), (style,))
-    with _mirror_daemon() as endpoint, Client(endpoint) as client, _echo() as bare:
+    request = Request(Picture(width, height, 4, "u8", pixels), (style,))
+    painter = ("--painter", "benchmarks.mirror:open_painter")
+    with daemons.running(*painter) as daemon, Client(daemon.endpoint) as client, _echo() as bare:
 
         def through_the_daemon() -> None:
             client.acknowledge(client.stylize(request).job)
@@ -42,35 +35,13 @@ def measure() -> list[Ratio]:
             bare.send(pixels, copy=False)
             bare.recv(copy=False)
 
-        return [
-            ratio("12 Mpx RGBA to a painter that does nothing and back", through_the_daemon,
-                  "an echo of its bytes over bare ZeroMQ", through_bare_zeromq),
-            ratio("ping", client.status, "an echo of one byte over bare ZeroMQ", lambda: (bare.send(b"!"), bare.recv()),
-                  n=101),
-        ]  # fmt: skip
-
-
-@contextmanager
-def _mirror_daemon() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="impasto-bench-") as folder:
-        endpoint = f"ipc://{folder}/d.sock"
-        daemon = subprocess.Popen([sys.executable, "-c", _SERVE, endpoint], env={**os.environ, "PYTHONPATH": str(ROOT)})
-        try:
-            _wait_for(endpoint)
-            yield endpoint
-        finally:
-            daemon.terminate()
-            daemon.wait()
-
-
-def _wait_for(endpoint: str) -> None:
-    for _ in range(200):
-        try:
-            with Client(endpoint):
-                return
-        except ImpastoError:
-            time.sleep(0.05)
-    raise RuntimeError("the daemon did not start")
+        megapixels = f"{width * height / 1e6:.3g} Mpx RGBA"
+        there = f"{megapixels} to a painter that does nothing and back"
+        echo = "an echo over bare ZeroMQ"
+        return Findings((
+            ratio(there, through_the_daemon, f"{echo} of its bytes", through_bare_zeromq),
+            ratio("ping", client.status, f"{echo} of one byte", lambda: (bare.send(b"!"), bare.recv()), n=pings),
+        ))  # fmt: skip
 
 
 @contextmanager
