@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 
 import torch
 from impasto_protocol.errors import Code, ImpastoError
+
+PAYS = 1.3
+"""How much quicker half precision must be in convolutions alone: what else there is to do is not."""
 
 
 def chosen(name: str) -> str:
@@ -25,10 +29,27 @@ def chosen(name: str) -> str:
     return name
 
 
-def speed(device: str) -> float:
-    """Operations a second in 3×3 convolutions of float32, both ways, by a trial of some hundredths of a second."""
-    x = torch.rand(1, 64, 128, 128, device=device).contiguous(memory_format=torch.channels_last).requires_grad_()
-    filters = torch.rand(64, 64, 3, 3, device=device).contiguous(memory_format=torch.channels_last)
+def speed(device: str, precision: torch.dtype = torch.float32) -> float:
+    """Operations a second in 3×3 convolutions, both ways, by a trial of some hundredths of a second; 0 where the device
+    cannot do them in this precision."""
+    with contextlib.suppress(RuntimeError):
+        return _speed(device, precision)
+    return 0.0
+
+
+def half_speed(device: str, full: float) -> float:
+    """The same of bfloat16; 0 where that is not much quicker than `full`, so that it does not pay."""
+    half = speed(device, torch.bfloat16)
+    return half if half > PAYS * full else 0.0
+
+
+def _speed(device: str, precision: torch.dtype) -> float:
+    x = (
+        torch.rand(1, 64, 128, 128, device=device, dtype=precision)
+        .contiguous(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
+    filters = torch.rand(64, 64, 3, 3, device=device, dtype=precision).contiguous(memory_format=torch.channels_last)
     best = math.inf
     for _ in range(4):
         began = time.perf_counter()

@@ -38,7 +38,7 @@ FACTS: Mapping[str, schema.Reader] = {
     "memory": schema.integer(),
     "host": schema.integer(),
     "flops": schema.number(0),
-    "sample": schema.integer(1, 8),
+    "half": schema.number(0),
 }
 """What a worker says of its device, as `Means` has it."""
 

@@ -32,7 +32,7 @@ from .engine.canvas import Commission, Manner
 from .engine.features import VGG, Features
 from .engine.idle import idle
 from .engine.optimise import State
-from .engine.plan import Means, Plan, chosen, plans
+from .engine.plan import Means, Plan, chosen, plans, uses_half
 from .engine.recipes import TEXTS, Recipe
 from .engine.stylize import Painting
 from .engine.wavelets import Wavelets
@@ -80,11 +80,12 @@ class Painter:
     def __init__(self, device: str, weights: Path | None, offline: bool) -> None:
         self.device, self.weights_path, self.offline = device, weights, offline
         self._networks: dict[str, VGG] = {}
+        self._halved: dict[str, VGG] = {}
         self._weights: dict[str, dict[str, str]] = {}
         self._gave_up: dict[str, tuple[float, str]] = {}
         self._checkpoints = Checkpoints()
         self._painting = ""
-        self._means = self._looked_around(devices.speed(device))
+        self._means = self._looked_around(*_speeds(device))
 
     def about(self) -> Mapping[str, object]:
         files = [facts["file"] for facts in self._weights.values()]
@@ -96,10 +97,10 @@ class Painter:
             "painting": self._painting,
         }
 
-    def _looked_around(self, flops: float) -> Means:
+    def _looked_around(self, flops: float, half: float) -> Means:
         """What the device can do now."""
         device, host = devices.described(self.device), memory.free_in_machine()
-        return Means(device, memory.free(self.device), host, flops, torch.float32.itemsize)
+        return Means(device, memory.free(self.device), host, flops, half)
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         try:
@@ -117,7 +118,7 @@ class Painter:
 
     def _paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         began = time.monotonic()
-        self._means = self._looked_around(self._means.flops)
+        self._means = self._looked_around(self._means.flops, self._means.half)
         asked = recipes.override(recipes.find(request.recipe), request.settings)
         commission, described, told = _commission(request), request.describe(), Told()
         recipe, picture = asked, request.content
@@ -127,7 +128,8 @@ class Painter:
             told.notes.append("Strength 0 leaves the picture as it is: nothing was optimised.")
         else:
             recipe, features = yield from self._prepare(asked, request, told)
-            mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}), self.device)
+            half = uses_half(recipe, self._means)
+            mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}), self.device, half)
             before = _earlier(request, self._kept(request), mark, told)
             told.notes += _idle(request, recipe)
             ways = self._ways(request, recipe)
@@ -171,7 +173,14 @@ class Painter:
             yield Preparing(note)
             return recipe, self._wavelets(recipe)
         network.check(_looked_at(asked, request))
+        if uses_half(asked, self._means):
+            network = self._in_half(asked.features, network)
         return asked, network.with_options(asked.pooling, asked.padding, wrap=asked.seamless)
+
+    def _in_half(self, name: str, network: VGG) -> VGG:
+        if name not in self._halved:
+            self._halved[name] = network.in_precision(torch.bfloat16)
+        return self._halved[name]
 
     def _wavelets(self, recipe: Recipe) -> Features:
         return Wavelets(self.device).with_options(wrap=recipe.seamless)
@@ -284,6 +293,7 @@ class Painter:
         return {
             "recipe": recipe.describe(),
             "features": features,
+            "precision": "bfloat16" if features and uses_half(recipe, self._means) else "float32",
             "weights": dict(self._weights.get(features, {})),
             "device": devices.described(self.device),
             "torch": torch.__version__,
@@ -320,18 +330,27 @@ def _earlier(request: Request, kept: Checkpoint | None, mark: str, told: Told) -
     return Earlier(picture=kept.picture)
 
 
-def fingerprint(request: Mapping[str, object], recipe: Recipe, weights: Mapping[str, str], device: str) -> str:
+def fingerprint(
+    request: Mapping[str, object], recipe: Recipe, weights: Mapping[str, str], device: str, half: bool = False
+) -> str:
     """SHA-256 of what the last size is painted towards, and how. Equal ones: a walk may go on as if it had not ended.
 
-    request: as it describes itself; weights: of the recipe's network. The features' code counts by Impasto's version;
+    request: as it describes itself; weights: of the recipe's network; half: whether it
+    works in half precision. The features' code counts by Impasto's version;
     on a CPU the number of threads decides in which order sums are made.
     """
     asked = {key: value for key, value in request.items() if key not in ("recipe", "settings", "seed", "resume")}
     fields = {key: value for key, value in recipe.describe().items() if key not in WAY}
     threads = torch.get_num_threads() if device == "cpu" else 0
-    machine = [__version__, torch.__version__, devices.described(device), threads]
+    machine = [__version__, torch.__version__, devices.described(device), threads, half]
     text = json.dumps([machine, asked, fields, weights.get("sha256", "")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _speeds(device: str) -> tuple[float, float]:
+    """Of convolutions in full and in half precision."""
+    full = devices.speed(device)
+    return full, devices.half_speed(device, full)
 
 
 def _commission(request: Request) -> Commission:

@@ -156,7 +156,7 @@ def test_the_status_is_read_by_machines(house: House, daemon: subprocess.Popen[s
 
 
 FORECAST = Forecast(4000, 3000, 6, 40, 5_100_000_000, 170.0, "cpu")
-MEANS = {"device": "cpu", "memory": 7_400_000_000, "host": 7_400_000_000, "flops": 4.1e11, "sample": 2}
+MEANS = {"device": "cpu", "memory": 7_400_000_000, "host": 7_400_000_000, "flops": 4.1e11, "half": 0.0}
 
 
 def said_by(show: Any, *values: Any) -> list[str]:

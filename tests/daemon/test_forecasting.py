@@ -22,9 +22,9 @@ GPU: dict[str, Any] = {
     "memory": 40_000_000_000,
     "host": 9_000_000_000,
     "flops": 1e13,
-    "sample": 2,
+    "half": 2e13,
 }
-CPU: dict[str, Any] = {"device": "cpu", "memory": 7_000_000_000, "host": 7_000_000_000, "flops": 1e11, "sample": 4}
+CPU: dict[str, Any] = {"device": "cpu", "memory": 7_000_000_000, "host": 7_000_000_000, "flops": 1e11, "half": 0.0}
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import SAMPLE_BYTES, Picture
 from impasto_protocol.request import Request
 
-DEVICE: Mapping[str, object] = {"memory": 8_000_000_000, "host": 8_000_000_000, "flops": 1e12, "sample": 4}
+DEVICE: Mapping[str, object] = {"memory": 8_000_000_000, "host": 8_000_000_000, "flops": 1e12, "half": 0.0}
 """What the fake painter says that its device can do."""
 
 

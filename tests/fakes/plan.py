@@ -25,7 +25,7 @@ def plans(
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
     work = 1e6 * height * width * recipe.steps[-1]
     seconds = work / means.flops if means.flops else None
-    each = 500 * means.sample * height * width
+    each = (1000 if means.half else 2000) * height * width
     return tuple(
         Plan(0, tiles, recipe.history, False, 400_000_000 + each // tiles, seconds, width, height, recipe.steps[-1])
         for tiles in (1, 6)

@@ -21,7 +21,7 @@ class Idle:
 
 
 IDLE = (
-    Idle(("pooling", "padding"), lambda r: r.features == "wavelets", "wavelets have neither"),
+    Idle(("pooling", "padding", "precision"), lambda r: r.features == "wavelets", "wavelets have none"),
     Idle(("padding",), lambda r: r.seamless, "a seamless picture has no border"),
     Idle(("pixel_deviation",), lambda r: r.activation_mean > 0, "activation_mean scales the layers instead"),
     Idle(("content_layers", "content_loss"), lambda r: r.content_weight == 0, "content_weight is 0"),

@@ -45,14 +45,15 @@ class Means:
     """What a device can do.
 
     device: for people. memory: bytes that may still be taken there; host: in the machine's own memory, on the CPU the
-    same. flops: operations a second in 3×3 convolutions, 0 where nobody knows. sample: bytes of an activation.
+    same. flops: operations a second in 3×3 convolutions of float32, 0 where nobody knows. half: of bfloat16, 0 where
+    that is no quicker.
     """
 
     device: str
     memory: int
     host: int
     flops: float
-    sample: int
+    half: float
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def plans(
 ) -> tuple[Plan, ...]:
     """The ways to paint a content of height × width, the best first, each taking less memory than the one before."""
     sizes = levels(height, width, recipe, max_size)
-    last, cost = sizes[-1], _cost(recipe, means.sample)
+    halves = uses_half(recipe, means)
+    last, cost, rate = sizes[-1], _cost(recipe, 2 if halves else 4), means.half if halves else means.flops
     pictures = 5 * channels * height * width + sum(15 * h * w for h, w in styles) + 5 * masks * height * width
     on_device = pictures if means.device.startswith("cpu") else 0
     shorter = min(recipe.history, SHORT)
@@ -112,7 +114,7 @@ def plans(
         size = _bytes(last, recipe, cost, side, history, half) + on_device
         if not found or size < found[-1].bytes:
             count = math.ceil(last.height / side) * math.ceil(last.width / side) if side else 1
-            seconds = _seconds(sizes, cost, side, means)
+            seconds = _seconds(sizes, cost, side, rate)
             found.append(Plan(side, count, history, half, size, seconds, last.width, last.height, last.steps))
     return tuple(found)
 
@@ -136,6 +138,11 @@ def chosen(found: Sequence[Plan], means: Means) -> Plan:
     )
 
 
+def uses_half(recipe: Recipe, means: Means) -> bool:
+    """Whether activations are of half precision."""
+    return recipe.precision == "fast" and recipe.features != "wavelets" and means.half > 0
+
+
 def _tiles(last: Level, recipe: Recipe) -> bool:
     """Whether tiles are of use: where the picture has no borders, poolings have to divide it."""
     return not recipe.seamless or (last.height % 64 == 0 and last.width % 64 == 0)
@@ -155,16 +162,16 @@ def _bytes(last: Level, recipe: Recipe, cost: Cost, side: int, history: int, hal
     return int(FIXED + pixels * whole + seen * (cost.kept + WORKING * cost.largest))
 
 
-def _seconds(sizes: Sequence[Level], cost: Cost, side: int, means: Means) -> float | None:
+def _seconds(sizes: Sequence[Level], cost: Cost, side: int, rate: float) -> float | None:
     """Forward and backward; tiles are seen a second time, and their halos by several."""
-    if not means.flops:
+    if not rate:
         return None
     total = 0.0
     for level in sizes:
         tiled = side and max(level.height, level.width) > side
         passes = 3 * (1 + 2 * 32 / side) ** 2 if tiled else 2
         total += level.steps * level.work * cost.flops * passes
-    return total * OVERHEAD / means.flops
+    return total * OVERHEAD / rate
 
 
 def _cost(recipe: Recipe, sample: int) -> Cost:
