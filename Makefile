@@ -44,8 +44,8 @@ unit: setup ## The tests that need no GIMP
 e2e: setup ## The tests in a real GIMP 3 alone
 	$(BIN)/python -m pytest -m gimp
 
-bench: setup ## Ratios measured in one run
-	$(BIN)/python -m benchmarks.bench
+bench: setup ## Ratios and tables measured in one run: make bench BENCH='--weights FILE --only step'
+	$(BIN)/python -m benchmarks.bench $(BENCH)
 
 quality: setup ## Every recipe at equal time, in figures and on a sheet: make quality QUALITY='--weights FILE'
 	$(BIN)/python -m benchmarks.quality -o artifacts/quality $(QUALITY)

@@ -152,12 +152,11 @@ def run_plain(setting: Setting, case: Case, keeps_memory: bool = False) -> Cours
     if keeps_memory:
         as_the_worker_does()
     content, style = setting.content(case.side, case.content), setting.style(case.side, case.style)
-    state = setting.state()
-    judge = plain.Objective(state, content, style)
+    features = plain.network(setting.state())
+    judge = plain.Objective(features, content, style)
+    Watch(judge, case.side).see(lambda: start(case, content))  # what is set up once in a process takes no time below
     watch = Watch(judge, case.side)
-    watch.see(lambda: start(case, content))  # warms up what is set up once in a process
-    watch = Watch(judge, case.side)
-    objective = plain.Objective(state, content, style)
+    objective = plain.Objective(features, content, style)
     seen, count = 0, setting.evaluations
 
     def see(picture: Tensor) -> None:
@@ -174,9 +173,9 @@ def run_way(setting: Setting, case: Case, way: Way, loss: float) -> Course:
     as_the_worker_does()
     content, style = setting.content(case.side, case.content), setting.style(case.side, case.style)
     recipe = recipe_of(way, case, setting.evaluations)
-    features, judge = network(setting.state(), recipe, way.precision), plain.Objective(setting.state(), content, style)
-    warm = Watch(judge, case.side)
-    warm.see(lambda: start(case, content))
+    state = setting.state()
+    features, judge = network(state, recipe, way.precision), plain.Objective(plain.network(state), content, style)
+    Watch(judge, case.side).see(lambda: start(case, content))  # as for the plain method
     watch = Watch(judge, case.side, NEAR * loss)
     for step in stylize.paint(Commission(content, (Manner(style),), seed=case.seed), features, recipe):
         watch.see(step.picture, last=step.step == step.steps)

@@ -27,7 +27,7 @@ def measure(setting: Setting, watched: float = WATCHED) -> Findings:
         with Client(daemon.endpoint) as client:
             needs_no_weights = replace(request(setting, SMALL, SHORT), recipe="wavelets")
             client.acknowledge(client.stylize(needs_no_weights).job)
-        _worker_left(daemon.process)
+        worker_left(daemon.process)
         rows.append(_row("after a job, the worker gone", daemon.process, watched))
     columns = ("supervisor", "resident, MB", "wake-ups a second")
     return Findings(tables=(Table("An idle daemon", columns, tuple(rows)),))
@@ -51,7 +51,8 @@ def wake_ups(process: int) -> int:
     return sum(_fact(thread / "status", "voluntary_ctxt_switches") for thread in threads)
 
 
-def _worker_left(process: int) -> None:
+def worker_left(process: int) -> None:
+    """Wait until this supervisor has none."""
     children = [thread / "children" for thread in Path(f"/proc/{process}/task").iterdir()]
     until = time.monotonic() + PATIENCE
     while any(each.read_text().strip() for each in children):

@@ -27,6 +27,8 @@ TILES = (0, 512, 1024)
 """Sides of tiles in pixels, 0 for the whole picture in one piece."""
 QUICK = 512
 """Up to this side L-BFGS's history is filled."""
+PAGE = 4096
+"""Bytes that are the least a process can take."""
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -90,7 +92,7 @@ def use(setting: Setting, each: Configuration) -> Used:
             pass
 
     seconds = timed(paint)
-    return Used(resident("VmHWM") - before, forecast, seconds)
+    return Used(max(resident("VmHWM") - before, PAGE), forecast, seconds)
 
 
 def predicted(each: Configuration) -> float | None:

@@ -48,17 +48,24 @@ SETTINGS: Mapping[str, str | float] = {
 """Of the engine's recipe `impasto`: the same objective."""
 
 
-class Objective(nn.Module):
-    """From a picture (1, 3, H, W), 0 to 1, to L. state: torchvision's VGG19, at least to conv3_4."""
+def network(state: Mapping[str, Tensor]) -> nn.Sequential:
+    """torchvision's VGG19 to the ReLU after conv3_4, from a state dict that goes there at least."""
+    with torch.device("meta"):  # no random weights before these
+        features: nn.Sequential = torchvision.models.vgg19(weights=None).features[: NUMBERS[CONTENT] + 2]
+    weights = {name.removeprefix("features."): value for name, value in state.items()}
+    features.load_state_dict(weights, strict=False, assign=True)
+    for module in features:
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return features.requires_grad_(False).eval()
 
-    def __init__(self, state: Mapping[str, Tensor], content: Tensor, style: Tensor) -> None:
+
+class Objective(nn.Module):
+    """From a picture (1, 3, H, W), 0 to 1, to L."""
+
+    def __init__(self, network: nn.Sequential, content: Tensor, style: Tensor) -> None:
         super().__init__()
-        features = torchvision.models.vgg19(weights=None).features[: NUMBERS[CONTENT] + 2]
-        features.load_state_dict({name.removeprefix("features."): value for name, value in state.items()}, strict=False)
-        for module in features:
-            if isinstance(module, nn.ReLU):
-                module.inplace = False
-        self.features = features.requires_grad_(False).eval()
+        self.features = network
         self.mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
         self.std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
         with torch.no_grad():

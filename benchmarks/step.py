@@ -118,12 +118,12 @@ def operations(calls: Sequence[Call]) -> float:
     """Multiplications and additions that these make (for a backward one: to the input alone)."""
     total = 0.0
     for call in calls:
-        forward = call.operator is FORWARD
-        x, weight = call.arguments[0:2] if forward else call.arguments[1:3]
-        positions = x.shape[-2] * x.shape[-1]
-        if not forward:
-            positions = call.arguments[0].shape[-2] * call.arguments[0].shape[-1]
-        total += 2.0 * positions * weight.numel()
+        if call.operator is FORWARD:
+            x, weight, _, (stride, _), (padding, _) = call.arguments[:5]
+            height, width = ((side + 2 * padding - weight.shape[-1]) // stride + 1 for side in x.shape[-2:])
+        else:
+            (height, width), weight = call.arguments[0].shape[-2:], call.arguments[2]
+        total += 2.0 * height * width * weight.numel()
     return total
 
 
