@@ -20,7 +20,7 @@ from impasto_daemon.engine.plan import Means, Plan, plans
 from impasto_daemon.engine.recipes import Recipe
 
 from .measure import Curve, Findings, Ratio, Table, timed
-from .setting import PRECISIONS, Setting, alone, as_the_worker_does, network
+from .setting import Setting, alone, as_the_worker_does, network, quicker
 
 SIZES = (256, 512, 1024, 2048)
 TILES = (0, 512, 1024)
@@ -97,16 +97,16 @@ def use(setting: Setting, each: Configuration) -> Used:
 
 def predicted(each: Configuration) -> float | None:
     """Bytes that the engine says this takes; None where it would not do it in this way."""
-    means = Means("cpu", 0, 0, 0.0, PRECISIONS[each.precision].itemsize)
+    means = Means("cpu", 0, 0, 1.0, 2.0 if each.precision == "bf16" else 0.0)
     ways = plans(each.side, each.side, each.painted, means, styles=[(each.side, each.side)])
     return next((float(way.bytes) for way in ways if way.tile == each.tile), None)
 
 
 def configurations(sizes: Sequence[int]) -> list[Configuration]:
-    """Every size whole and in tiles smaller than itself."""
-    history = recipes.find("impasto").history
+    """Every size whole and in tiles smaller than itself, in the precision that the worker would choose."""
+    history, precision = recipes.find("impasto").history, quicker()
     return [
-        Configuration(side, tile, evaluations=history + 1 if side <= QUICK else 2)
+        Configuration(side, tile, precision, evaluations=history + 1 if side <= QUICK else 2)
         for side in sizes
         for tile in TILES
         if tile < side

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from . import daemons, step
 from .measure import Findings, Ratio, Table, timed
-from .setting import Setting, alone, as_the_worker_does, network
+from .setting import Setting, alone, as_the_worker_does, network, quicker
 
 SIDE = 1024
 """Of the layer whose first preview is waited for: one megapixel."""
@@ -52,7 +52,7 @@ def measure(setting: Setting, side: int = SIDE, default_job: int = DEFAULT_JOB) 
             whole, painting = job(client, request(setting, default_job))
     first = Ratio.of(
         f"first preview of a {side}×{side} layer at a warm daemon",
-        "one bare evaluation and its gradient at that size in float32",
+        "one bare evaluation and its gradient at that size",
         list(zip(previews, bare)),
     )
     rest = Ratio.of(f"a default job at {default_job}×{default_job}", "its painting alone", [(whole, painting)], "s")
@@ -68,7 +68,7 @@ def evaluation(setting: Setting, side: int) -> float:
     """Seconds of one evaluation of the default recipe with its gradient, in this process."""
     as_the_worker_does()
     recipe = recipes.find("impasto")
-    features = network(setting.state(), recipe)
+    features = network(setting.state(), recipe, quicker())
     evaluate = step.evaluation(recipe, features, setting.content(side), setting.style(side))
     evaluate()
     return timed(evaluate)
