@@ -29,6 +29,13 @@ def chosen(name: str) -> str:
     return name
 
 
+def allow_tf32(asked: bool) -> None:
+    """Whether products of float32 may be of factors that are rounded to TF32's eleven bits, where a GPU has that. For
+    convolutions PyTorch allows it by itself; here it is for those who ask."""
+    torch.backends.cudnn.allow_tf32 = asked
+    torch.backends.cuda.matmul.allow_tf32 = asked
+
+
 def speed(device: str, precision: torch.dtype = torch.float32) -> float:
     """Operations a second in 3×3 convolutions, both ways, by a trial of some hundredths of a second; 0 where the device
     cannot do them in this precision."""
@@ -44,6 +51,7 @@ def half_speed(device: str, full: float) -> float:
 
 
 def _speed(device: str, precision: torch.dtype) -> float:
+    allow_tf32(False)
     x = (
         torch.rand(1, 64, 128, 128, device=device, dtype=precision)
         .contiguous(memory_format=torch.channels_last)

@@ -128,6 +128,7 @@ class Painter:
             told.notes.append("Strength 0 leaves the picture as it is: nothing was optimised.")
         else:
             recipe, features = yield from self._prepare(asked, request, told)
+            devices.allow_tf32(recipe.precision == "tf32")
             half = uses_half(recipe, self._means)
             mark = fingerprint(described, recipe, self._weights.get(recipe.features, {}), self.device, half)
             before = _earlier(request, self._kept(request), mark, told)
@@ -288,12 +289,18 @@ class Painter:
         """Keep how a painting ended under a job's name."""
         self._checkpoints.save(job, checkpoint)
 
+    def _precision(self, recipe: Recipe) -> str:
+        """Of activations."""
+        if uses_half(recipe, self._means):
+            return "bfloat16"
+        return "tf32" if recipe.precision == "tf32" and self.device.startswith("cuda") else "float32"
+
     def _record(self, recipe: Recipe, told: Told) -> dict[str, object]:
         features = recipe.features if told.course else ""
         return {
             "recipe": recipe.describe(),
             "features": features,
-            "precision": "bfloat16" if features and uses_half(recipe, self._means) else "float32",
+            "precision": self._precision(recipe) if features else "float32",
             "weights": dict(self._weights.get(features, {})),
             "device": devices.described(self.device),
             "torch": torch.__version__,

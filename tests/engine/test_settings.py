@@ -33,7 +33,7 @@ VALUES: dict[str, some.SearchStrategy[object]] = {
     "style_weights": some.lists(WEIGHT, min_size=1, max_size=2).map(lambda each: ",".join(map(str, each))),
     "features": some.sampled_from(["vgg19", "vgg16", "wavelets"]),
     "pooling": some.sampled_from(["average", "max"]),
-    "precision": some.sampled_from(["full", "fast"]),
+    "precision": some.sampled_from(["full", "tf32", "fast"]),
     "padding": some.sampled_from(["replicate", "zero"]),
     "pixel_deviation": some.sampled_from([1e-3, 1, 57.6, 1e3]),
     "activation_mean": some.sampled_from([0, 1e-6, 1, 100, 1e6]),

@@ -34,8 +34,9 @@ class Recipe:
 
     summary: one sentence for a painter; formula: what is minimised; source: where it comes from.
     features: a network, or `wavelets`; pooling, padding (of its first convolution): inside that network.
-    precision: of the network's activations; `full` (float32), or `fast`: half of it (bfloat16) where the device is
-        quicker with that. Pictures, sums and the optimiser are always in full.
+    precision: of the network's activations; `full` (float32), `tf32` (with the short factors of NVIDIA's TF32, where
+        the device has it), or `fast`: half of it (bfloat16) where the device is quicker with that. Pictures, sums and
+        the optimiser are always in full.
     pixel_deviation: of pixels as the network saw them for which the recipe's numbers were found; activations are
         brought to it. activation_mean: instead, each layer is scaled so that its mean over the pictures at hand is
         this (0: it is not).
@@ -63,7 +64,7 @@ class Recipe:
     features: str = _setting(choice("vgg19", "vgg16", "wavelets"), "vgg19")
     pooling: str = _setting(choice("average", "max"), "average")
     padding: str = _setting(choice("replicate", "zero"), "zero")
-    precision: str = _setting(choice("full", "fast"), "full")
+    precision: str = _setting(choice("full", "tf32", "fast"), "full")
     pixel_deviation: float = _setting(number(1e-3, 1e3), 1.0)
     activation_mean: float = _setting(number(0, 1e6), 0.0)
     content_layers: tuple[str, ...] = _setting(_layers, ())
