@@ -1,7 +1,8 @@
 """Time to come near the loss that the plain published method ends with, against the time of its whole budget.
 
 The plain method (`plain`) makes its 300 evaluations at one size. Impasto paints with the same objective in several
-ways, each switched on alone and then all together, until what it would show has a loss within 5 % of that. All losses
+ways, each switched on alone (at the smaller sizes) and then together, until what it would show has a loss within 5 % of
+that. All losses
 are of the plain objective, in float32, of pictures clipped to 0..1 and at full size; evaluating them stops the clock.
 Every run has a process of its own.
 """
@@ -27,6 +28,8 @@ from .measure import Curve, Findings, Ratio, Stopwatch, Table
 from .setting import Setting, alone, as_the_worker_does, network
 
 SIZES = (256, 512)
+EACH_ALONE = 256
+"""Up to this side every way is run, beyond it those that join the others: plain's minutes are long enough there."""
 NEAR = 1.05
 """Of the plain method's last loss."""
 LONGEST = 1.5
@@ -47,6 +50,8 @@ class Way:
     precision: str = "fp32"
     coarse: int = 0
     """Evaluations at each coarser size; 0 for a single size."""
+    joins: bool = False
+    """Whether it joins the others."""
 
 
 _ONE_SIZE: Mapping[str, str | float] = {
@@ -59,7 +64,7 @@ _ONE_SIZE: Mapping[str, str | float] = {
     "range_weight": plain.UNIT,
 }
 _BOUNDED: Mapping[str, str | float] = {"optimiser": "bounded-lbfgs", "history": 12, "coarsest": 0}
-_PYRAMID: Mapping[str, str | float] = {"coarsest": 48, "factor": 2.0}
+_PYRAMID: Mapping[str, str | float] = {"coarsest": 128, "factor": 2.0}
 
 WAYS: Mapping[str, Way] = {
     "memory kept": Way("the plain method in a process that keeps its memory, as the worker does"),
@@ -67,7 +72,8 @@ WAYS: Mapping[str, Way] = {
     "+ bounded": Way("and with bounded L-BFGS of 12 steps", _BOUNDED),
     "+ pyramid": Way("and with PyTorch's L-BFGS, from coarse to fine", {**_ONE_SIZE, **_PYRAMID}, coarse=25),
     "+ bf16": Way("and with PyTorch's L-BFGS, convolutions in bfloat16", _ONE_SIZE, precision="bf16"),
-    "all": Way("all of these", {**_BOUNDED, **_PYRAMID}, precision="bf16", coarse=25),
+    "all": Way("bounded L-BFGS and bfloat16 at one size", _BOUNDED, precision="bf16", joins=True),
+    "all + pyramid": Way("and from coarse to fine", {**_BOUNDED, **_PYRAMID}, precision="bf16", coarse=25, joins=True),
 }
 """By name, each beside the plain method itself. The first has plain's own code."""
 PLAIN = "plain"
@@ -192,12 +198,13 @@ def recipe_of(way: Way, case: Case, evaluations: int) -> Recipe:
     return replace(recipe, steps=(*[way.coarse] * coarser, round(LONGEST * evaluations)))
 
 
-def run(setting: Setting, case: Case, ways: Sequence[str] = tuple(WAYS)) -> dict[str, Course]:
-    """The plain method and these ways, each in a process of its own, one after the other."""
+def run(setting: Setting, case: Case) -> dict[str, Course]:
+    """The plain method and the ways for this size, each in a process of its own, one after the other."""
     found = {PLAIN: alone(run_plain, setting, case)}
     loss = found[PLAIN].end.loss
-    for name in ways:
-        way = WAYS[name]
+    for name, way in WAYS.items():
+        if case.side > EACH_ALONE and not way.joins:
+            continue
         job = partial(run_way, way=way, loss=loss) if way.settings else partial(run_plain, keeps_memory=True)
         found[name] = alone(job, setting, case)
     return found

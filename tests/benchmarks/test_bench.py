@@ -71,6 +71,13 @@ def test_every_way_is_run_beside_the_plain_method(here: None) -> None:
     assert len(table.rows) == len(courses)
 
 
+def test_large_pictures_are_painted_in_the_ways_that_join_the_others(
+    here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convergence, "EACH_ALONE", CASE.side - 1)
+    assert list(convergence.run(SETTING, CASE)) == [PLAIN, "all", "all + pyramid"]
+
+
 @pytest.mark.parametrize("start", convergence.STARTS)
 def test_both_sides_begin_with_the_same_picture(here: None, start: str) -> None:
     case = Case(32, start)
