@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 
 import torch
 import torchvision
@@ -77,6 +77,10 @@ class SmallNetwork:
         with torch.no_grad():
             layers = {name: Layer(1, *layer.shape[-2:]) for name, layer in self(rgb, wanted).items()}
         return [Scale(rgb, layers, lambda pixels, facts: self(pixels, wanted), halo=0, grid=1)]
+
+    @property
+    def key(self) -> Hashable:
+        return self
 
     def unwrapped(self) -> SmallNetwork:
         return self

@@ -132,11 +132,12 @@ def canvas(commission: Commission, recipe: Recipe) -> Canvas:
     styles = [replace(view, rgb=style) for view, style in zip(views, seen)]
     tile = periodic if recipe.seamless else lambda picture: picture
     motif = View(tile(rgb), content.counts)
+    original = motif.rgb if rgb is content.rgb else tile(content.rgb)
     weighted = [(style, share) for style, (_, share) in zip(styles, used)]
     bands = [product(product(painted, content.counts), band) for band in _bands(painted)]
     regions = _regions(weighted, masks, bands, _area(content.counts))
     effort = _unless_white(product(painted, _covered(masks)))
-    return Canvas(motif, tile(content.rgb), regions, commission.strength, effort)
+    return Canvas(motif, original, regions, commission.strength, effort)
 
 
 def content_factor(strength: float) -> float:
@@ -168,10 +169,10 @@ def at(whole: Canvas, height: int, width: int, recipe: Recipe, least: int, devic
         where = None if one.where is None else mapped(one.where)
         return Region(where, one.share, [(styles[id(view)], share) for view, share in one.styles])
 
-    counts = whole.content.counts
+    counts, rgb = whole.content.counts, sized(whole.content.rgb)
     return Canvas(
-        content=View(sized(whole.content.rgb), None if counts is None else mapped(counts)),
-        original=sized(whole.original),
+        content=View(rgb, None if counts is None else mapped(counts)),
+        original=rgb if whole.original is whole.content.rgb else sized(whole.original),
         regions=[region(one) for one in whole.regions],
         strength=whole.strength,
         effort=None if whole.effort is None else mapped(whole.effort),

@@ -7,7 +7,7 @@ the weight-free one is in `wavelets`. Where weights come from is not known here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -29,10 +29,14 @@ class Features(Protocol):
 
     least: pictures must have at least this many pixels on either side.
     pixel_deviation: of pixels as the network sees them, on the average of many pictures: its activations go with that.
+    key: all that activations depend on beside the picture; where it is equal, so are they.
     """
 
     least: int
     pixel_deviation: float
+
+    @property
+    def key(self) -> Hashable: ...
 
     def scales(self, rgb: Tensor, wanted: Collection[str]) -> Sequence[Scale]:
         """The sizes of rgb (1, 3, H, W), 0 to 1, at which the `wanted` layers are seen, each layer at one of them.
@@ -138,6 +142,12 @@ class VGG:
         self.std = torch.tensor(STD, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.pixel_deviation = CAFFE if float(some.flatten(1).norm(dim=1).median()) > LOUD else 1.0
         self.pooling, self.padding, self.wrap, self.precision = "max", "zero", False, some.dtype
+        self._weights = object()  # these and no others, for all twins
+
+    @property
+    def key(self) -> Hashable:
+        """See `Features`."""
+        return (self._weights, self.pooling, self.padding, self.wrap, self.precision)
 
     def with_options(self, pooling: str, padding: str, wrap: bool = False) -> VGG:
         """The same network (weights shared) with other ways.

@@ -15,9 +15,11 @@ from . import losses
 from .canvas import Region, View
 from .features import Features
 from .losses import Moments
+from .positions import Weights
 from .rasters import product
 from .recipes import Recipe
-from .targets import Weights, targets
+from .summaries import Summaries
+from .targets import targets
 from .tiles import Layer, Part, Scale, total
 
 Sums = Mapping[tuple[str, str, int], Tensor]
@@ -30,7 +32,8 @@ class RecipeObjective:
     content: the picture to keep, and what is visible of it. regions: which styles rule where; a region's targets are
     the weighted mean of its styles' moments. hold: by what the recipe's content weight is multiplied, a number or one
     for each position (1, 1, H, W); the number 0 leaves the content out altogether. tile: side in pixels of the tiles
-    that pictures are looked at by, 0 for whole ones: less memory, the same losses.
+    that pictures are looked at by, 0 for whole ones: less memory, the same losses. summaries: where styles are looked
+    up that were seen before.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class RecipeObjective:
         regions: Sequence[Region],
         hold: Tensor | float = 1.0,
         tile: int = 0,
+        summaries: Summaries | None = None,
     ) -> None:
         self.recipe, self.features, self.tile = recipe, features, tile
         matters = isinstance(hold, Tensor) or hold > 0
@@ -49,7 +53,7 @@ class RecipeObjective:
         held = hold / max(self.content_factor, 1e-12) if isinstance(hold, Tensor) else None  # 0 to 1, as all weights
         self.content_weights = Weights(product(content.counts, held))
         self.layer_weights = recipe.layer_weights
-        self.targets = targets(recipe, features, content, regions, keeps, tile)
+        self.targets = targets(recipe, features, content, regions, keeps, tile, summaries or Summaries())
         self.wanted = frozenset((*self.targets.content, *self.layer_weights))
 
     def __call__(self, rgb: Tensor) -> dict[str, Tensor]:

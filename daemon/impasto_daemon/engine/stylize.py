@@ -21,8 +21,9 @@ from .levels import Level, levels
 from .objective import RecipeObjective
 from .optimise import Iterate, Objective, State, Walk, descend
 from .plan import Plan
-from .rasters import coverage, pad_to, resize
+from .rasters import pad_to, resize
 from .recipes import Recipe
+from .summaries import Summaries
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def paint(
     resume: State | None = None,
     start: Tensor | None = None,
     ways: Sequence[Plan] = (),
+    summaries: Summaries | None = None,
 ) -> Generator[Step, None, Painting]:
     """Paint a commission; yields after every evaluation, returns the painting.
 
@@ -69,6 +71,7 @@ def paint(
     changed.
     ways: how to do it with the memory that there is; where that runs out, the next way goes on from the last iterate,
     and the first step after it says so in its note. None: in one piece, whatever it takes.
+    summaries: those of styles that were seen before, to which new ones are added; they change no sample.
     On one machine's CPU equal arguments give equal samples.
 
     Raises ImpastoError: BAD_REQUEST as `canvas.canvas` says, and what the features and the optimiser raise.
@@ -81,10 +84,15 @@ def paint(
     if resume or start is not None:
         sizes = sizes[-1:]
     tally, left = _Tally(sizes), list(ways) or [Plan(history=recipe.history)]
-    painting = start if start is not None else _start(whole, sizes[0], recipe, commission.seed)
+    summaries = Summaries() if summaries is None else summaries
+    painting, state = start, None
     for level in sizes:
         sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
-        painting, state = yield from _at_level(level, painting, sized, features, recipe, resume, left, tally)
+        painting = _start(sized, level, recipe, commission.seed) if painting is None else painting
+        walk = _at_level(level, painting, sized, features, recipe, resume, left, tally, summaries)
+        resume = None  # a state is large: whoever holds on to it keeps the walk from letting it go
+        painting, state = yield from walk
+    assert painting is not None  # there is always a size
     return Painting(_finished(painting, whole, content, recipe), state, painting)
 
 
@@ -97,14 +105,15 @@ def _at_level(
     resume: State | None,
     ways: list[Plan],
     tally: _Tally,
+    summaries: Summaries,
 ) -> Generator[Step, None, tuple[Tensor, State]]:
     """Paint at one level, in the first of the ways that the memory suffices for; the others before it are dropped."""
     done, note = 0, ""
     while True:
         try:
             rest = replace(level, steps=level.steps - done)
-            for iterate in _descend_at(rest, painting, sized, features, recipe, resume, ways[0]):
-                done += 1
+            for iterate in _descend_at(rest, painting, sized, features, recipe, resume, ways[0], summaries):
+                done, resume = done + 1, None
                 told = replace(iterate, note=" ".join(filter(None, (note, iterate.note))))
                 note = ""
                 yield tally.step(level, told, partial(_shown, iterate.x, level, sized, recipe))
@@ -114,7 +123,7 @@ def _at_level(
             if not memory.lacks_memory(reason) or len(ways) == 1:
                 raise
             if done:
-                painting, resume = _cropped(iterate.x, level).clone(), None
+                painting = _cropped(iterate.x, level).clone()
         # Out here no traceback holds what the attempt took.
         iterate = told = None  # type: ignore[assignment]
         memory.release_memory()
@@ -137,9 +146,10 @@ def _descend_at(
     recipe: Recipe,
     resume: State | None,
     way: Plan,
+    summaries: Summaries,
 ) -> Generator[Iterate, None, None]:
     """The iterates at one level, padded to what the features need; from a painting of any size."""
-    objective = RecipeObjective(recipe, features, sized.content, sized.regions, sized.hold, way.tile)
+    objective = RecipeObjective(recipe, features, sized.content, sized.regions, sized.hold, way.tile, summaries)
     start = pad_to(
         resize(painting.to(sized.original.device), level.height, level.width, recipe.seamless),
         features.least,
@@ -176,22 +186,22 @@ class _Tally:
         self._work -= steps * level.work
 
 
-def _start(whole: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:
+def _start(sized: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:
     """The content, or its blend with ImageNet's mean colour, with seeded noise on top; nearer to the content where it
     is to be lightly painted, since little there takes the noise away again.
 
     The noise is made on the CPU: the same for every device.
     """
-    content = resize(whole.content.rgb, level.height, level.width, recipe.seamless)
+    content = _cropped(sized.content.rgb, level)
     share = {"content": 1.0, "noise": 0.0, "blend": recipe.blend}[recipe.init]
     start = torch.lerp(content.new_tensor(MEAN).view(1, 3, 1, 1).expand_as(content), content, share)
     if recipe.noise:
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = NOISES[recipe.noise_kind](start.shape, generator).to(start)
         start = (start + recipe.noise * noise).clamp(0, 1)
-    if whole.effort is None:
+    if sized.effort is None:
         return start
-    return torch.lerp(content, start, coverage(whole.effort, level.height, level.width).square())
+    return torch.lerp(content, start, _cropped(sized.effort, level).square())
 
 
 def _gaussian(shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -35,7 +35,7 @@ Every activation belongs to a position: whoever wants to leave some out, or weig
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from functools import partial
 
 import torch
@@ -120,6 +120,11 @@ class Wavelets:
         self.binomial = torch.outer(binomial, binomial)[None, None].to(device, dtype)
         self.opponent = torch.tensor(OPPONENT, device=device, dtype=dtype)[:, :, None, None]
         self.wrap = wrap
+
+    @property
+    def key(self) -> Hashable:
+        """See `features.Features`."""
+        return ("wavelets", self.bank.device, self.bank.dtype, self.wrap)
 
     def with_options(self, wrap: bool = False) -> Wavelets:
         """The same filters with or without wrapping."""
