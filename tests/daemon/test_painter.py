@@ -7,6 +7,7 @@ import logging
 import math
 import subprocess
 import sys
+import weakref
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from impasto_daemon import checkpoints, weights
-from impasto_daemon import painter as painting_room
+from impasto_daemon import checkpoints, networks, resuming, weights
 from impasto_daemon.engine import recipes, stylize
 from impasto_daemon.engine.canvas import Commission
 from impasto_daemon.engine.objective import RecipeObjective
+from impasto_daemon.engine.optimise import State
 from impasto_daemon.painter import Painter, open_painter
 from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing
 from impasto_protocol import codec, messages
@@ -242,12 +243,12 @@ def test_a_failed_download_is_remembered_for_some_minutes(monkeypatch: pytest.Mo
         raise ImpastoError(Code.MISSING_WEIGHTS, "the server cannot be reached")
 
     monkeypatch.setattr(weights, "fetch", failing)
-    monkeypatch.setattr("impasto_daemon.painter.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("impasto_daemon.networks.time.monotonic", lambda: clock[0])
     painter = open_painter("cpu")
     for _ in range(3):
         assert painted(painter, request(recipe="impasto"))[0].record["stand_in"] == "wavelets"
     assert len(tries) == 1
-    clock[0] += painting_room.RETRY_SECONDS
+    clock[0] += networks.RETRY_SECONDS
     painted(painter, request(recipe="impasto"))
     assert len(tries) == 2
 
@@ -589,6 +590,43 @@ def test_nothing_is_kept_where_nothing_was_painted_and_before_the_result_is_out(
     assert len(list(checkpoints.folder().iterdir())) == 1
 
 
+def test_a_state_that_is_gone_on_from_is_held_by_the_walk_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which lets its oldest pairs go one by one: to hold on to them would be to have them twice."""
+    painter, settings = open_painter("cpu"), {"coarsest": 0, "steps": 5, "history": 3}
+    kept(painter, request(settings=settings), "job")
+    states: list[weakref.ref[State]] = []
+    pairs: list[weakref.ref[torch.Tensor]] = []
+    honest = painter._checkpoints.load
+
+    def loading(job: str, device: str) -> checkpoints.Checkpoint | None:
+        found = honest(job, device)
+        assert found is not None and found.state is not None
+        states.append(weakref.ref(found.state))
+        pairs.extend(weakref.ref(pair) for pair in found.state.memory["s"])
+        return found
+
+    monkeypatch.setattr(painter._checkpoints, "load", loading)
+    left = []
+    for event in painter.paint(request(settings=settings, resume="job")):
+        if isinstance(event, Iterate):
+            left.append(sum(pair() is not None for pair in pairs))
+            assert states[0]() is None
+    assert left == [3, 2, 1, 0, 0]
+
+
+def test_a_second_painting_in_the_same_manner_is_the_same_as_if_it_were_the_first() -> None:
+    asked = request(picture(70, 60), settings={**QUICK, "coarsest": 32})
+    fresh, _ = painted(open_painter("cpu"), asked)
+    painter = open_painter("cpu")
+    painted(painter, request(picture(70, 60, seed=5), settings=asked.settings))
+    again, _ = painted(painter, asked)
+    assert bytes(again.picture.data) == bytes(fresh.picture.data)
+    assert again.record["losses"] == fresh.record["losses"]
+    known = painter._summaries.count
+    painted(painter, asked)
+    assert painter._summaries.count == known > 0
+
+
 def test_where_the_optimiser_was_too_large_to_keep_it_goes_on_from_the_picture_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -603,14 +641,14 @@ def test_where_the_optimiser_was_too_large_to_keep_it_goes_on_from_the_picture_a
 def test_a_walk_goes_on_only_with_the_same_weights_device_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, recipe = request().describe(), recipes.find("impasto")
     facts = {"file": "a.pth", "sha256": "1"}
-    mark = painting_room.fingerprint(asked, recipe, facts, "cpu")
-    assert mark == painting_room.fingerprint(asked, recipe, {"file": "b.pth", "sha256": "1"}, "cpu")
+    mark = resuming.fingerprint(asked, recipe, facts, "cpu")
+    assert mark == resuming.fingerprint(asked, recipe, {"file": "b.pth", "sha256": "1"}, "cpu")
     others = {
-        painting_room.fingerprint(asked, recipe, {**facts, "sha256": "2"}, "cpu"),
-        painting_room.fingerprint(asked, recipe, facts, "meta"),
+        resuming.fingerprint(asked, recipe, {**facts, "sha256": "2"}, "cpu"),
+        resuming.fingerprint(asked, recipe, facts, "meta"),
     }
     monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
-    others.add(painting_room.fingerprint(asked, recipe, facts, "cpu"))
+    others.add(resuming.fingerprint(asked, recipe, facts, "cpu"))
     assert len(others) == 3 and mark not in others
 
 

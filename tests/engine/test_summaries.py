@@ -86,6 +86,24 @@ def one_sample_more(rgb: Tensor) -> Tensor:
     return found
 
 
+def with_threads(summaries: Summaries) -> Summary:
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        return look(summaries)
+    finally:
+        torch.set_num_threads(before)
+
+
+def with_tf32(summaries: Summaries) -> Summary:
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = not before
+    try:
+        return look(summaries)
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 CHANGES: Mapping[str, Callable[[Summaries], Summary]] = {
     "one sample": lambda at: look(at, view=View(one_sample_more(picture(40, 48)))),
     "the shape of the same samples": lambda at: look(at, view=View(picture(40, 48).reshape(1, 3, 48, 40))),
@@ -102,6 +120,8 @@ CHANGES: Mapping[str, Callable[[Summaries], Summary]] = {
     "the padding": lambda at: look(at, network().with_options("max", "replicate")),
     "the borders": lambda at: look(at, network().with_options("max", "zero", wrap=True)),
     "the precision": lambda at: look(at, network().in_precision(torch.bfloat16)),
+    "PyTorch's threads": with_threads,
+    "TF32": with_tf32,
     "the features": lambda at: look(at, Wavelets(), moments=("first1",)),
     "the wavelets' borders": lambda at: look(at, Wavelets(wrap=True), moments=("first1",)),
 }

@@ -1,8 +1,8 @@
 """What is needed, in numbers, of pictures that are not painted: each is worked out once, and kept for later paintings.
 
 A summary is found again by all that it depends on: the very samples that were looked at, how much each counts, the
-features, the layers, and the tiles. No name that somebody gave is trusted, so nobody can give one twice. Knows no
-recipes and no jobs.
+features, the layers, the tiles, and how PyTorch rounds. No name that somebody gave is trusted. Knows no recipes and no
+jobs.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ class Summaries:
         the features do.
         """
         seen = (features.key, frozenset(moments), frozenset(sizes), tile)
-        key = ("summary", *seen, digest(view.rgb), None if view.counts is None else digest(view.counts))
+        key = ("summary", *_rounding(), *seen, digest(view.rgb), None if view.counts is None else digest(view.counts))
         return self._once(key, partial(_summary, features, view, moments, sizes, tile))
 
     def grain(self, features: Features, names: Collection[str], like: Tensor) -> Mapping[str, Tensor]:
         """Σ of squares that faint noise changes in each of these layers for a position on average, all channels
         together: scalars. On a grey picture, of the type and on the device of `like`."""
-        key = ("grain", features.key, frozenset(names), like.dtype, like.device)
+        key = ("grain", *_rounding(), features.key, frozenset(names), like.dtype, like.device)
         return self._once(key, partial(_grain, features, names, like))
 
     def _once(self, key: Hashable, make: Callable[[], Found]) -> Found:
@@ -85,6 +85,12 @@ class Summaries:
         while self.nbytes > self._most:
             self._kept.popitem(last=False)
         return found
+
+
+def _rounding() -> tuple[Hashable, ...]:
+    """How PyTorch is set to round: a sum is cut in pieces for its threads, and TF32 has fewer digits."""
+    backends = torch.backends
+    return (torch.get_num_threads(), backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32)
 
 
 def digest(picture: Tensor) -> tuple[Hashable, ...]:
