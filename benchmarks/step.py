@@ -1,9 +1,9 @@
 """One evaluation of a recipe's losses with their gradient, over the bare convolutions of that very step.
 
-The step is run once under a recorder, which notes every convolution of the network that it makes, forward and backward,
-with shapes, strides and precision. The floor makes exactly these again on tensors that were prepared before, and
-nothing else: no poolings, no losses, no resizing. (The blur that halves a picture is a convolution of three channels,
-and no part of the network: it is not in the floor.)
+The step is run once, made of PyTorch's plain operations, under a recorder, which notes every convolution of the
+network, forward and backward, with shapes, strides and precision. The floor makes exactly these again on tensors that
+were prepared before, and nothing else: no poolings, no losses, no resizing. (The blur that halves a picture is a
+convolution of three channels, and no part of the network: it is not in the floor.)
 """
 
 from __future__ import annotations
@@ -134,8 +134,9 @@ def measure(setting: Setting, rounds: int = ROUNDS) -> Findings:
     for (name, (recipe, deepest)), side, precision in product(steps().items(), setting.sizes or SIZES, PRECISIONS):
         state = setting.state() if deepest == "conv3_4" else random_state(deepest)
         features = network(state, recipe, precision)
-        evaluate = evaluation(recipe, features, setting.content(side), setting.style(side))
-        calls = recorded(evaluate)
+        content, style = setting.content(side), setting.style(side)
+        evaluate = evaluation(recipe, features, content, style)
+        calls = recorded(evaluation(recipe, features.unfused(), content, style))
         found = ratio(
             f"an evaluation and its gradient, {name}, {side}×{side}, {precision}",
             evaluate,

@@ -162,6 +162,13 @@ def test_a_style_without_texture_has_no_correlations_and_is_compared_as_relative
     assert bool(losses.correlation_style(calm)(ours).isfinite())
 
 
+@pytest.mark.parametrize("name", losses.STYLE_LOSSES)
+def test_first_moments_are_for_the_losses_that_look_at_them(name: str) -> None:
+    ours = losses.sums(torch.tensor(activations(1, 4, 6, 5)), means=False)
+    loss = losses.STYLE_LOSSES[name](losses.moments(torch.tensor(activations(2, 4, 6, 5))))
+    assert bool(loss(ours).isfinite()) == (name not in losses.WITH_MEANS)
+
+
 def positive(seed: int, channels: int) -> Tensor:
     """A symmetric matrix with eigenvalues from 0.2 to 2."""
     rng = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import Protocol
 
 import torch
@@ -19,6 +20,7 @@ import torchvision
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor, nn
 
+from .kernels import Fused, fuses
 from .rasters import pad_to
 from .recipes import CAFFE, no_such_layer
 from .tiles import Layer, Scale
@@ -142,12 +144,13 @@ class VGG:
         self.std = torch.tensor(STD, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.pixel_deviation = CAFFE if float(some.flatten(1).norm(dim=1).median()) > LOUD else 1.0
         self.pooling, self.padding, self.wrap, self.precision = "max", "zero", False, some.dtype
+        self.fuses, self._fused = fuses(some.dtype, some.device.type), dict[str, Fused]()
         self._weights = object()  # these and no others, for all twins
 
     @property
     def key(self) -> Hashable:
         """See `Features`."""
-        return (self._weights, self.pooling, self.padding, self.wrap, self.precision)
+        return (self._weights, self.pooling, self.padding, self.wrap, self.precision, self.fuses)
 
     def with_options(self, pooling: str, padding: str, wrap: bool = False) -> VGG:
         """The same network (weights shared) with other ways.
@@ -167,11 +170,18 @@ class VGG:
         twin = self.with_options(self.pooling, self.padding, self.wrap)
         twin.precision = precision
         twin.convolutions = {name: deepcopy(each).to(precision) for name, each in self.convolutions.items()}
+        twin.fuses, twin._fused = fuses(precision, self.mean.device.type), {}
         return twin
 
     def unwrapped(self) -> VGG:
         """The same network for pictures that are no tiles."""
         return self.with_options(self.pooling, self.padding)
+
+    def unfused(self) -> VGG:
+        """The same network of PyTorch's plain operations alone."""
+        twin = self.with_options(self.pooling, self.padding, self.wrap)
+        twin.fuses = False
+        return twin
 
     def __call__(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         """See `seen`."""
@@ -222,15 +232,16 @@ class VGG:
         """The layers of a whole picture (facts None) or of a part."""
         wrap, found = self.wrap and facts is None, dict[str, Tensor]()
         x = ((pixels - self.mean) / self.std).to(self.precision).contiguous(memory_format=torch.channels_last)
-        for name, convolution in self.convolutions.items():
-            x = self._pool(x, wrap) if _pools_before(name) else x
-            x = self._convolve(name, convolution, x, wrap)
-            if f"{name}.linear{suffix}" in names:
+        pooled = False
+        for name, after in zip_longest(self.convolutions, list(self.convolutions)[1:], fillvalue=""):
+            x = self._pool(x, wrap) if _pools_before(name) and not pooled else x
+            linear, wanted = f"{name}.linear{suffix}" in names, name + suffix in names
+            pooled = self.fuses and self.pooling == "max" and _pools_before(after) and not (linear or wanted or wrap)
+            x = self._convolve(name, x, wrap, "nothing" if linear else "pool" if pooled else "relu")
+            if linear:
                 found[f"{name}.linear{suffix}"] = x
                 x = F.relu(x)
-            else:
-                x = F.relu_(x)  # one activation less to keep
-            if name + suffix in names:
+            if wanted:
                 found[name + suffix] = x
             if len(found) == len(names):
                 break
@@ -257,12 +268,19 @@ class VGG:
             x = _wrapped(x, 0, x.shape[-2] % 2, 0, x.shape[-1] % 2)
         return F.avg_pool2d(x, 2) if self.pooling == "average" else F.max_pool2d(x, 2)
 
-    def _convolve(self, name: str, convolution: nn.Conv2d, x: Tensor, wrap: bool) -> Tensor:
+    def _convolve(self, name: str, x: Tensor, wrap: bool, then: str) -> Tensor:
+        padding = 0 if wrap or (name == "conv1_1" and self.padding == "replicate") else 1
         if wrap:
-            return F.conv2d(_wrapped(x, 1, 1, 1, 1), convolution.weight, convolution.bias)
-        if name == "conv1_1" and self.padding == "replicate":
-            return F.conv2d(F.pad(x, (1, 1, 1, 1), "replicate"), convolution.weight, convolution.bias)
-        return F.conv2d(x, convolution.weight, convolution.bias, padding=1)
+            x = _wrapped(x, 1, 1, 1, 1)
+        elif not padding:
+            x = F.pad(x, (1, 1, 1, 1), "replicate")
+        weight, bias = self.convolutions[name].weight, self.convolutions[name].bias
+        if self.fuses and bias is not None:
+            if name not in self._fused:
+                self._fused[name] = Fused(weight, bias)
+            return self._fused[name](x, padding, then)
+        y = F.conv2d(x, weight, bias, padding=padding)
+        return F.relu_(y) if then == "relu" else y  # in place: one activation less to keep
 
 
 def _pools_before(name: str) -> bool:

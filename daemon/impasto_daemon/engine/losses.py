@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .kernels import energy, exactly, gram
+
 SILENT = 1e-2
 """A channel's least root mean square for `balanced`, as a share of its layer's largest; in paintings it is more."""
 HUSHED = 0.1
@@ -58,37 +60,16 @@ def mixed(parts: list[tuple[Moments, float]]) -> Moments:
     )
 
 
-class _Gram(torch.autograd.Function):
-    """F·Fᵀ with one product in the backward pass; autograd, not knowing that both factors are one, makes two."""
-
-    @staticmethod
-    def forward(ctx: Any, activations: Tensor) -> Tensor:
-        ctx.save_for_backward(activations)
-        flat = _exactly(activations)[0].flatten(1)
-        return flat @ flat.T
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
-        (activations,) = ctx.saved_tensors
-        flat = activations[0].flatten(1)
-        both = (upstream[0] + upstream[0].T).to(flat.dtype)
-        # Positions first, as they lie in memory with channels last.
-        slope: Tensor = (flat.T @ both).T.reshape(activations.shape)
-        return slope
-
-
-def _exactly(activations: Tensor) -> Tensor:
-    """In no less than float32: sums over many positions need it, whatever the network's precision."""
-    return activations.float() if activations.dtype.itemsize < 4 else activations
-
-
-def sums(activations: Tensor, weights: Tensor | None = None) -> Moments:
+def sums(activations: Tensor, weights: Tensor | None = None, means: bool = True) -> Moments:
     """Σ_k w_k·F_ik and Σ_k w_k·F_ik·F_jk of (1, C, h, w): moments, not yet divided; those of parts add up. weights as
-    for `moments`. In float32 at least."""
-    if weights is None:
-        return Moments(_exactly(activations).sum((2, 3))[0], _Gram.apply(activations))
-    activations = _exactly(activations)
-    return Moments((activations * weights).sum((2, 3))[0], _Gram.apply(activations * weights.sqrt()))
+    for `moments`. means: whether the first are wanted; NaN where they are not. In float32 at least."""
+    if weights is not None:
+        activations = exactly(activations)
+    second = gram(activations if weights is None else activations * weights.sqrt())
+    if not means:
+        return Moments(second.new_full(second.shape[:1], torch.nan), second)
+    exact = exactly(activations)
+    return Moments((exact if weights is None else exact * weights).sum((2, 3))[0], second)
 
 
 def moments(activations: Tensor, weights: Tensor | None = None) -> Moments:
@@ -234,6 +215,9 @@ STYLE_LOSSES: Mapping[str, Callable[[Moments], StyleLoss]] = {
 AT_EQUAL_POWER = ("balanced", "correlation")
 """The style losses that first divide channels by `channel_rms`."""
 
+WITH_MEANS = ("correlation", "wasserstein")
+"""Those that look at first moments; the others look at second ones alone."""
+
 MEANS_OVER_LAYERS = ("relative", *AT_EQUAL_POWER)
 """The style and content losses that are averaged over layers; the others are summed, as published."""
 
@@ -261,14 +245,14 @@ class Kept:
 
 
 def squared_error(ours: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-    """Σ w·(F − P)² over all channels and positions; weights (1, 1, h, w), None for 1. In float32 at least."""
-    return squares(_exactly(ours) - _exactly(target), weights)
+    """Σ w·(F − P)² over all channels and positions; weights (1, 1, h, w), None for 1. In float32 at least, of
+    differences in the activations' precision."""
+    return squares(ours - target, weights)
 
 
 def squares(activations: Tensor, weights: Tensor | None) -> Tensor:
     """Σ w·F² over all channels and positions; weights as for `squared_error`. In float32 at least."""
-    each = _exactly(activations).square()
-    return each.sum() if weights is None else (each * weights).sum()
+    return energy(activations if weights is None else activations * weights.sqrt())
 
 
 CONTENT_LOSSES: Mapping[str, Callable[[Tensor, Kept], Tensor]] = {

@@ -52,7 +52,7 @@ class RecipeObjective:
         self.content_factor = float(hold.max()) if isinstance(hold, Tensor) else hold
         held = hold / max(self.content_factor, 1e-12) if isinstance(hold, Tensor) else None  # 0 to 1, as all weights
         self.content_weights = Weights(product(content.counts, held))
-        self.layer_weights = recipe.layer_weights
+        self.layer_weights, self.needs_means = recipe.layer_weights, recipe.style_loss in losses.WITH_MEANS
         self.targets = targets(recipe, features, content, regions, keeps, tile, summaries or Summaries())
         self.wanted = frozenset((*self.targets.content, *self.layer_weights))
 
@@ -80,7 +80,7 @@ class RecipeObjective:
                 found[name, "error", 0] = losses.squared_error(activations, kept, self.content_weights.at(layer, place))
             if name in self.layer_weights:
                 for number, target in enumerate(self.targets.styles):
-                    own = losses.sums(activations, target.where.at(layer, place))
+                    own = losses.sums(activations, target.where.at(layer, place), self.needs_means)
                     found[name, "first", number], found[name, "second", number] = own.mean, own.second
         return found
 
