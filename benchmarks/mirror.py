@@ -15,6 +15,9 @@ class Mirror:
     def about(self) -> Mapping[str, object]:
         return {"features": "none", "device": "none"}
 
+    def rest(self) -> None:
+        """There is nothing to give back."""
+
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         yield Painted(request.content, {})
 

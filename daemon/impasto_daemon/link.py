@@ -5,6 +5,7 @@ Both ends are ours and of one version, so nothing is limited here; what a client
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import zmq
@@ -53,7 +54,7 @@ class Link:
 
     def wait(self, seconds: float | None = None) -> None:
         """Until something arrives, or this time is over."""
-        self.socket.poll(None if seconds is None else int(seconds * 1000))
+        self.socket.poll(None if seconds is None else math.ceil(seconds * 1000))
 
     def close(self, linger: float = 0.0) -> None:
         """Up to `linger` seconds are given to what was sent and has not left yet."""

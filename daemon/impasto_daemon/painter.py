@@ -72,6 +72,11 @@ class Painter:
         device, host = devices.described(self.device), memory.free_in_machine()
         return Means(device, memory.free(self.device), host, flops, half)
 
+    def rest(self) -> None:
+        """See painting.Painter. Networks stay, and what is known of styles."""
+        memory.release_memory()
+        self._means = self._looked_around(self._means.flops, self._means.half)
+
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         try:
             yield from self._paint(request)

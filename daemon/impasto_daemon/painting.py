@@ -70,3 +70,6 @@ class Painter(Protocol):
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         """Any number of Preparing and Iterate, then one Painted. To cancel, close the generator: between two of its
         events lies one optimisation step at most. Raises ImpastoError."""
+
+    def rest(self) -> None:
+        """There has been nothing to do for a while: give back memory that the next job can do without at first."""

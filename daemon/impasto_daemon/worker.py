@@ -7,6 +7,7 @@ it paints one job at a time and ends when its standard input does, for then the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
 import math
@@ -38,6 +39,11 @@ FIRST_PREVIEW = 3
 """The step whose iterate makes the first preview: the very first ones show noise or nothing new."""
 KEEPING_LOOK = 0.05
 """Seconds between looks at whether a job's state is kept by now, while nothing else happens."""
+REST_AFTER = 10.0
+"""Seconds without a job after which the painter gives memory back."""
+KEEPING_NICENESS = 10
+"""Of the thread that keeps a job's state: it would take half of two cores from the next job's first steps. Not the
+most there is, which might take it too long where others are at work as well."""
 SMOOTHING = 0.1
 """Weight of the newest step in the mean pace that the time left is reckoned from."""
 
@@ -133,16 +139,31 @@ class Worker:
         self._link = link
         self._painter = painter
         self._about: dict[str, object] | None = None
+        self._rests_at = math.inf
 
     def serve(self) -> None:
         """For ever."""
         self._report()
         while True:
-            self._link.wait(KEEPING_LOOK if self._keeping.locked() else None)
-            for message in self._link.receive():
-                if isinstance(message, Submit):
-                    self._end(message.job, self._attempt(message))
-            self._report()
+            self._link.wait(self.patience())
+            self.turn()
+
+    def patience(self) -> float | None:
+        """Seconds until `turn` is due; None where it is when something arrives."""
+        if self._keeping.locked():
+            return KEEPING_LOOK
+        return None if math.isinf(self._rests_at) else max(0.0, self._rests_at - time.monotonic())
+
+    def turn(self) -> None:
+        """Paint what has come, or rest if that was long ago."""
+        for message in self._link.receive():
+            if isinstance(message, Submit):
+                self._end(message.job, self._attempt(message))
+                self._rests_at = time.monotonic() + REST_AFTER
+        if time.monotonic() >= self._rests_at and not self._keeping.locked():
+            self._rests_at = math.inf
+            self._painter.rest()
+        self._report()
 
     def _attempt(self, submit: Submit) -> Problem | None:
         """Paint. Returns why there is no result, or None. Whatever goes wrong, the worker lives on."""
@@ -190,6 +211,7 @@ class Worker:
         self._about = None  # to be said afresh, for the supervisor ends nobody who keeps something
 
     def _keep(self, job: str, keep: Callable[[str], None]) -> None:
+        _step_back()
         try:
             keep(job)
         except Exception as error:
@@ -223,6 +245,13 @@ class Worker:
         if about != self._about:
             self._about = about
             self._link.send(Health(re=0, daemon=about))
+
+
+def _step_back() -> None:
+    """Leave the processor to other threads where these want it: nobody waits for this one."""
+    if sys.platform == "linux":  # elsewhere niceness is the whole process's
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), KEEPING_NICENESS)
 
 
 def open_painter(name: str, device: str, weights: Path | None, offline: bool) -> Painter:

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +17,24 @@ import pytest
 import zmq
 from impasto_daemon.link import Link
 from impasto_daemon.painting import Iterate, Painted, Preparing
-from impasto_daemon.worker import FIRST_PREVIEW, PREVIEW_EVERY, PREVIEW_SHARE, PROGRESS_EVERY, Pace, Reporter
+from impasto_daemon.worker import (
+    FIRST_PREVIEW,
+    KEEPING_LOOK,
+    KEEPING_NICENESS,
+    PREVIEW_EVERY,
+    PREVIEW_SHARE,
+    PROGRESS_EVERY,
+    REST_AFTER,
+    Pace,
+    Reporter,
+    Worker,
+)
 from impasto_protocol.errors import Code
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result
 
 from tests.fakes.daemon import FAKE_PAINTER, ROOT, alive, picture, submit, wait_for
-from tests.fakes.painter import inverted
+from tests.fakes.painter import inverted, open_painter
 
 # What is said, and when -----------------------------------------------------------------------------------
 
@@ -263,6 +276,14 @@ def test_neither_the_result_nor_the_next_job_waits_until_a_state_is_kept(worker:
     worker.end_of("next")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness is the whole process's")
+def test_a_state_is_kept_when_the_next_job_leaves_the_processor_to_it(worker: WorkerProcess, tmp_path: Path) -> None:
+    for job in ("first", "second"):  # the second result waits until the first one's state is kept
+        worker.link.send(submit(job, niceness=str(tmp_path / job)))
+        assert isinstance(worker.end_of(job), Result)
+    assert int((tmp_path / "first").read_text()) == KEEPING_NICENESS
+
+
 def test_states_are_kept_one_at_a_time(worker: WorkerProcess, tmp_path: Path) -> None:
     for job in ("first", "second"):
         worker.link.send(submit(job, keep=str(tmp_path / job), keeping=0.3))
@@ -304,6 +325,44 @@ def test_a_worker_whose_supervisor_is_gone_finishes_keeping_first(worker: Worker
     worker.process.stdin.close()
     assert worker.process.wait(5.0) == 0
     assert (tmp_path / "kept").read_text() == "job"
+
+
+@pytest.fixture
+def in_thread() -> Iterator[tuple[Worker, Link]]:
+    """A worker in this thread, and the other end of its link."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    ends = [Link(context, "inproc://link", bind=bind) for bind in (True, False)]
+    yield Worker(ends[1], open_painter("cpu", None, False), threading.Lock()), ends[0]
+    for end in ends:
+        end.close()
+    context.term()
+
+
+def test_a_painter_without_a_job_is_told_to_rest_once(
+    in_thread: tuple[Worker, Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, supervisor = in_thread
+    assert worker.patience() is None, "it has done nothing that it could rest from"
+    for job in ("first", "second"):
+        supervisor.send(submit(job))
+        worker.turn()
+        wait_for(lambda: worker.patience() != KEEPING_LOOK)
+    left = worker.patience()
+    assert left is not None and 0 < left <= REST_AFTER
+    worker.turn()
+    assert rests(supervisor) == []
+    now = time.monotonic() + REST_AFTER
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for _ in range(2):
+        worker.turn()
+    assert rests(supervisor) == [1]
+    assert worker.patience() is None, "it sleeps until there is a job"
+
+
+def rests(supervisor: Link) -> list[object]:
+    """How often the painter rested, each time it said so."""
+    said = [message.daemon.get("rested") for message in supervisor.receive() if isinstance(message, Health)]
+    return [each for each in said if each]
 
 
 def test_ctrl_c_in_the_terminal_is_not_for_the_worker(worker: WorkerProcess) -> None:

@@ -29,6 +29,8 @@ class TurnedRound:
     def about(self) -> Mapping[str, object]:
         return {"features": "inverted colours", "device": "none", **DEVICE}
 
+    def rest(self) -> None: ...
+
     def paint(self, request: Request) -> Iterator[PaintEvent]:
         recipes.find(request.recipe)
         steps, pause = {SLOW: (400, 0.1), FOUR_SECONDS: (40, 0.1)}.get(request.seed, (4, 0.01))

@@ -3,7 +3,8 @@
 A request's `settings` steer it: steps, delay (seconds a step), note, and at the step number given by `at` one of
 crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, fail (an error code), shout (so many
 characters on standard error, without an end of line). `essay`: characters of a text in the record. `load`: the
-features that it has from then on. `keep`: a file that is written when the result is out, which takes `keeping` seconds.
+features that it has from then on. `keep`: a file that is written when the result is out, which takes `keeping` seconds;
+`niceness`: a file for how much nicer the thread is that writes it.
 It goes on from jobs that it has painted, and from no others; masks change nothing but the record.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -56,11 +58,17 @@ class FakePainter:
         record["essay"] = "x" * int(settings.get("essay", 0))
         yield Painted(inverted(request.content), record, keep=self._keeper(settings))
 
+    def rest(self) -> None:
+        self._about = {**self._about, "rested": int(str(self._about.get("rested", 0))) + 1}
+
     def _keeper(self, settings: Mapping[str, Any]) -> Callable[[str], None]:
         def keep(job: str) -> None:
             if "keep" in settings:
                 time.sleep(float(settings.get("keeping", 0.5)))
                 Path(settings["keep"]).write_text(job)
+            if "niceness" in settings:
+                mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+                Path(settings["niceness"]).write_text(f"{mine - os.getpriority(os.PRIO_PROCESS, os.getpid())}")
             self._painted.add(job)
 
         return keep
