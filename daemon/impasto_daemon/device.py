@@ -5,22 +5,30 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Iterator
 
 import torch
 from impasto_protocol.errors import Code, ImpastoError
 
+from .engine import memory
+from .painting import DeviceLost
+
+FAILURES = ("cuda error", "cublas_status", "cudnn_status", "cudnn error", "cusolver", "hip error", "device-side assert")
+"""Words of a RuntimeError that say that a device has failed. Mostly nothing else works in that process any more."""
 PAYS = 1.3
 """How much quicker half precision must be in convolutions alone: what else there is to do is not."""
 
 
 def chosen(name: str) -> str:
-    """PyTorch's name of a device; `auto` is a GPU where there is one. Raises ImpastoError(BAD_REQUEST) for one that is
-    not here."""
+    """PyTorch's name of a device; `auto` is a GPU where there is one. Raises ImpastoError: BAD_REQUEST for one that is
+    not here, OUT_OF_MEMORY for one that other programs have filled."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as reason:
+        if memory.lacks_memory(reason):
+            raise filled(name) from reason
         raise ImpastoError(
             Code.BAD_REQUEST,
             f"There is no device “{name}” for PyTorch here. Use cpu, or auto to take a GPU where there is one.",
@@ -72,3 +80,35 @@ def described(device: str) -> str:
     if device.startswith("cuda"):
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return device
+
+
+@contextlib.contextmanager
+def watched(name: str) -> Iterator[None]:
+    """What PyTorch raises in here where a device has failed becomes DeviceLost. name: as it is described."""
+    try:
+        yield
+    except RuntimeError as reason:
+        if not _failed(reason):
+            raise
+        why = next(iter(str(reason).splitlines()), "")
+        raise DeviceLost(
+            Code.WORKER_DIED,
+            f"{name} has failed ({why[:200]}). Try again: the next job gets a fresh start. If it fails once more, the "
+            "machine needs a restart, or its driver does; meanwhile start the daemon with --device cpu.",
+        ) from reason
+
+
+def _failed(reason: RuntimeError) -> bool:
+    """Not for lack of memory: that can be mended."""
+    words = str(reason).lower()
+    typed = isinstance(reason, getattr(torch, "AcceleratorError", ()))
+    return not memory.lacks_memory(reason) and (typed or any(each in words for each in FAILURES))
+
+
+def filled(name: str) -> ImpastoError:
+    """The sentence for a device on which not even a start is possible."""
+    return ImpastoError(
+        Code.OUT_OF_MEMORY,
+        f"{name} has no memory left for a start: other programs have filled it (`nvidia-smi` names them). End one of "
+        "these, or start the daemon with --device cpu.",
+    )

@@ -43,9 +43,16 @@ log = logging.getLogger(__name__)
 
 def open_painter(device: str = "auto", weights: str | None = None, offline: bool = False) -> Painter:
     """The painter of this process. device: `auto`, `cpu`, `cuda`, `cuda:1`, …; weights: a file to use and no other;
-    offline: fetch nothing. Raises ImpastoError(BAD_REQUEST) for a device that is not here."""
+    offline: fetch nothing. Raises ImpastoError for a device that is not here, or of no use."""
     memory.keep_memory()
-    return Painter(devices.chosen(device), Path(weights) if weights else None, offline)
+    name = devices.chosen(device)
+    try:
+        with devices.watched(name):
+            return Painter(name, Path(weights) if weights else None, offline)
+    except RuntimeError as reason:
+        if not memory.lacks_memory(reason):
+            raise
+        raise devices.filled(name) from reason
 
 
 class Painter:
@@ -79,7 +86,8 @@ class Painter:
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         try:
-            yield from self._paint(request)
+            with devices.watched(self._means.device):
+                yield from self._paint(request)
             return
         except (RuntimeError, MemoryError) as reason:
             if not memory.lacks_memory(reason):
@@ -90,6 +98,15 @@ class Painter:
         # Out here no traceback holds the job's tensors any more.
         memory.release_memory()
         raise _out_of_memory(request)
+
+    def _preview(self, picture: Callable[[], Tensor], longest: int) -> Picture:
+        try:
+            with devices.watched(self._means.device):
+                return to_preview(picture(), longest)
+        except RuntimeError as reason:
+            if not memory.lacks_memory(reason):
+                raise
+            raise MemoryError(str(reason)) from reason
 
     def _paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         began, told = time.monotonic(), Told()
@@ -141,12 +158,23 @@ class Painter:
             summaries=self._summaries,
         )
         del before  # large, and the walk's by now
-        painting = yield from _told(walk, told)
+        painting = yield from self._told(walk, told)
         keep: Callable[[str], None] = forget
         if painting.last is not None:
             keep = partial(self._keep, Checkpoint(mark, painting.last, painting.state))
         picture, features = to_picture(painting.picture, request.content), recipe.features if told.course else ""
         return _End(picture, recipe, features, self._precision(recipe), found.weights, keep)
+
+    def _told(self, walk: Generator[Step, None, Painting], told: Told) -> Generator[Iterate, None, Painting]:
+        """The engine's steps as events, and in the record."""
+        steps = Returning(walk)
+        for step in steps:
+            losses = {name: value for name, value in step.losses.items() if math.isfinite(value)}
+            told.step(step.step, losses)
+            if step.note:
+                told.warn(step.note)
+            yield Iterate(step.step, step.steps, step.done, losses, partial(self._preview, step.picture))
+        return steps.value
 
     def _precision(self, recipe: Recipe) -> str:
         """Of activations."""
@@ -194,22 +222,6 @@ class _End:
             "precision": self.precision,
             "weights": dict(self.weights),
         }
-
-
-def _told(walk: Generator[Step, None, Painting], told: Told) -> Generator[Iterate, None, Painting]:
-    """The engine's steps as events, and in the record."""
-    steps = Returning(walk)
-    for step in steps:
-        losses = {name: value for name, value in step.losses.items() if math.isfinite(value)}
-        told.step(step.step, losses)
-        if step.note:
-            told.warn(step.note)
-        yield Iterate(step.step, step.steps, step.done, losses, _preview(step.picture))
-    return steps.value
-
-
-def _preview(picture: Callable[[], Tensor]) -> Callable[[int], Picture]:
-    return lambda longest: to_preview(picture(), longest)
 
 
 def _speeds(device: str) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Union
 
+from impasto_protocol.errors import ImpastoError
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
 
@@ -31,7 +32,7 @@ class Iterate:
 
     done: the share of the whole work that is behind us, 0 to 1 (steps at fine scales take longer than at coarse ones).
     preview: the picture as it stands, its longest side at most the given number of pixels. Valid until the next
-    event is asked for.
+    event is asked for. Raises MemoryError where there is too little for it.
     """
 
     step: int
@@ -58,6 +59,10 @@ class Painted:
     keep: Callable[[str], None] = forget
 
 
+class DeviceLost(ImpastoError):
+    """The device has failed this process, and would fail every job to come: another process may have it again."""
+
+
 PaintEvent = Union[Preparing, Iterate, Painted]
 
 
@@ -69,7 +74,7 @@ class Painter(Protocol):
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         """Any number of Preparing and Iterate, then one Painted. To cancel, close the generator: between two of its
-        events lies one optimisation step at most. Raises ImpastoError."""
+        events lies one optimisation step at most. Raises ImpastoError; DeviceLost ends the process."""
 
     def rest(self) -> None:
         """There has been nothing to do for a while: give back memory that the next job can do without at first."""

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 import zmq
 from impasto_protocol.errors import Code, ImpastoError, Problem
@@ -27,7 +27,7 @@ from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Previ
 
 from . import log
 from .link import Link
-from .painting import KEEP_SECONDS, Iterate, Painted, Painter, PaintEvent, Preparing
+from .painting import KEEP_SECONDS, DeviceLost, Iterate, Painted, Painter, PaintEvent, Preparing
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages; the first and the last step are always told."""
@@ -97,7 +97,8 @@ class Reporter:
                 self._next_progress = now + PROGRESS_EVERY
                 yield self._progress(event, now)
             if self._wants_preview(event, now):
-                yield self._preview(event)
+                with contextlib.suppress(MemoryError):  # it can do without
+                    yield self._preview(event)
         else:
             yield Result(job=self._job, record=event.record, pictures=(event.picture,))
 
@@ -166,11 +167,14 @@ class Worker:
         self._report()
 
     def _attempt(self, submit: Submit) -> Problem | None:
-        """Paint. Returns why there is no result, or None. Whatever goes wrong, the worker lives on."""
+        """Paint. Returns why there is no result, or None. Whatever goes wrong, the worker lives on, unless it has lost
+        its device."""
         try:
             self._paint(submit)
         except Cancelled:
             return Problem(Code.CANCELLED, "Cancelled.")
+        except DeviceLost:
+            raise
         except ImpastoError as error:
             return error.problem
         except MemoryError:
@@ -281,7 +285,7 @@ def leave_with_supervisor(keeping: threading.Lock) -> None:
     threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> NoReturn:
     parser = argparse.ArgumentParser(prog="impasto-worker", description="Started by Impasto's daemon, not by hand.")
     parser.add_argument("--link", required=True)
     parser.add_argument("--painter", required=True, help="module:attribute")
@@ -298,14 +302,15 @@ def main(arguments: list[str] | None = None) -> int:
     link = Link(context, options.link, bind=False)
     try:
         painter = open_painter(options.painter, options.device, options.weights, options.offline)
-    except ImpastoError as error:
+        Worker(link, painter, keeping).serve()
+    except ImpastoError as error:  # there is no painter, or none any more
         link.send(Error.of(error.problem))
         link.close(linger=2.0)
         context.term()
-        return 1
-    Worker(link, painter, keeping).serve()
-    return 0
+        keeping.acquire(timeout=KEEP_SECONDS)
+    # What is left of a device that has failed is not to be tidied up: that may take for ever.
+    os._exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -237,7 +237,13 @@ def test_cancelling_what_is_not_running_is_harmless(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mishap", "words"), [({"crash": 7}, "exit code 7"), ({"kill": True}, "SIGKILL"), ({"crash": 0}, "exit code 0")]
+    ("mishap", "words"),
+    [
+        ({"crash": 7}, "exit code 7"),
+        ({"kill": True}, "SIGKILL"),
+        ({"crash": 0}, "exit code 0"),
+        ({"lost": "CUDA error"}, "the device has failed: CUDA error"),
+    ],
 )
 def test_a_worker_that_dies_in_mid_job_is_a_clear_error_and_the_next_job_runs(
     bench: Bench, mishap: dict[str, Any], words: str

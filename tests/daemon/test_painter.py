@@ -21,7 +21,7 @@ from impasto_daemon.engine.canvas import Commission
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.engine.optimise import State
 from impasto_daemon.painter import Painter, open_painter
-from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing
+from impasto_daemon.painting import DeviceLost, Iterate, Painted, PaintEvent, Preparing
 from impasto_protocol import codec, messages
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
@@ -276,6 +276,8 @@ def test_a_download_tells_its_progress_and_its_file_is_used(tmp_path: Path, monk
             Code.OUT_OF_MEMORY,
         ),
         (RuntimeError("could not create a primitive"), Code.OUT_OF_MEMORY),
+        (torch.AcceleratorError("CUDA error: out of memory"), Code.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(h)`"), Code.OUT_OF_MEMORY),
         (MemoryError(), Code.OUT_OF_MEMORY),
     ],
 )
@@ -300,6 +302,77 @@ def test_a_bug_is_not_dressed_up_as_lack_of_memory(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", failing)
     with pytest.raises(RuntimeError, match="sizes do not match"):
         painted(open_painter("cpu"), request())
+
+
+DEVICE_FAILURES = [
+    torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be reported later"),
+    RuntimeError("CUDA error: device-side assert triggered"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+]
+
+
+@pytest.mark.parametrize("failure", DEVICE_FAILURES, ids=str)
+def test_a_device_that_fails_is_a_sentence_with_a_remedy_and_the_end_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def failing(*_: object, **__: object) -> Iterator[object]:
+        raise failure
+        yield
+
+    monkeypatch.setattr("impasto_daemon.painter.stylize.paint", failing)
+    with pytest.raises(DeviceLost, match=r"cpu has failed .*Try again.*--device cpu") as caught:
+        painted(open_painter("cpu"), request())
+    assert caught.value.problem.retryable and str(failure).splitlines()[0] in str(caught.value)
+    assert "reported later" not in str(caught.value)
+
+
+def steps_with_picture(failure: Exception) -> Any:
+    """An engine whose iterates cannot be shown."""
+
+    def shown() -> torch.Tensor:
+        raise failure
+
+    def painting(*_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
+        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", shown)
+        return stylize.Painting(torch.zeros(1, 3, 20, 24), None)
+
+    return painting
+
+
+@pytest.mark.parametrize(
+    ("failure", "becomes"),
+    [(torch.OutOfMemoryError("CUDA out of memory"), MemoryError), (DEVICE_FAILURES[0], DeviceLost)],
+)
+def test_what_goes_wrong_with_a_preview_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception, becomes: type[Exception]
+) -> None:
+    monkeypatch.setattr("impasto_daemon.painter.stylize.paint", steps_with_picture(failure))
+    (iterate, *_) = open_painter("cpu").paint(request())
+    assert isinstance(iterate, Iterate)
+    with pytest.raises(becomes):
+        iterate.preview(10)
+
+
+def test_a_device_that_others_have_filled_is_a_sentence_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(device: str) -> int:
+        raise torch.AcceleratorError("CUDA error: out of memory")
+
+    monkeypatch.setattr("impasto_daemon.painter.memory.free", full)
+    with pytest.raises(ImpastoError, match="other programs have filled it") as caught:
+        open_painter("cpu")
+    assert caught.value.code is Code.OUT_OF_MEMORY
+
+
+def test_a_painter_at_rest_has_given_memory_back_but_not_its_networks(
+    monkeypatch: pytest.MonkeyPatch, three_blocks: str
+) -> None:
+    painter, released = open_painter("cpu", three_blocks), []
+    painted(painter, request(recipe="impasto"))
+    monkeypatch.setattr("impasto_daemon.painter.memory.release_memory", lambda: released.append(1))
+    monkeypatch.setattr("impasto_daemon.painter.memory.free", lambda device: 10**12)
+    painter.rest()
+    assert released == [1] and painter.about()["memory"] == 10**12
+    assert not any(isinstance(event, Preparing) for event in painted(painter, request(recipe="impasto"))[1])
 
 
 def test_a_device_that_is_not_here_is_refused() -> None:

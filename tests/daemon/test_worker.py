@@ -32,6 +32,7 @@ from impasto_daemon.worker import (
 from impasto_protocol.errors import Code
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result
+from impasto_protocol.picture import Picture
 
 from tests.fakes.daemon import FAKE_PAINTER, ROOT, alive, picture, submit, wait_for
 from tests.fakes.painter import inverted, open_painter
@@ -123,6 +124,15 @@ def test_previews_that_are_slow_to_make_are_made_less_often() -> None:
     reporter.preview_arrived()
     assert "preview" not in told(reporter, iterate(6), 11.0 + 0.9 / PREVIEW_SHARE)
     assert "preview" in told(reporter, iterate(7), 11.0 + 1.1 / PREVIEW_SHARE)
+
+
+def test_a_preview_that_there_is_no_memory_for_is_left_out() -> None:
+    def preview(side: int) -> Picture:
+        raise MemoryError
+
+    reporter = Reporter(submit("job", preview=8), 0.0)
+    assert told(reporter, replace(iterate(5), preview=preview), 10.0) == ["progress"]
+    assert told(reporter, iterate(6), 20.0) == ["progress", "preview"]
 
 
 def test_the_picture_is_told_with_its_record() -> None:
@@ -390,6 +400,18 @@ def test_a_worker_that_cannot_start_says_why_and_ends(
         assert worker.process.wait(5.0) == 1
     finally:
         worker.close()
+
+
+def test_a_worker_that_has_lost_its_device_says_why_and_ends(worker: WorkerProcess, tmp_path: Path) -> None:
+    """And what it was keeping of an earlier job is kept."""
+    worker.link.send(submit("earlier", keep=str(tmp_path / "kept"), keeping=0.3))
+    assert isinstance(worker.end_of("earlier"), Result)
+    worker.link.send(submit("job", at=2, lost="CUDA error"))
+    error = worker.end_of("")
+    assert isinstance(error, Error) and error.code == Code.WORKER_DIED.value
+    assert error.message == "the device has failed: CUDA error"
+    assert worker.process.wait(5.0) == 1
+    assert (tmp_path / "kept").read_text() == "earlier"
 
 
 def test_the_worker_itself_does_not_load_torch() -> None:

@@ -1,10 +1,10 @@
 """A quick painter for tests of everything around the real one: it inverts the content, and fails on demand.
 
 A request's `settings` steer it: steps, delay (seconds a step), note, and at the step number given by `at` one of
-crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, fail (an error code), shout (so many
-characters on standard error, without an end of line). `essay`: characters of a text in the record. `load`: the
-features that it has from then on. `keep`: a file that is written when the result is out, which takes `keeping` seconds;
-`niceness`: a file for how much nicer the thread is that writes it.
+crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, lost (the device), fail (an error
+code), shout (so many characters on standard error, without an end of line). `essay`: characters of a text in the
+record. `load`: the features that it has from then on. `keep`: a file that is written when the result is out, which
+takes `keeping` seconds; `niceness`: a file for how much nicer the thread is that writes it.
 It goes on from jobs that it has painted, and from no others; masks change nothing but the record.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing
+from impasto_daemon.painting import DeviceLost, Iterate, Painted, PaintEvent, Preparing
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import SAMPLE_BYTES, Picture
 from impasto_protocol.request import Request
@@ -143,5 +143,6 @@ _MISHAPS: dict[str, Callable[[Any], None]] = {
     "shout": lambda characters: _shout(int(characters)),
     "bug": lambda what: _raise(ZeroDivisionError(str(what))),
     "memory": lambda _: _raise(MemoryError()),
+    "lost": lambda why: _raise(DeviceLost(Code.WORKER_DIED, f"the device has failed: {why}")),
     "fail": lambda code: _raise(ImpastoError(Code(code), f"failed on purpose: {code}")),
 }

@@ -17,9 +17,15 @@ OUT_OF_MEMORY_WORDS = (
     "can't allocate memory",
     "could not create a primitive",
     "could not create a memory object",
+    "cuda error: out of memory",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
 )
 """On the CPU, PyTorch's allocator and oneDNN (the latter two: it gives no reason, and for the convolutions of our
-networks has no other) raise a bare RuntimeError: its words alone tell."""
+networks has no other) raise a bare RuntimeError, and on a GPU CUDA and its libraries do beside PyTorch's allocator:
+words alone tell."""
+BARE = (RuntimeError, getattr(torch, "AcceleratorError", RuntimeError))
+"""What is raised without a type of its own; CUDA's has one since PyTorch 2.8."""
 
 
 def keep_memory() -> None:
@@ -41,7 +47,7 @@ def lacks_memory(reason: BaseException) -> bool:
     """Whether this exception says that the device, or the machine, has no memory left."""
     if isinstance(reason, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return type(reason) is RuntimeError and any(words in str(reason).lower() for words in OUT_OF_MEMORY_WORDS)
+    return type(reason) in BARE and any(words in str(reason).lower() for words in OUT_OF_MEMORY_WORDS)
 
 
 def release_memory() -> None:
