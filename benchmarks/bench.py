@@ -19,7 +19,7 @@ import torch
 
 from . import convergence, idle, memory, plots, preview, step, wire
 from .measure import Curve, Findings
-from .setting import Setting
+from .setting import STARTS, Setting
 
 MEASURES: Mapping[str, Callable[[Setting], Findings]] = {
     "wire": wire.measure,
@@ -60,6 +60,7 @@ def _setting(options: argparse.Namespace) -> Setting:
         "contents": tuple(options.content or ()),
         "styles": tuple(options.style or ()),
         "sizes": options.sizes,
+        "starts": tuple(options.starts),
     }
     given = {name: value for name, value in asked.items() if value}
     return Setting(options.weights, repeat=options.repeat, evaluations=options.evaluations, **given)
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--content", type=Path, action="append", metavar="FILE", help="can be given again")
     parser.add_argument("--style", type=Path, action="append", metavar="FILE", help="can be given again")
     parser.add_argument("--sizes", type=_sizes, default=(), metavar="A,B", help="sides in pixels, of every measure")
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS, help="of convergence")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="seeds a pair of pictures, for convergence")
     parser.add_argument("--evaluations", type=int, default=300, metavar="N", help="the plain method's budget")
     parser.add_argument("--json", type=Path, default=ARTIFACTS / "bench.json", metavar="FILE")

@@ -38,7 +38,6 @@ DENSITY = 1.04
 """From one evaluation whose loss is looked at to the next, beyond the first ones."""
 MEAN, NOISE = (0.485, 0.456, 0.406), 0.2
 """White noise to start from: its mean colour and deviation."""
-STARTS = ("content", "noise")
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def run(setting: Setting, case: Case) -> dict[str, Course]:
 def measure(setting: Setting) -> Findings:
     """By size and start: a ratio and a row for each way."""
     found = Findings()
-    for side, begin in product(setting.sizes or SIZES, STARTS):
+    for side, begin in product(setting.sizes or SIZES, setting.starts):
         cases = [
             Case(side, begin, content, style, seed)
             for content in range(len(setting.contents))

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NETWORK = "vgg19"
+STARTS = ("content", "noise")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Of the network's weights and activations; pictures and statistics are float32."""
 
@@ -38,13 +39,15 @@ class Setting:
 
     weights: a file with VGG19's first layers or all of them; None for random ones. contents, styles: files; every
     content is painted with every style where pairs matter, and with the first elsewhere. sizes: sides in pixels, empty
-    for each measure's own. repeat: seeds a pair, and repetitions of what is short.
+    for each measure's own. starts: of convergence, some of STARTS. repeat: seeds a pair, and repetitions of what is
+    short.
     """
 
     weights: Path | None = None
     contents: tuple[Path, ...] = (EXAMPLES / "lake.jpg",)
     styles: tuple[Path, ...] = (EXAMPLES / "swirls.jpg",)
     sizes: tuple[int, ...] = ()
+    starts: tuple[str, ...] = STARTS
     repeat: int = 1
     evaluations: int = 300
 

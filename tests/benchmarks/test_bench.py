@@ -17,7 +17,7 @@ from benchmarks import bench, convergence, memory, plain, step
 from benchmarks.convergence import PLAIN, WAYS, Case, Course, Look
 from benchmarks.measure import Curve, Findings, Ratio, Table
 from benchmarks.memory import Configuration
-from benchmarks.setting import Setting, network
+from benchmarks.setting import STARTS, Setting, network
 
 SETTING = Setting(sizes=(32,), evaluations=3)
 CASE = Case(32, "content")
@@ -78,7 +78,7 @@ def test_large_pictures_are_painted_in_the_ways_that_join_the_others(
     assert list(convergence.run(SETTING, CASE)) == [PLAIN, "all", "all + pyramid"]
 
 
-@pytest.mark.parametrize("start", convergence.STARTS)
+@pytest.mark.parametrize("start", STARTS)
 def test_both_sides_begin_with_the_same_picture(here: None, start: str) -> None:
     case = Case(32, start)
     ours = convergence.run_way(SETTING, case, WAYS["engine"], 0.0).looks[0]
