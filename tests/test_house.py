@@ -32,7 +32,7 @@ MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     ),
     (
         "recipes can be read without torch",
-        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings", "idle", "levels", "plan")],
+        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings", "idle", "levels", "plan", "host_memory")],
         {"impasto_protocol", *(f"impasto_daemon.engine.{name}" for name in ("settings", "recipes", "levels"))},
     ),
     (
@@ -90,7 +90,7 @@ OWNS_THE_DEVICE = {"painter", "networks", "resuming", "checkpoints", "tensors", 
     ids=lambda path: path.stem,
 )
 def test_nobody_but_the_painter_knows_the_engine(path: Path) -> None:
-    torchless = {"impasto_daemon.engine", "impasto_daemon.engine.recipes", "impasto_daemon.engine.plan"}
+    torchless = {"impasto_daemon.engine", *(f"impasto_daemon.engine.{n}" for n in ("recipes", "plan", "host_memory"))}
     known = imports(path)
     assert not known & {f"impasto_daemon.{name}" for name in OWNS_THE_DEVICE}
     assert {n for n in known if n.startswith("impasto_daemon.engine")} <= torchless

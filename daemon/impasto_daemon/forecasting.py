@@ -24,14 +24,12 @@ from impasto_protocol.forecast import Forecast
 from impasto_protocol.limits import NAME
 from impasto_protocol.request import Request
 
+from .engine import host_memory, recipes
 from .engine import plan as plan
-from .engine import recipes
 from .engine.recipes import Recipe
 
 WORTH_WRITING = 0.1
 """Relative change of a fact that makes it worth a write."""
-LAYERS_OF_A_NETWORK = ("features", "content_layers", "style_layers", "style_weights")
-"""Settings that a recipe which stands in does not take."""
 
 FACTS: Mapping[str, schema.Reader] = {
     "device": schema.text(NAME),
@@ -77,7 +75,7 @@ def _painted(request: Request, stand_ins: Mapping[str, str]) -> Recipe:
     name, settings = request.recipe, request.settings
     if name in stand_ins:
         name = stand_ins[name]
-        settings = {key: value for key, value in settings.items() if key not in LAYERS_OF_A_NETWORK}
+        settings = {key: value for key, value in settings.items() if key not in recipes.NETWORK_S_OWN}
     recipe = recipes.override(recipes.find(name), settings)
     # Who goes on from an earlier painting has the smaller sizes behind it.
     return replace(recipe, levels=1, steps=recipe.steps[-1:]) if request.resume else recipe
@@ -111,7 +109,7 @@ class Forecaster:
     def facts(self) -> dict[str, Any]:
         """What the device can do; empty before a worker has said so. The machine's own memory is looked at afresh."""
         facts = dict(self._facts)
-        if facts and (free := free_memory()) is not None:
+        if facts and (free := host_memory.available()) is not None:
             facts["host"] = free
             if on_cpu(facts["device"]):
                 facts["memory"] = free
@@ -154,15 +152,6 @@ def facts_path() -> Path:
 def on_cpu(device: str) -> bool:
     """Whether a device, as it is described, has the machine's own memory."""
     return device.startswith("cpu")
-
-
-def free_memory(path: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes that this machine could still give to a process; None where the system does not say."""
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, ValueError, IndexError, StopIteration):
-        return None
 
 
 def _facts(about: Mapping[str, Any]) -> dict[str, Any]:

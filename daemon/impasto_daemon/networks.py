@@ -20,7 +20,7 @@ from impasto_protocol.request import Request
 from . import weights as weights_files
 from .engine import recipes
 from .engine.features import VGG, Features
-from .engine.recipes import Recipe
+from .engine.recipes import NETWORK_S_OWN, Recipe
 from .engine.wavelets import Wavelets
 from .generators import Returning
 from .painting import Preparing
@@ -30,11 +30,6 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 600.0
 """How long a failed download is remembered, so that not every job waits for it to fail again."""
 NO_WEIGHTS = (Code.MISSING_WEIGHTS, Code.BAD_WEIGHTS)
-NETWORK_S_OWN = (
-    *("features", "pooling", "padding", "pixel_deviation", "activation_mean"),
-    *("content_layers", "style_layers", "style_weights"),
-)
-"""Settings that mean a network, or are numbers for it: of no use to the recipe that stands in."""
 
 
 @dataclass(frozen=True)

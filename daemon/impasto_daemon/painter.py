@@ -29,11 +29,11 @@ from .engine import memory, recipes, stylize
 from .engine.canvas import Commission, Manner
 from .engine.idle import idle
 from .engine.plan import Means, Plan, chosen, plans, uses_half
-from .engine.recipes import Recipe
+from .engine.recipes import NETWORK_S_OWN, Recipe
 from .engine.stylize import Painting, Step
 from .engine.summaries import Summaries
 from .generators import Returning
-from .networks import NETWORK_S_OWN, Networks
+from .networks import Networks
 from .painting import Iterate, Painted, PaintEvent, Preparing, forget
 from .records import Told
 from .tensors import to_picture, to_preview, to_tensor

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from impasto_daemon import forecasting
-from impasto_daemon.forecasting import Forecaster, forecast, free_memory
+from impasto_daemon.engine import host_memory
+from impasto_daemon.forecasting import Forecaster, forecast
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request, Style
@@ -207,19 +208,19 @@ def test_small_changes_are_known_but_not_written(path: Path) -> None:
 
 
 def test_the_cpus_memory_is_looked_at_when_it_is_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecasting, "free_memory", lambda: 1234)
+    monkeypatch.setattr(host_memory, "available", lambda: 1234)
     means = taught(path, CPU).facts()
     assert (means["memory"], means["host"]) == (1234, 1234)
 
 
 def test_a_cards_memory_is_what_the_worker_said_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecasting, "free_memory", lambda: 1234)
+    monkeypatch.setattr(host_memory, "available", lambda: 1234)
     means = taught(path).facts()
     assert (means["memory"], means["host"]) == (GPU["memory"], 1234)
 
 
 def test_where_the_system_says_nothing_the_workers_word_counts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecasting, "free_memory", lambda: None)
+    monkeypatch.setattr(host_memory, "available", lambda: None)
     assert taught(path, CPU).facts() == CPU
 
 
@@ -232,8 +233,8 @@ def test_where_the_system_says_nothing_the_workers_word_counts(path: Path, monke
 )
 def test_free_memory_is_what_the_kernel_holds_available(tmp_path: Path, text: str, free: int | None) -> None:
     (tmp_path / "meminfo").write_text(text)
-    assert free_memory(tmp_path / "meminfo") == free
-    assert free_memory(tmp_path / "nowhere") is None
+    assert host_memory.available(tmp_path / "meminfo") == free
+    assert host_memory.available(tmp_path / "nowhere") is None
 
 
 # Stand-ins ------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from . import host_memory
+
 OUT_OF_MEMORY_WORDS = (
     "defaultcpuallocator",
     "can't allocate memory",
@@ -69,15 +71,14 @@ def free(device: str) -> int:
 
 
 def free_in_machine() -> int:
-    """Of the machine's own memory."""
+    """Of the machine's own memory; 0 where nobody knows."""
     import resource
 
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        spare = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit == resource.RLIM_INFINITY:
-            return spare
+    spare = host_memory.available() or 0
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return spare
+    with contextlib.suppress(OSError, ValueError):
         taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         return max(0, min(spare, limit - taken))
     return 0

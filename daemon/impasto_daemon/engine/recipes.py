@@ -18,6 +18,11 @@ from .settings import Reader, choice, flag, layer, number, several, whole
 
 TEXTS = ("name", "summary", "formula", "source")
 """What a recipe says about itself; not for a user to set."""
+NETWORK_S_OWN = (
+    *("features", "pooling", "padding", "pixel_deviation", "activation_mean"),
+    *("content_layers", "style_layers", "style_weights"),
+)
+"""Settings that mean a network, or are numbers for it: of no use to a recipe that stands in."""
 
 
 def _setting(read: Reader, default: Any) -> Any:
