@@ -88,16 +88,23 @@ class Tile:
 
 
 def spans(length: int, side: int, scale: Scale) -> list[Span]:
-    """An axis in tiles of about equal length, `side` at most but at least one cell of the grid."""
+    """An axis in tiles of about equal length, `side` at most but at least one cell of the grid.
+
+    Where the picture ends, tiles see more of it on the other side: nearly all of them have one size then, and what
+    libraries prepare and keep for each size (oneDNN: compiled code, in all hundreds of megabytes) is that of few.
+    """
     count = math.ceil(length / max(side, scale.grid))
     own = math.ceil(length / count / scale.grid) * scale.grid
+    seen = own + 2 * scale.halo
+    latest = math.ceil(max(0, length - seen) / scale.grid) * scale.grid
     found = []
     for begin in range(0, length, own):
         end = min(length, begin + own)
-        first, last = begin - scale.halo, end + scale.halo
-        found.append(
-            Span(begin, end, first, last) if scale.wrap else Span(begin, end, max(0, first), min(length, last))
-        )
+        if scale.wrap:
+            found.append(Span(begin, end, begin - scale.halo, end + scale.halo))
+        else:
+            first = min(max(0, begin - scale.halo), latest)
+            found.append(Span(begin, end, first, min(length, first + seen)))
     return found
 
 
