@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from impasto_daemon.engine import losses
+from impasto_daemon.engine import losses, tiles
 from impasto_daemon.engine.losses import Moments
 from numpy.typing import NDArray
 from torch import Tensor
@@ -245,3 +245,18 @@ def test_what_lies_outside_the_range_costs_its_mean_square() -> None:
     (slope,) = torch.autograd.grad(found, rgb)
     assert found.item() == pytest.approx((0.25 + 0.0625 + 1) / 6, rel=CLOSE)
     np.testing.assert_allclose(slope.ravel(), np.array([-1.0, 0, 0, 0, 0.5, 2.0]) / 6, rtol=CLOSE)
+
+
+@pytest.mark.parametrize("name", [*losses.VARIATIONS, "range"])
+def test_strip_by_strip_they_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss: Callable[[Tensor], Tensor] = {**losses.VARIATIONS, "range": losses.out_of_range}[name]
+    rgb = 2 * torch.rand(1, 3, 11, 7, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    found = []
+    for samples in (2**22, 60, 1):  # in one strip, in strips of two or three rows, row by row
+        monkeypatch.setattr(tiles, "STRIP", samples)
+        at = rgb.clone().requires_grad_()
+        whole = 0.7 * loss(at)
+        found.append((whole.detach(), *torch.autograd.grad(whole, at)))
+    for value, slope in found[1:]:
+        torch.testing.assert_close(value, found[0][0], rtol=1e-12, atol=0)
+        torch.testing.assert_close(slope, found[0][1], rtol=1e-12, atol=1e-15)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .kernels import energy, exactly, gram
+from .tiles import by_rows
 
 SILENT = 1e-2
 """A channel's least root mean square for `balanced`, as a share of its layer's largest; in paintings it is more."""
@@ -272,32 +273,41 @@ VGG16), the mean (PyTorch's and TensorFlow's tutorials, neural-style), a quarter
 
 def mean_variation(rgb: Tensor) -> Tensor:
     """Squared differences between neighbours, across and down, of (1, 3, H, W): their sum over its 3·H·W samples."""
-    return (_down(rgb).square().sum() + _across(rgb).square().sum()) / rgb.numel()
+    return (by_rows(rgb, _squares_down, 1) + by_rows(rgb, _squares_across)) / rgb.numel()
 
 
 def half_sum_variation(rgb: Tensor) -> Tensor:
     """½·Σ of squared differences to the right and lower neighbours, for pixels that have both. Its gradient is what
     neural-style adds (its TVLoss)."""
-    return (_down(rgb)[..., :-1].square().sum() + _across(rgb)[..., :-1, :].square().sum()) / 2
+    return (by_rows(rgb[..., :-1], _squares_down, 1) + by_rows(rgb[..., :-1, :], _squares_across)) / 2
 
 
 def absolute_variation(rgb: Tensor) -> Tensor:
     """Σ of absolute differences, across and down. Source: tf.image.total_variation."""
-    return _down(rgb).abs().sum() + _across(rgb).abs().sum()
+    return by_rows(rgb, lambda rows: _down(rows).abs().sum(), 1) + by_rows(rgb, lambda rows: _across(rows).abs().sum())
 
 
 def nine_point_variation(rgb: Tensor) -> Tensor:
     """2·(⅓·mean across² + ⅓·mean down² + 1/12·mean of both diagonals²), borders repeated.
     Source: style-transfer-pytorch's TVLoss, a nine-point stencil."""
     framed = F.pad(rgb, (1, 1, 1, 1), "replicate")
-    middle, after, before = slice(1, -1), slice(2, None), slice(None, -1)
-    rest = slice(1, None)
-    across = framed[..., middle, after] - framed[..., middle, middle]
-    down = framed[..., after, middle] - framed[..., middle, middle]
-    falling = framed[..., rest, rest] - framed[..., before, before]
-    rising = framed[..., rest, before] - framed[..., before, rest]
-    straight = across.square().mean() / 3 + down.square().mean() / 3
-    return 2 * (straight + falling.square().mean() / 12 + rising.square().mean() / 12)
+    straight = by_rows(framed[..., 1:-1, 1:], _squares_across) + by_rows(framed[..., 1:, 1:-1], _squares_down, 1)
+    slanting = by_rows(framed, _squares_aslant, 1)
+    corners = rgb.shape[1] * (rgb.shape[2] + 1) * (rgb.shape[3] + 1)
+    return 2 * (straight / (3 * rgb.numel()) + slanting / (12 * corners))
+
+
+def _squares_down(rgb: Tensor) -> Tensor:
+    return _down(rgb).square().sum()
+
+
+def _squares_across(rgb: Tensor) -> Tensor:
+    return _across(rgb).square().sum()
+
+
+def _squares_aslant(rgb: Tensor) -> Tensor:
+    falling, rising = rgb[..., 1:, 1:] - rgb[..., :-1, :-1], rgb[..., 1:, :-1] - rgb[..., :-1, 1:]
+    return falling.square().sum() + rising.square().sum()
 
 
 def _down(rgb: Tensor) -> Tensor:
@@ -319,4 +329,4 @@ VARIATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 def out_of_range(rgb: Tensor) -> Tensor:
     """Mean square of what lies outside 0 to 1: nothing for a picture that can be shown."""
-    return (rgb - rgb.clamp(0, 1)).square().mean()
+    return by_rows(rgb, lambda rows: (rows - rows.clamp(0, 1)).square().sum()) / rgb.numel()

@@ -26,6 +26,10 @@ Key = TypeVar("Key", bound=Hashable)
 Look = Callable[[Tensor, "Tensor | None"], Mapping[str, Tensor]]
 
 
+STRIP = 2**22
+"""Samples of a strip (see `by_rows`): on a GPU enough to be busy with, 16 MB."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """Where activations lie: pixels from one to the next, and how many there are down and across the whole picture."""
@@ -130,6 +134,19 @@ def total(scale: Scale, side: int, summed: Callable[[Part], Mapping[Key, Tensor]
     return dict(zip(keys, sums))
 
 
+def by_rows(picture: Tensor, summed: Callable[[Tensor], Tensor], overlap: int = 0) -> Tensor:
+    """Σ of `summed` over strips of (1, C, H, W) of some rows each: a scalar that takes no memory to speak of.
+
+    summed: a sum over positions; called again for each strip when the gradient is wanted. overlap: rows that a strip
+    has of the next one, for what lies between two rows.
+    """
+    rows = max(1, STRIP // max(1, picture.shape[1] * picture.shape[3]))
+    if rows >= picture.shape[2]:
+        return summed(picture)
+    found: Tensor = _ByRows.apply(picture, summed, rows, overlap)
+    return found
+
+
 class Whole:
     """Whole layers of a scale, (1, C, h, w), put together from the parts that are added."""
 
@@ -185,6 +202,31 @@ class _Tiled(torch.autograd.Function):
             if known_slope is not None:
                 facts_slope += known_slope
         return slope, facts_slope, None, None, None, None
+
+
+class _ByRows(torch.autograd.Function):
+    """Strips, as `_Tiled` has tiles."""
+
+    @staticmethod
+    def forward(ctx: Any, picture: Tensor, summed: Any, rows: int, overlap: int) -> Tensor:
+        ctx.save_for_backward(picture)
+        ctx.summed, ctx.rows, ctx.overlap = summed, rows, overlap
+        return torch.stack([summed(picture[:, :, strip]) for strip in _strips(picture, rows, overlap)]).sum()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        (picture,) = ctx.saved_tensors
+        slope = torch.zeros_like(picture)
+        for strip in _strips(picture, ctx.rows, ctx.overlap):
+            part = picture[:, :, strip].detach().requires_grad_()
+            with torch.enable_grad():
+                whole = ctx.summed(part)
+            slope[:, :, strip] += torch.autograd.grad(whole, part, upstream[0])[0]
+        return slope, None, None, None
+
+
+def _strips(picture: Tensor, rows: int, overlap: int) -> list[slice]:
+    return [slice(top, top + rows + overlap) for top in range(0, picture.shape[2] - overlap, rows)]
 
 
 def _facts(scale: Scale) -> Tensor:
