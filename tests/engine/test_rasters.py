@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impasto_daemon.engine import rasters
@@ -133,3 +134,20 @@ def test_the_periodic_part_stays_a_picture_and_a_plain_one_stays_as_it_is() -> N
     assert torch.equal(rasters.periodic(plain), plain)
     plain = plain.expand(1, 4, 7, 5)
     torch.testing.assert_close(rasters.periodic(plain), plain)
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (2, 5), (8, 8), (9, 8), (11, 13)])
+def test_halving_is_a_binomial_of_four_over_every_other_pixel(size: tuple[int, int], wrap: bool) -> None:
+    """With its gradient, against the convolution of the picture with its border."""
+    rgb = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    height, width = size
+    whole = F.pad(rgb, (0, width % 2, 0, height % 2), "circular") if wrap else rgb
+    line = rgb.new_tensor((1.0, 3.0, 3.0, 1.0)) / 8
+    filters = torch.outer(line, line).expand(3, 1, 4, 4)
+    wanted = F.conv2d(F.pad(whole, (1, 1, 1, 1), "circular" if wrap else "replicate"), filters, stride=2, groups=3)
+    found = rasters.halved(rgb, wrap)
+    upstream = torch.rand(wanted.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
+    slopes = [torch.autograd.grad(each, rgb, upstream)[0] for each in (found, wanted)]
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-14)

@@ -21,7 +21,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor, nn
 
 from .kernels import Fused, fuses
-from .rasters import pad_to
+from .rasters import halved, pad_to
 from .recipes import CAFFE, no_such_layer
 from .tiles import Layer, Scale
 
@@ -220,13 +220,8 @@ class VGG:
         return (length + self.wrap) // 2
 
     def _halved(self, rgb: Tensor) -> Tensor:
-        """By the binomial 1, 3, 3, 1: a box of two would leave its grid in the picture through the gradient."""
-        if self.wrap:
-            rgb = _wrapped(rgb, 0, rgb.shape[-2] % 2, 0, rgb.shape[-1] % 2)
-        framed = _wrapped(rgb, 1, 1, 1, 1) if self.wrap else F.pad(rgb, (1, 1, 1, 1), "replicate")
-        line = rgb.new_tensor((1.0, 3.0, 3.0, 1.0)) / 8
-        half = F.conv2d(framed, torch.outer(line, line).expand(3, 1, 4, 4), stride=2, groups=3)
-        return pad_to(half, self.least, self.wrap)
+        """By a binomial: a box of two would leave its grid in the picture through the gradient."""
+        return pad_to(halved(rgb, self.wrap), self.least, self.wrap)
 
     def _look(self, suffix: str, names: Collection[str], pixels: Tensor, facts: Tensor | None) -> dict[str, Tensor]:
         """The layers of a whole picture (facts None) or of a part."""

@@ -6,6 +6,7 @@ Knows neither styles nor networks.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,6 +55,73 @@ def _repeated(picture: Tensor, axis: int, begin: int, end: int) -> Tensor:
     """What a picture that is repeated for ever shows from `begin` to `end` along an axis."""
     places = torch.arange(begin, end, device=picture.device) % picture.shape[axis]
     return picture.index_select(axis, places)
+
+
+def halved(picture: Tensor, wrap: bool = False) -> Tensor:
+    """At half the size, rounded down, by the binomial 1, 3, 3, 1 along either axis, borders repeated; differentiable,
+    and nothing is kept for that. wrap: it goes on at the opposite border; half the size is rounded up then."""
+    found: Tensor = _Halved.apply(picture, wrap)
+    return found
+
+
+class _Halved(torch.autograd.Function):
+    """One axis after the other. It is linear: the gradient goes back by the transposed of it."""
+
+    @staticmethod
+    def forward(ctx: Any, picture: Tensor, wrap: bool) -> Tensor:
+        ctx.sides, ctx.wrap = picture.shape[-2:], wrap
+        return _halved_along(_halved_along(picture, 2, wrap), 3, wrap)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        height, width = ctx.sides
+        return _spread_along(_spread_along(upstream[0], 3, width, ctx.wrap), 2, height, ctx.wrap), None
+
+
+def _halved_along(x: Tensor, axis: int, wrap: bool) -> Tensor:
+    if wrap and x.shape[axis] % 2:
+        x = torch.cat([x, x.narrow(axis, 0, 1)], axis)
+    even, odd, rest = _pairs(x, axis)
+    found = (even + odd).mul_(3 / 8)
+    _inner(found, axis, 1).add_(_inner(odd, axis, 0), alpha=1 / 8)
+    _inner(found, axis, 0).add_(_inner(even, axis, 1), alpha=1 / 8)
+    _end(found, axis, 0).add_(_end(odd, axis, -1) if wrap else _end(even, axis, 0), alpha=1 / 8)
+    _end(found, axis, -1).add_(_end(even, axis, 0) if wrap else _end(rest, axis, -1), alpha=1 / 8)
+    return found
+
+
+def _spread_along(slope: Tensor, axis: int, length: int, wrap: bool) -> Tensor:
+    """The transposed of `_halved_along` from this length."""
+    sides = list(slope.shape)
+    sides[axis] = length + (wrap and length % 2)
+    found = slope.new_zeros(sides)
+    even, odd, rest = _pairs(found, axis)
+    even.add_(slope, alpha=3 / 8)
+    odd.add_(slope, alpha=3 / 8)
+    _inner(odd, axis, 0).add_(_inner(slope, axis, 1), alpha=1 / 8)
+    _inner(even, axis, 1).add_(_inner(slope, axis, 0), alpha=1 / 8)
+    (_end(odd, axis, -1) if wrap else _end(even, axis, 0)).add_(_end(slope, axis, 0), alpha=1 / 8)
+    (_end(even, axis, 0) if wrap else _end(rest, axis, -1)).add_(_end(slope, axis, -1), alpha=1 / 8)
+    if sides[axis] > length:
+        _end(found, axis, 0).add_(_end(found, axis, -1))
+    return found.narrow(axis, 0, length)
+
+
+def _pairs(x: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Every other row or column from the first, and from the second, as many of either; and from the last of these
+    pairs on. Views."""
+    count = x.shape[axis] // 2
+    even, odd = (x[(slice(None),) * axis + (slice(begin, 2 * count, 2),)] for begin in (0, 1))
+    return even, odd, x.narrow(axis, 2 * count - 1, x.shape[axis] % 2 + 1)
+
+
+def _inner(x: Tensor, axis: int, begin: int) -> Tensor:
+    """All but one, from the one of this number."""
+    return x.narrow(axis, begin, x.shape[axis] - 1)
+
+
+def _end(x: Tensor, axis: int, which: int) -> Tensor:
+    return x.narrow(axis, which % x.shape[axis], 1)
 
 
 def coverage(mask: Tensor, height: int, width: int) -> Tensor:
