@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -39,6 +39,8 @@ from .records import Told
 from .tensors import to_picture, to_preview, to_tensor
 
 log = logging.getLogger(__name__)
+
+Description = Callable[[], Mapping[str, object]]
 
 
 def open_painter(device: str = "auto", weights: str | None = None, offline: bool = False) -> Painter:
@@ -112,15 +114,15 @@ class Painter:
         began, told = time.monotonic(), Told()
         self._means = self._looked_around(self._means.flops, self._means.half)
         asked = recipes.override(recipes.find(request.recipe), request.settings)
-        commission, described = _commission(request), request.describe()
+        commission, describe = _commission(request), cache(request.describe)  # reads every sample: not at the start
         if request.strength == 0:
             resuming.kept(self._checkpoints, request, self.device)
             told.notes.append("Strength 0 leaves the picture as it is: nothing was optimised.")
             end = _End(request.content, asked)
         else:
-            end = yield from self._optimised(commission, asked, request, described, told)
+            end = yield from self._optimised(commission, asked, request, describe, told)
         record = {
-            "request": described,
+            "request": describe(),
             **end.describe(),
             "device": devices.described(self.device),
             "torch": torch.__version__,
@@ -132,7 +134,7 @@ class Painter:
         yield Painted(end.picture, record, end.keep)
 
     def _optimised(
-        self, commission: Commission, asked: Recipe, request: Request, described: Mapping[str, object], told: Told
+        self, commission: Commission, asked: Recipe, request: Request, describe: Description, told: Told
     ) -> Generator[PaintEvent, None, _End]:
         self._painting = asked.name
         found = yield from self._networks.choose(asked, request, uses_half(asked, self._means))
@@ -143,7 +145,10 @@ class Painter:
             yield Preparing(found.note)
         devices.allow_tf32(recipe.precision == "tf32")
         half, ways = uses_half(recipe, self._means), self._ways(request, recipe)
-        mark = resuming.fingerprint(described, recipe, found.weights, self.device, half)
+
+        def mark() -> str:
+            return resuming.fingerprint(describe(), recipe, found.weights, self.device, half)
+
         told.plan = {**asdict(ways[0]), "device": self._means.device}
         before = resuming.earlier(self._checkpoints, request, self.device, mark)
         told.resumed, told.notes = before.about, [*told.notes, *before.notes, *_idle(request, recipe)]
@@ -161,7 +166,7 @@ class Painter:
         painting = yield from self._told(walk, told)
         keep: Callable[[str], None] = forget
         if painting.last is not None:
-            keep = partial(self._keep, Checkpoint(mark, painting.last, painting.state))
+            keep = partial(self._keep, Checkpoint(mark(), painting.last, painting.state))
         picture, features = to_picture(painting.picture, request.content), recipe.features if told.course else ""
         return _End(picture, recipe, features, self._precision(recipe), found.weights, keep)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -60,12 +60,12 @@ def kept(checkpoints: Checkpoints, request: Request, device: str) -> Checkpoint 
     return found
 
 
-def earlier(checkpoints: Checkpoints, request: Request, device: str, mark: str) -> Earlier:
-    """What there is to go on from for a request of this fingerprint. Raises ImpastoError as `kept` does."""
+def earlier(checkpoints: Checkpoints, request: Request, device: str, mark: Callable[[], str]) -> Earlier:
+    """What there is to go on from for a request. mark: makes its fingerprint. Raises ImpastoError as `kept` does."""
     found = kept(checkpoints, request, device)
     if found is None:
         return Earlier()
-    same = found.fingerprint == mark
+    same = found.fingerprint == mark()
     if same and found.state is not None:
         return Earlier(state=found.state, about={"job": request.resume, "exactly": True})
     why = (
