@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -13,10 +14,14 @@ from impasto_protocol.errors import Code, ImpastoError
 from .engine import memory
 from .painting import DeviceLost
 
+log = logging.getLogger(__name__)
+
 FAILURES = ("cuda error", "cublas_status", "cudnn_status", "cudnn error", "cusolver", "hip error", "device-side assert")
 """Words of a RuntimeError that say that a device has failed. Mostly nothing else works in that process any more."""
 PAYS = 1.3
 """How much quicker half precision must be in convolutions alone: what else there is to do is not."""
+QUEUED = 8
+"""Trials of a GPU's speed between two waits for it: starting one takes longer than many a GPU needs for it."""
 
 
 def chosen(name: str) -> str:
@@ -38,18 +43,19 @@ def chosen(name: str) -> str:
 
 
 def allow_tf32(asked: bool) -> None:
-    """Whether products of float32 may be of factors that are rounded to TF32's eleven bits, where a GPU has that. For
-    convolutions PyTorch allows it by itself; here it is for those who ask."""
+    """Whether convolutions in float32 may round their factors to TF32's eleven bits, where a GPU has that. PyTorch
+    allows it by itself; here it is for those who ask. Matrix products (Gram matrices, roots) are never rounded."""
     torch.backends.cudnn.allow_tf32 = asked
-    torch.backends.cuda.matmul.allow_tf32 = asked
 
 
 def speed(device: str, precision: torch.dtype = torch.float32) -> float:
     """Operations a second in 3×3 convolutions, both ways, by a trial of some hundredths of a second; 0 where the device
     cannot do them in this precision."""
-    with contextlib.suppress(RuntimeError):
+    try:
         return _speed(device, precision)
-    return 0.0
+    except RuntimeError as reason:
+        log.info("%s has no convolutions of %s: %s", device, precision, reason)
+        return 0.0
 
 
 def half_speed(device: str, full: float) -> float:
@@ -60,19 +66,21 @@ def half_speed(device: str, full: float) -> float:
 
 def _speed(device: str, precision: torch.dtype) -> float:
     allow_tf32(False)
+    side = 128 if device == "cpu" else 512  # enough to keep a GPU busy
     x = (
-        torch.rand(1, 64, 128, 128, device=device, dtype=precision)
+        torch.rand(1, 64, side, side, device=device, dtype=precision)
         .contiguous(memory_format=torch.channels_last)
         .requires_grad_()
     )
     filters = torch.rand(64, 64, 3, 3, device=device, dtype=precision).contiguous(memory_format=torch.channels_last)
-    best = math.inf
+    times, best = 1 if device == "cpu" else QUEUED, math.inf
     for _ in range(4):
         began = time.perf_counter()
-        (slope,) = torch.autograd.grad(torch.nn.functional.conv2d(x, filters, padding=1).sum(), x)
+        for _ in range(times):
+            (slope,) = torch.autograd.grad(torch.nn.functional.conv2d(x, filters, padding=1).sum(), x)
         float(slope[0, 0, 0, 0])  # waits for the device
         best = min(best, time.perf_counter() - began)
-    return 2 * 2 * 9 * 64 * 64 * 128 * 128 / best
+    return times * 2 * 2 * 9 * 64 * 64 * side**2 / best
 
 
 def described(device: str) -> str:

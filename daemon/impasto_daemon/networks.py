@@ -65,7 +65,9 @@ class Networks:
         where there is neither the network nor a recipe that stands in."""
         name = asked.features
         if name == "wavelets":
-            return Chosen(asked, self._wavelets(asked))
+            wavelets = self._wavelets(asked)
+            wavelets.check(_looked_at(asked, request))
+            return Chosen(asked, wavelets)
         try:
             network = yield from self._network(name)
         except ImpastoError as reason:
@@ -89,7 +91,7 @@ class Networks:
             note += f" Settings that are the network's own are left out: {', '.join(dropped)}."
         return Chosen(recipe, self._wavelets(recipe), note=note)
 
-    def _wavelets(self, recipe: Recipe) -> Features:
+    def _wavelets(self, recipe: Recipe) -> Wavelets:
         return Wavelets(self._device).with_options(wrap=recipe.seamless)
 
     def _in_half(self, name: str, network: VGG) -> VGG:

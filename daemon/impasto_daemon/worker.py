@@ -119,6 +119,7 @@ class Reporter:
 
     def _preview(self, event: Iterate) -> Preview:
         began = self._clock()
+        self._next_preview = began + PREVIEW_EVERY  # also where there is no memory for it
         picture = event.preview(self._preview_side)
         ended = self._clock()
         self._next_preview = ended + max(PREVIEW_EVERY, (ended - began) / PREVIEW_SHARE)

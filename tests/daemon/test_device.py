@@ -58,13 +58,13 @@ def tf32() -> Iterator[Allowed]:
 
 
 @pytest.mark.parametrize(("precision", "allowed"), [("full", False), ("fast", False), ("tf32", True)])
-def test_tf32_is_for_those_who_ask(
-    tmp_path: Path, tf32: Callable[[], tuple[bool, bool]], precision: str, allowed: bool
+def test_convolutions_may_use_tf32_for_those_who_ask_and_sums_never(
+    tmp_path: Path, tf32: Allowed, precision: str, allowed: bool
 ) -> None:
     painter = open_painter("cpu", weights(tmp_path))
     assert tf32() == (False, False)
     list(painter.paint(request(precision)))
-    assert tf32() == (allowed, allowed)
+    assert tf32() == (allowed, False)
 
 
 @pytest.mark.parametrize(

@@ -211,3 +211,37 @@ def test_without_oned_nn_s_operators_convolutions_are_plain(
 @pytest.mark.parametrize(("precision", "device"), [(HALF, "cuda"), (torch.float32, "cpu"), (torch.float64, "cpu")])
 def test_other_devices_and_precisions_are_plain(precision: torch.dtype, device: str) -> None:
     assert not kernels.fuses(precision, device)
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_weighed_gram_matrix_and_its_gradient_are_those_of_weighed_activations(
+    monkeypatch: pytest.MonkeyPatch, precision: torch.dtype
+) -> None:
+    monkeypatch.setattr(kernels, "STRIP", 16)  # 35 positions in three
+    generator = torch.Generator().manual_seed(0)
+    activations = torch.rand(1, 4, 5, 7, generator=generator, dtype=torch.float64).to(precision).requires_grad_()
+    weights = torch.rand(1, 1, 5, 7, generator=generator, dtype=torch.float64)
+    upstream = torch.rand(4, 4, generator=generator, dtype=torch.float64)
+    found = kernels.gram(activations, weights.to(torch.promote_types(precision, torch.float32)))
+    (slope,) = torch.autograd.grad(found, activations, upstream.to(found.dtype))
+    exact = activations.detach().double().requires_grad_()
+    flat = exact.flatten(2)[0]
+    reference = (flat * weights.flatten()) @ flat.T
+    (wanted,) = torch.autograd.grad(reference, exact, upstream)
+    within = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}[precision]
+    assert found.dtype == torch.promote_types(precision, torch.float32) and slope.dtype == precision
+    torch.testing.assert_close(found.double(), reference, rtol=min(within, 1e-5), atol=within * 1e-2)
+    torch.testing.assert_close(slope.double(), wanted, rtol=within, atol=within)
+
+
+def test_a_weighed_gram_matrix_keeps_the_activations_and_the_weights_alone() -> None:
+    activations, weights = torch.rand(1, 4, 5, 7, requires_grad=True), torch.rand(1, 1, 5, 7)
+    kept: list[int] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        kernels.gram(activations, weights)
+    assert set(kept) == {activations.data_ptr(), weights.data_ptr()}

@@ -24,9 +24,10 @@ def exactly(activations: Tensor) -> Tensor:
     return activations.float() if activations.dtype.itemsize < 4 else activations
 
 
-def gram(activations: Tensor) -> Tensor:
-    """Σ_k F_ik·F_jk of (1, C, h, w) as (C, C), in float32 at least. Differentiable."""
-    found: Tensor = _Gram.apply(activations)
+def gram(activations: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Σ_k w_k·F_ik·F_jk of (1, C, h, w) as (C, C), in float32 at least; differentiable in the activations. weights:
+    (1, 1, h, w), None for 1."""
+    found: Tensor = _Gram.apply(activations) if weights is None else _WeightedGram.apply(activations, weights)
     return found
 
 
@@ -45,6 +46,33 @@ class _Gram(torch.autograd.Function):
         both = (upstream[0] + upstream[0].T).to(activations.dtype)
         slope: Tensor = (_flat(activations) @ both).view(1, height, width, channels).permute(0, 3, 1, 2)
         return slope
+
+
+STRIP = 2**16
+"""Positions that are weighed at a time."""
+
+
+class _WeightedGram(torch.autograd.Function):
+    """F·diag(w)·Fᵀ, strip by strip: each region of a picture would keep a weighed copy of every layer else."""
+
+    @staticmethod
+    def forward(ctx: Any, activations: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(activations, weights)
+        total = torch.zeros((), device=activations.device)
+        strips = (torch.split(flat, STRIP) for flat in (_flat(activations), weights.reshape(-1, 1)))
+        for part, weight in zip(*strips):
+            exact = exactly(part)
+            total = total + exact.T @ (exact * weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        activations, weights = ctx.saved_tensors
+        _, channels, height, width = activations.shape
+        both = (upstream[0] + upstream[0].T).to(activations.dtype)
+        slope = _flat(activations) @ both
+        slope.mul_(weights.reshape(-1, 1))
+        return slope.view(1, height, width, channels).permute(0, 3, 1, 2), None
 
 
 def _flat(activations: Tensor) -> Tensor:

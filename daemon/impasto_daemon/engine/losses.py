@@ -64,9 +64,7 @@ def mixed(parts: list[tuple[Moments, float]]) -> Moments:
 def sums(activations: Tensor, weights: Tensor | None = None, means: bool = True) -> Moments:
     """Σ_k w_k·F_ik and Σ_k w_k·F_ik·F_jk of (1, C, h, w): moments, not yet divided; those of parts add up. weights as
     for `moments`. means: whether the first are wanted; NaN where they are not. In float32 at least."""
-    if weights is not None:
-        activations = exactly(activations)
-    second = gram(activations if weights is None else activations * weights.sqrt())
+    second = gram(activations, weights)
     if not means:
         return Moments(second.new_full(second.shape[:1], torch.nan), second)
     exact = exactly(activations)
