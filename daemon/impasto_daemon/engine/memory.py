@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import os
 from pathlib import Path
 
 import torch
@@ -30,12 +31,19 @@ BARE = (RuntimeError, getattr(torch, "AcceleratorError", RuntimeError))
 """What is raised without a type of its own; CUDA's has one since PyTorch 2.8."""
 
 
+PREPARED = 256
+"""How many operations at one size oneDNN keeps compiled, instead of 1024: an evaluation has about 100, and those of
+sizes that are done with take hundreds of megabytes, which lie scattered among what is freed."""
+
+
 def keep_memory() -> None:
-    """Tell glibc to keep what is freed and to use it again.
+    """Tell glibc to keep what is freed and to use it again, and oneDNN to keep no more than it needs. To be called
+    before the first operation.
 
     By default it maps every activation above 32 MB afresh, and the kernel clears each page of it: that doubles and
     more the time of a step at 512 pixels. This process leaves when idle, which gives everything back.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(PREPARED))
     mmap_max, trim_threshold = -4, -1  # malloc.h
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -122,11 +122,11 @@ def _at_level(
         except (RuntimeError, MemoryError) as reason:
             if not memory.lacks_memory(reason) or len(ways) == 1:
                 raise
-            if done:
-                painting = _cropped(iterate.x, level).clone()
+            last = iterate.x if done else None
         # Out here no traceback holds what the attempt took.
         iterate = told = None  # type: ignore[assignment]
         memory.release_memory()
+        painting = painting if last is None else _cropped(last, level)
         ways.pop(0)
         note = f"Memory ran out: this goes on {_said(ways[0])}, from the last iterate. Nothing is lost but time."
         if done == level.steps:
