@@ -61,6 +61,7 @@ VALUES: dict[str, some.SearchStrategy[object]] = {
     "epsilon": some.sampled_from([1e-12, 1e-8, 1]),
     "unit": some.floats(1, 256),
     "clamp": some.booleans(),
+    "settle": some.sampled_from([0, 0.01, 1]),
     "average": some.sampled_from([0, 0.5, 0.9999]),
     "coarsest": some.integers(0, 64),
     "factor": some.floats(1.1, 8),

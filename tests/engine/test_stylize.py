@@ -64,6 +64,13 @@ def test_the_sizes_go_from_coarse_to_fine_and_end_at_the_bound() -> None:
     assert [(p.height, p.steps) for p in levels.levels(900, 900, altered("gatys-hires"))] == [(576, 500), (900, 200)]
 
 
+def test_a_size_that_has_settled_ends_before_its_steps_are_done() -> None:
+    recipe = altered("wavelets", coarsest=20, factor=2, steps=30, settle=1)  # no loss falls by more than all of it
+    _, steps = painted(picture(40, 44, seed=1), picture(40, 40, seed=2), recipe)
+    assert [step.step for step in steps] == list(range(1, 43))  # 21 at each size
+    assert steps[-1].steps in (42, 51) and steps[-1].done <= 1
+
+
 def test_no_size_is_so_small_that_a_style_asked_for_in_pixels_falls_below_the_coarsest() -> None:
     recipe = altered("impasto", coarsest=60, factor=2, style_size=130)
     assert [p.height for p in levels.levels(1000, 1000, recipe)] == [500, 1000]

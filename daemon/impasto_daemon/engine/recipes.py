@@ -58,7 +58,8 @@ class Recipe:
         iterates that is the result (0: the best iterate is, for Adam the last).
     coarsest, factor, levels: the sizes, from the final one down by this factor to no less than this (side of a square
         of that area, in pixels; 0 for a single size), at most this many; steps: evaluations at each, the coarsest
-        first, the last repeated.
+        first, the last repeated. settle: a size ends earlier when its total fell by no more than this share over twenty
+        evaluations (0: never).
     stand_in: the recipe that is painted with instead when there are no weights for `features`; empty for none.
     """
 
@@ -104,6 +105,7 @@ class Recipe:
     factor: float = _setting(number(1.1, 8), 2.0)
     levels: int = _setting(whole(1, 64), 64)
     steps: tuple[int, ...] = _setting(several(whole(1, 100_000), int), (100,))
+    settle: float = _setting(number(0, 1), 0.0)
     stand_in: str = ""
 
     def __post_init__(self) -> None:
