@@ -16,7 +16,18 @@ DAEMON = ROOT / "daemon" / "impasto_daemon"
 PLUGIN = ROOT / "gimp_plugin" / "impasto"
 
 STANDARD = set(sys.stdlib_module_names)
-SUPERVISOR = ["supervisor", "router", "executor", "results", "forecasting", "worker", "painting", "link", "address"]
+SUPERVISOR = [
+    "supervisor",
+    "router",
+    "executor",
+    "results",
+    "forecasting",
+    "planning",
+    "worker",
+    "painting",
+    "link",
+    "address",
+]
 
 MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     (

@@ -44,12 +44,13 @@ class Checkpoint:
     """How a job ended.
 
     fingerprint: of all that its last size was painted towards, and how. picture: what it painted, (1, 3, h, w) from 0
-    to 1 at that size. state: the walk's; None where it was too large to keep.
+    to 1 at that size. state: the walk's; None where it was too large to keep. way: in which it was painted.
     """
 
     fingerprint: str
     picture: Tensor
     state: State | None
+    way: str = ""
 
 
 def folder() -> Path:
@@ -138,7 +139,12 @@ def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
     """Maps, lists, tensors, numbers and texts: nothing that has to be trusted when it is read."""
     state = checkpoint.state
     facts = None if state is None else {field.name: getattr(state, field.name) for field in fields(State)}
-    return {"fingerprint": checkpoint.fingerprint, "picture": checkpoint.picture, "state": facts}
+    return {
+        "fingerprint": checkpoint.fingerprint,
+        "picture": checkpoint.picture,
+        "state": facts,
+        "way": checkpoint.way,
+    }
 
 
 def _owned(value: Any) -> Any:
@@ -157,7 +163,7 @@ def _checkpoint(found: dict[str, Any], device: str) -> Checkpoint:
     if state is not None:
         mean = {key: each.to(device) if isinstance(each, Tensor) else each for key, each in state.mean.items()}
         state = replace(state, variable=state.variable.to(device), best=state.best.to(device), mean=mean)
-    return Checkpoint(str(found["fingerprint"]), found["picture"].to(device), state)
+    return Checkpoint(str(found["fingerprint"]), found["picture"].to(device), state, str(found.get("way", "")))
 
 
 def _path(job: str) -> Path:

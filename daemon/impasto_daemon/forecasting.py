@@ -13,7 +13,6 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -27,6 +26,7 @@ from impasto_protocol.request import Request
 from .engine import host_memory, recipes
 from .engine import plan as plan
 from .engine.recipes import Recipe
+from .planning import plans_for
 
 WORTH_WRITING = 0.1
 """Relative change of a fact that makes it worth a write."""
@@ -52,17 +52,7 @@ def forecast(request: Request, means: plan.Means, stand_ins: Mapping[str, str] |
     """
     if request.strength == 0:
         return None
-    content = request.content
-    found = plan.plans(
-        content.height,
-        content.width,
-        _painted(request, stand_ins or {}),
-        means,
-        max_size=request.max_size,
-        styles=[(style.picture.height, style.picture.width) for style in request.styles],
-        channels=content.channels,
-        masks=len(request.masks),
-    )
+    found = plans_for(request, _painted(request, stand_ins or {}), means)
     try:
         best = plan.chosen(found, means)
     except ImpastoError:
@@ -76,9 +66,7 @@ def _painted(request: Request, stand_ins: Mapping[str, str]) -> Recipe:
     if name in stand_ins:
         name = stand_ins[name]
         settings = {key: value for key, value in settings.items() if key not in recipes.NETWORK_S_OWN}
-    recipe = recipes.override(recipes.find(name), settings)
-    # Who goes on from an earlier painting has the smaller sizes behind it.
-    return replace(recipe, levels=1, steps=recipe.steps[-1:]) if request.resume else recipe
+    return recipes.override(recipes.find(name), settings)
 
 
 class Forecaster:

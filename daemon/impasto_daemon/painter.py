@@ -28,13 +28,14 @@ from .checkpoints import Checkpoint, Checkpoints
 from .engine import memory, recipes, stylize
 from .engine.canvas import Commission, Manner
 from .engine.idle import idle
-from .engine.plan import Means, Plan, chosen, plans, uses_half
+from .engine.plan import Means, Plan, chosen, fits, uses_half
 from .engine.recipes import NETWORK_S_OWN, Recipe
 from .engine.stylize import Painting, Step
 from .engine.summaries import Summaries
 from .generators import Returning
 from .networks import Networks
 from .painting import Iterate, Painted, PaintEvent, Preparing, forget
+from .planning import plans_for
 from .records import Told
 from .tensors import to_picture, to_preview, to_tensor
 
@@ -150,7 +151,7 @@ class Painter:
             return resuming.fingerprint(describe(), recipe, found.weights, self.device, half)
 
         told.plan = {**asdict(ways[0]), "device": self._means.device}
-        before = resuming.earlier(self._checkpoints, request, self.device, mark)
+        before = resuming.earlier(self._checkpoints, request, self.device, mark, ways[0])
         told.resumed, told.notes = before.about, [*told.notes, *before.notes, *_idle(request, recipe)]
         walk = stylize.paint(
             commission,
@@ -165,8 +166,9 @@ class Painter:
         del before  # large, and the walk's by now
         painting = yield from self._told(walk, told)
         keep: Callable[[str], None] = forget
-        if painting.last is not None:
-            keep = partial(self._keep, Checkpoint(mark(), painting.last, painting.state))
+        if painting.last is not None and painting.way:
+            told.plan = {**asdict(painting.way), "device": self._means.device}
+            keep = partial(self._keep, Checkpoint(mark(), painting.last, painting.state, resuming.way_of(painting.way)))
         picture, features = to_picture(painting.picture, request.content), recipe.features if told.course else ""
         return _End(picture, recipe, features, self._precision(recipe), found.weights, keep)
 
@@ -190,17 +192,10 @@ class Painter:
     def _ways(self, request: Request, recipe: Recipe) -> Sequence[Plan]:
         """The plans from the first that fits on, the others for when memory runs out all the same. Raises
         ImpastoError(OUT_OF_MEMORY) with the figures where none fits."""
-        content = request.content
-        found = plans(
-            content.height,
-            content.width,
-            recipe,
-            self._means,
-            max_size=request.max_size,
-            styles=[(style.picture.height, style.picture.width) for style in request.styles],
-            channels=content.channels,
-            masks=len(request.masks),
-        )
+        found = plans_for(request, recipe, self._means)
+        if not fits(found[0], self._means):
+            memory.release_memory()  # what earlier jobs have left is free, and does not look so
+            self._means = self._looked_around(self._means.flops, self._means.half)
         return found[found.index(chosen(found, self._means)) :]
 
     def _keep(self, checkpoint: Checkpoint, job: str) -> None:

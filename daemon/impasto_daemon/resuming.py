@@ -16,6 +16,7 @@ from torch import Tensor
 from . import device as devices
 from .checkpoints import Checkpoint, Checkpoints
 from .engine.optimise import State
+from .engine.plan import Plan
 from .engine.recipes import TEXTS, Recipe
 
 WAY = (*TEXTS, "stand_in", "steps", "init", "blend", "noise", "noise_kind", "coarsest", "factor", "levels", "settle")
@@ -60,14 +61,22 @@ def kept(checkpoints: Checkpoints, request: Request, device: str) -> Checkpoint 
     return found
 
 
-def earlier(checkpoints: Checkpoints, request: Request, device: str, mark: Callable[[], str]) -> Earlier:
-    """What there is to go on from for a request. mark: makes its fingerprint. Raises ImpastoError as `kept` does."""
+def way_of(plan: Plan) -> str:
+    """What of a plan decides over the samples."""
+    return f"tile {plan.tile}, history {plan.history}{', half' * plan.half}"
+
+
+def earlier(checkpoints: Checkpoints, request: Request, device: str, mark: Callable[[], str], plan: Plan) -> Earlier:
+    """What there is to go on from for a request that is painted by this plan. mark: makes its fingerprint. Raises
+    ImpastoError as `kept` does."""
     found = kept(checkpoints, request, device)
     if found is None:
         return Earlier()
     same = found.fingerprint == mark()
     if same and found.state is not None:
-        return Earlier(state=found.state, about={"job": request.resume, "exactly": True})
+        exactly = found.way == way_of(plan)
+        note = f"Job {request.resume} had other memory to paint with: this goes on from its state, but in another way."
+        return Earlier(found.state, about={"job": request.resume, "exactly": exactly}, notes=[] if exactly else [note])
     why = (
         f"The optimiser's memory of job {request.resume} was too large to keep"
         if same

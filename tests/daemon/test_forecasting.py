@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from impasto_daemon import forecasting
+from impasto_daemon import forecasting, planning
 from impasto_daemon.engine import host_memory
 from impasto_daemon.forecasting import Forecaster, forecast
 from impasto_protocol.forecast import Forecast
@@ -32,6 +32,7 @@ CPU: dict[str, Any] = {"device": "cpu", "memory": 7_000_000_000, "host": 7_000_0
 def plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans that these tests understand."""
     monkeypatch.setattr(forecasting, "plan", stand_in)
+    monkeypatch.setattr(planning, "plans", lambda *arguments, **named: stand_in.plans(*arguments, **named))
 
 
 @pytest.fixture

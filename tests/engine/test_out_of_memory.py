@@ -59,9 +59,9 @@ def _in(kind: type, method: str) -> Callable[[pytest.MonkeyPatch, Full], None]:
     def install(monkeypatch: pytest.MonkeyPatch, full: Full) -> None:
         plain = getattr(kind, method)
 
-        def with_strike(*arguments: Any) -> Any:
+        def with_strike(*arguments: Any, **named: Any) -> Any:
             full.strike()
-            return plain(*arguments)
+            return plain(*arguments, **named)
 
         monkeypatch.setattr(kind, method, with_strike)
 
@@ -116,11 +116,20 @@ def test_wherever_memory_runs_out_the_next_plan_goes_on(
     assert full.struck
     noted = [step for step in steps if step.note]
     assert [step.note for step in noted] == [
-        "Memory ran out: this goes on in one piece with 3 pairs of L-BFGS's history, from the last iterate. "
-        "Nothing is lost but time."
+        "Memory ran out: this goes on in one piece with 3 pairs of L-BFGS's history, from the last iterate "
+        "with a fresh optimiser."
     ]
+    assert all(step.step <= step.steps == 6 and step.done <= 1 for step in steps)
     assert found.shape == (1, 3, 32, 40) and bool(found.isfinite().all())
     assert steps[-1].losses["total"] < 1.5 * unlimited < 0.5 * steps[0].losses["total"]
+
+
+def test_where_the_next_plan_gets_nowhere_either_the_one_after_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for full in (Full(NO_MEMORY[0], 2), Full(NO_MEMORY[1], 2)):
+        _in(RecipeObjective, "__call__")(monkeypatch, full)
+    steps, found = walked(WHOLE, SHORT, Plan(history=2))
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert "with 2 pairs" in steps[2].note and bool(found.isfinite().all())
 
 
 @pytest.mark.parametrize("reason", NO_MEMORY, ids=lambda reason: type(reason).__name__)

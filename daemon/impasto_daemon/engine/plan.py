@@ -44,9 +44,9 @@ OVERHEAD = 1.3
 class Means:
     """What a device can do.
 
-    device: for people. memory: bytes that may still be taken there; host: in the machine's own memory, on the CPU the
-    same. flops: operations a second in 3×3 convolutions of float32, 0 where nobody knows. half: of bfloat16, 0 where
-    that is no quicker.
+    device: for people. memory: bytes that may still be taken there, 0 where nobody knows; host: in the machine's own
+    memory, on the CPU the same. flops: operations a second in 3×3 convolutions of float32, 0 where nobody knows.
+    half: of bfloat16, 0 where that is no quicker.
     """
 
     device: str
@@ -119,22 +119,27 @@ def plans(
     return tuple(found)
 
 
+def fits(plan: Plan, means: Means) -> bool:
+    """Whether the free memory suffices, or nobody knows how much that is."""
+    return not means.memory or plan.bytes <= means.memory * SPARE
+
+
 def chosen(found: Sequence[Plan], means: Means) -> Plan:
     """The first that the free memory suffices for. Raises ImpastoError(OUT_OF_MEMORY), with a remedy, for none."""
     for plan in found:
-        if plan.bytes <= means.memory * SPARE:
+        if fits(plan, means):
             return plan
     least = found[-1]
     longest = max(least.width, least.height)
-    fits = max(64, int(longest * math.sqrt(max(means.memory * SPARE - FIXED, 0) / least.bytes)) // 16 * 16)
+    size = max(64, int(longest * math.sqrt(max(means.memory * SPARE - FIXED, 0) / least.bytes)) // 16 * 16)
     raise ImpastoError(
         Code.OUT_OF_MEMORY,
         f"Painting {least.width}×{least.height} takes {least.bytes / 1e9:.1f} GB, and {means.device} has "
-        f"{means.memory / 1e9:.1f} GB free. Choose a max-size of about {min(fits, longest)}, close programs that use "
+        f"{means.memory / 1e9:.1f} GB free. Choose a max-size of about {min(size, longest)}, close programs that use "
         "this memory, or paint on a larger device.",
         needed=least.bytes,
         free=means.memory,
-        max_size=min(fits, longest),
+        max_size=min(size, longest),
     )
 
 
@@ -176,7 +181,8 @@ def _seconds(sizes: Sequence[Level], cost: Cost, side: int, rate: float) -> floa
 
 def _cost(recipe: Recipe, sample: int) -> Cost:
     if recipe.features == "wavelets":
-        content = 4.0 * sum(36 / 4 ** (int(name[-1]) - 1) for name in recipe.content_layers if name.startswith("shape"))
+        shapes = (name[-1] for name in recipe.content_layers if name.startswith("shape") and name[-1].isdigit())
+        content = 4.0 * sum(36 / 4 ** (int(number) - 1) for number in shapes)
         return Cost(WAVELET_BYTES, 36 * 4 * 4, content, WAVELET_FLOPS / 2)
     kept, largest, flops, content = 0.0, 0.0, 0.0, 0.0
     for part, suffix in ((1.0, ""), (1 / 4, ".half"), (1 / 16, ".quarter")):

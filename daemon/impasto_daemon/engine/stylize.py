@@ -25,6 +25,9 @@ from .rasters import pad_to, resize
 from .recipes import Recipe
 from .summaries import Summaries
 
+READ_EVERY = 5
+"""Evaluations from one reading of the losses to the next, on a device that is waited for whenever they are read."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -44,12 +47,13 @@ class Painting:
     """The result, of exactly the content's shape, 0 to 1, on the CPU, with the content's own alpha.
 
     To go on from: the walk's state at the last size, and the picture (1, 3, h, w) at that size in the colours that are
-    painted in, on the device (both None where nothing was optimised).
+    painted in, on the device (both None where nothing was optimised). way: how it was painted in the end.
     """
 
     picture: Tensor
     state: State | None = None
     last: Tensor | None = None
+    way: Plan | None = None
 
 
 def paint(
@@ -83,54 +87,58 @@ def paint(
     sizes = levels(*whole.size, recipe, commission.max_size)
     if resume or start is not None:
         sizes = sizes[-1:]
-    tally, left = _Tally(sizes), list(ways) or [Plan(history=recipe.history)]
-    summaries = Summaries() if summaries is None else summaries
+    ways = list(ways) or [Plan(history=recipe.history)]
+    job = _Job(features, recipe, Summaries() if summaries is None else summaries, ways, _Tally(sizes))
     painting, state = start, None
     for level in sizes:
         sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
         painting = _start(sized, level, recipe, commission.seed) if painting is None else painting
-        walk = _at_level(level, painting, sized, features, recipe, resume, left, tally, summaries)
+        walk = _at_level(job, level, painting, sized, resume)
         resume = None  # a state is large: whoever holds on to it keeps the walk from letting it go
         painting, state = yield from walk
     assert painting is not None  # there is always a size
-    return Painting(_finished(painting, whole, content, recipe), state, painting)
+    return Painting(_finished(painting, whole, content, recipe), state, painting, ways[0])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is the same at all levels; but ways are dropped that memory did not suffice for."""
+
+    features: Features
+    recipe: Recipe
+    summaries: Summaries
+    ways: list[Plan]
+    tally: _Tally
 
 
 def _at_level(
-    level: Level,
-    painting: Tensor,
-    sized: Canvas,
-    features: Features,
-    recipe: Recipe,
-    resume: State | None,
-    ways: list[Plan],
-    tally: _Tally,
-    summaries: Summaries,
+    job: _Job, level: Level, painting: Tensor, sized: Canvas, resume: State | None
 ) -> Generator[Step, None, tuple[Tensor, State]]:
     """Paint at one level, in the first of the ways that the memory suffices for; the others before it are dropped."""
-    done, note = 0, ""
+    done, note, last = 0, "", None
     while True:
         try:
             rest = replace(level, steps=level.steps - done)
-            for iterate in _descend_at(rest, painting, sized, features, recipe, resume, ways[0], summaries):
-                done, resume = done + 1, None
+            for iterate in _descend_at(job, rest, painting, sized, resume):
+                done, resume, last = done + 1, None, iterate.x
                 told = replace(iterate, note=" ".join(filter(None, (note, iterate.note))))
                 note = ""
-                yield tally.step(level, told, partial(_shown, iterate.x, level, sized, recipe))
-            tally.skip(level, level.steps - done)
-            return _cropped(iterate.result, level), iterate.state()
+                yield job.tally.step(level, told, partial(_shown, iterate.x, level, sized, job.recipe))
+            found, state = _cropped(iterate.result, level), iterate.state()
+            job.tally.skip(level, level.steps - done)
+            return found, state
         except (RuntimeError, MemoryError) as reason:
-            if not memory.lacks_memory(reason) or len(ways) == 1:
+            if not memory.lacks_memory(reason) or len(job.ways) == 1:
                 raise
-            last = iterate.x if done else None
-        # Out here no traceback holds what the attempt took.
+        # Out here no traceback holds what the attempt took, and nothing may be made before that is given back.
         iterate = told = None  # type: ignore[assignment]
         memory.release_memory()
-        painting = painting if last is None else _cropped(last, level)
-        ways.pop(0)
-        note = f"Memory ran out: this goes on {_said(ways[0])}, from the last iterate. Nothing is lost but time."
+        painting, last = painting if last is None else _cropped(last, level), None
+        job.ways.pop(0)
+        note = f"Memory ran out: this goes on {_said(job.ways[0])}, from the last iterate with a fresh optimiser."
         if done == level.steps:
             done -= 1  # one more evaluation, for a result
+            job.tally.back(level)
 
 
 def _said(way: Plan) -> str:
@@ -139,24 +147,25 @@ def _said(way: Plan) -> str:
 
 
 def _descend_at(
-    level: Level,
-    painting: Tensor,
-    sized: Canvas,
-    features: Features,
-    recipe: Recipe,
-    resume: State | None,
-    way: Plan,
-    summaries: Summaries,
+    job: _Job, level: Level, painting: Tensor, sized: Canvas, resume: State | None
 ) -> Generator[Iterate, None, None]:
     """The iterates at one level, padded to what the features need; from a painting of any size."""
-    objective = RecipeObjective(recipe, features, sized.content, sized.regions, sized.hold, way.tile, summaries)
+    recipe, features, way, device = job.recipe, job.features, job.ways[0], sized.original.device
+    objective = RecipeObjective(
+        recipe, features, sized.content, sized.regions, sized.hold, tile=way.tile, summaries=job.summaries
+    )
     start = pad_to(
-        resize(painting.to(sized.original.device), level.height, level.width, recipe.seamless),
+        resize(painting.to(device), level.height, level.width, recipe.seamless),
         features.least,
         recipe.seamless,
     )
     fields_of_recipe = {each.name: getattr(recipe, each.name) for each in fields(Walk) if hasattr(recipe, each.name)}
-    walk = replace(Walk(**fields_of_recipe), history=way.history, pairs="half" if way.half else "full")
+    walk = replace(
+        Walk(**fields_of_recipe),
+        history=way.history,
+        pairs="half" if way.half else "full",
+        check=1 if device.type == "cpu" else READ_EVERY,
+    )
     return descend(_pinned(objective, sized), start, level.steps, walk, resume)
 
 
@@ -179,6 +188,11 @@ class _Tally:
         self._done += 1
         self._worked += level.work
         return Step(self._done, self._steps, self._worked / self._work, iterate.losses, iterate.note, picture)
+
+    def back(self, level: Level) -> None:
+        """An evaluation of this level has to be made once more."""
+        self._done -= 1
+        self._worked -= level.work
 
     def skip(self, level: Level, steps: int) -> None:
         """A level ended before its steps were done."""
