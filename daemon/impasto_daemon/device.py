@@ -12,7 +12,7 @@ import torch
 from impasto_protocol.errors import Code, ImpastoError
 
 from .engine import memory
-from .painting import DeviceLost
+from .painting import ProcessSpent
 
 log = logging.getLogger(__name__)
 
@@ -92,14 +92,14 @@ def described(device: str) -> str:
 
 @contextlib.contextmanager
 def watched(name: str) -> Iterator[None]:
-    """What PyTorch raises in here where a device has failed becomes DeviceLost. name: as it is described."""
+    """What PyTorch raises in here where a device has failed becomes ProcessSpent. name: as it is described."""
     try:
         yield
     except RuntimeError as reason:
         if not _failed(reason):
             raise
         why = next(iter(str(reason).splitlines()), "")
-        raise DeviceLost(
+        raise ProcessSpent(
             Code.WORKER_DIED,
             f"{name} has failed ({why[:200]}). Try again: the next job gets a fresh start. If it fails once more, the "
             "machine needs a restart, or its driver does; meanwhile start the daemon with --device cpu.",

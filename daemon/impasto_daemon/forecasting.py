@@ -97,7 +97,7 @@ class Forecaster:
     def facts(self) -> dict[str, Any]:
         """What the device can do; empty before a worker has said so. The machine's own memory is looked at afresh."""
         facts = dict(self._facts)
-        if facts and (free := host_memory.available()) is not None:
+        if facts and not host_memory.limited() and (free := host_memory.available()) is not None:
             facts["host"] = free
             if on_cpu(facts["device"]):
                 facts["memory"] = free

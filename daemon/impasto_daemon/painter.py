@@ -17,7 +17,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import torch
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
 from torch import Tensor
@@ -34,7 +34,7 @@ from .engine.stylize import Painting, Step
 from .engine.summaries import Summaries
 from .generators import Returning
 from .networks import Networks
-from .painting import Iterate, Painted, PaintEvent, Preparing, forget
+from .painting import Iterate, Painted, PaintEvent, Preparing, ProcessSpent, forget
 from .planning import plans_for
 from .records import Told
 from .tensors import to_picture, to_preview, to_tensor
@@ -67,6 +67,7 @@ class Painter:
         self._summaries = Summaries()
         self._checkpoints = Checkpoints()
         self._painting = ""
+        self._plan: Plan | None = None  # of the job at hand, the leanest
         self._means = self._looked_around(*_speeds(device))
 
     def about(self) -> Mapping[str, object]:
@@ -100,7 +101,7 @@ class Painter:
             self._painting = ""
         # Out here no traceback holds the job's tensors any more.
         memory.release_memory()
-        raise _out_of_memory(request)
+        raise _out_of_memory(request, self._plan, self._means)
 
     def _preview(self, picture: Callable[[], Tensor], longest: int) -> Picture:
         try:
@@ -137,7 +138,7 @@ class Painter:
     def _optimised(
         self, commission: Commission, asked: Recipe, request: Request, describe: Description, told: Told
     ) -> Generator[PaintEvent, None, _End]:
-        self._painting = asked.name
+        self._painting, self._plan = asked.name, None
         found = yield from self._networks.choose(asked, request, uses_half(asked, self._means))
         recipe = found.recipe
         if found.note:
@@ -150,7 +151,7 @@ class Painter:
         def mark() -> str:
             return resuming.fingerprint(describe(), recipe, found.weights, self.device, half)
 
-        told.plan = {**asdict(ways[0]), "device": self._means.device}
+        told.plan, self._plan = {**asdict(ways[0]), "device": self._means.device}, ways[-1]
         before = resuming.earlier(self._checkpoints, request, self.device, mark, ways[0])
         told.resumed, told.notes = before.about, [*told.notes, *before.notes, *_idle(request, recipe)]
         walk = stylize.paint(
@@ -255,13 +256,17 @@ def _idle(request: Request, recipe: Recipe) -> list[str]:
     return [f"The setting {name} does nothing here: {why}." for name, why in found.items()]
 
 
-def _out_of_memory(request: Request) -> ImpastoError:
-    """The sentence with a remedy for a device that has too little memory."""
+def _out_of_memory(request: Request, plan: Plan | None, means: Means) -> ProcessSpent:
+    """The sentence with a remedy for memory that ran out in the last plan. What this process had taken is in pieces by
+    then, and may fit no job any more."""
     longest = max(request.content.width, request.content.height)
     size = min(longest, request.max_size or longest)
-    return ImpastoError(
+    reckoned = f", which was reckoned to take {plan.bytes / 1e9:.1f} GB" if plan else ""
+    free = f" of the {means.memory / 1e9:.1f} GB that were free" if means.memory else ""
+    return ProcessSpent(
         Code.OUT_OF_MEMORY,
-        f"The memory of this machine does not suffice for {size} pixels. Choose a smaller max-size, for example "
-        f"{max(64, size * 2 // 3)}; the result has the layer's full size all the same.",
+        f"{means.device} ran out of memory while painting at {size} pixels{reckoned}{free}. Choose a smaller max-size, "
+        f"for example {max(64, size * 2 // 3)}, or close programs that use this memory; the result has the layer's "
+        "full size all the same.",
         max_size=size,
     )

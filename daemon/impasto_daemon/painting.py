@@ -59,8 +59,9 @@ class Painted:
     keep: Callable[[str], None] = forget
 
 
-class DeviceLost(ImpastoError):
-    """The device has failed this process, and would fail every job to come: another process may have it again."""
+class ProcessSpent(ImpastoError):
+    """This process can paint no more, or not as it should: the device has failed it, or it has memory that it cannot
+    give back. The job has failed for this reason; another process may do the next one."""
 
 
 PaintEvent = Union[Preparing, Iterate, Painted]
@@ -74,7 +75,7 @@ class Painter(Protocol):
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         """Any number of Preparing and Iterate, then one Painted. To cancel, close the generator: between two of its
-        events lies one optimisation step at most. Raises ImpastoError; DeviceLost ends the process."""
+        events lies one optimisation step at most. Raises ImpastoError; ProcessSpent ends the process."""
 
     def rest(self) -> None:
         """There has been nothing to do for a while: give back memory that the next job can do without at first."""

@@ -27,7 +27,7 @@ from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Previ
 
 from . import log
 from .link import Link
-from .painting import KEEP_SECONDS, DeviceLost, Iterate, Painted, Painter, PaintEvent, Preparing
+from .painting import KEEP_SECONDS, Iterate, Painted, Painter, PaintEvent, Preparing, ProcessSpent
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages; the first and the last step are always told."""
@@ -168,13 +168,13 @@ class Worker:
         self._report()
 
     def _attempt(self, submit: Submit) -> Problem | None:
-        """Paint. Returns why there is no result, or None. Whatever goes wrong, the worker lives on, unless it has lost
-        its device."""
+        """Paint. Returns why there is no result, or None. Whatever goes wrong, the worker lives on, unless the process
+        is spent."""
         try:
             self._paint(submit)
         except Cancelled:
             return Problem(Code.CANCELLED, "Cancelled.")
-        except DeviceLost:
+        except ProcessSpent:
             raise
         except ImpastoError as error:
             return error.problem

@@ -21,7 +21,7 @@ from impasto_daemon.engine.canvas import Commission
 from impasto_daemon.engine.objective import RecipeObjective
 from impasto_daemon.engine.optimise import State
 from impasto_daemon.painter import Painter, open_painter
-from impasto_daemon.painting import DeviceLost, Iterate, Painted, PaintEvent, Preparing
+from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing, ProcessSpent
 from impasto_protocol import codec, messages
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
@@ -320,7 +320,7 @@ def test_a_device_that_fails_is_a_sentence_with_a_remedy_and_the_end_of_the_proc
         yield
 
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", failing)
-    with pytest.raises(DeviceLost, match=r"cpu has failed .*Try again.*--device cpu") as caught:
+    with pytest.raises(ProcessSpent, match=r"cpu has failed .*Try again.*--device cpu") as caught:
         painted(open_painter("cpu"), request())
     assert caught.value.problem.retryable and str(failure).splitlines()[0] in str(caught.value)
     assert "reported later" not in str(caught.value)
@@ -341,7 +341,7 @@ def steps_with_picture(failure: Exception) -> Any:
 
 @pytest.mark.parametrize(
     ("failure", "becomes"),
-    [(torch.OutOfMemoryError("CUDA out of memory"), MemoryError), (DEVICE_FAILURES[0], DeviceLost)],
+    [(torch.OutOfMemoryError("CUDA out of memory"), MemoryError), (DEVICE_FAILURES[0], ProcessSpent)],
 )
 def test_what_goes_wrong_with_a_preview_is_told_apart(
     monkeypatch: pytest.MonkeyPatch, failure: Exception, becomes: type[Exception]

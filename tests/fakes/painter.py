@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from impasto_daemon.painting import DeviceLost, Iterate, Painted, PaintEvent, Preparing
+from impasto_daemon.painting import Iterate, Painted, PaintEvent, Preparing, ProcessSpent
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import SAMPLE_BYTES, Picture
 from impasto_protocol.request import Request
@@ -143,6 +143,6 @@ _MISHAPS: dict[str, Callable[[Any], None]] = {
     "shout": lambda characters: _shout(int(characters)),
     "bug": lambda what: _raise(ZeroDivisionError(str(what))),
     "memory": lambda _: _raise(MemoryError()),
-    "lost": lambda why: _raise(DeviceLost(Code.WORKER_DIED, f"the device has failed: {why}")),
+    "lost": lambda why: _raise(ProcessSpent(Code.WORKER_DIED, f"the device has failed: {why}")),
     "fail": lambda code: _raise(ImpastoError(Code(code), f"failed on purpose: {code}")),
 }

@@ -20,6 +20,13 @@ def available(path: Path = MEMINFO) -> int | None:
     return min([spare, *left_by_groups()])
 
 
+def limited() -> bool:
+    """Whether this process, and those that it starts, have a limit of their own (RLIMIT_AS)."""
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
 def left_by_groups(own: Path = GROUP, root: Path = GROUPS) -> list[int]:
     """Bytes that this process's control group and those around it still allow (systemd's MemoryMax, a container's
     limit); only those that have a limit. Files that are cached count as free."""
