@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from impasto_protocol.errors import Code, ImpastoError
 
@@ -24,20 +24,22 @@ SHORT = 4
 SPARE = 0.9
 """Share of the free memory that a plan may take: other programs want some too."""
 
-FIXED = 150e6
+FIXED = 180e6
 """Bytes that PyTorch's libraries take for working, beside pictures. Measured."""
-PICTURES = 30
-"""Values for each pixel at the level that is painted: the picture's pyramid, the content and what its losses need for a
-moment. Measured."""
+PICTURES = 8
+"""Values for each pixel at the level that is painted: the content, the start, smaller pictures and their gradients.
+Measured at 24 megapixels."""
 WORKING = 2.0
-"""Activations of the largest layer for which there is room during the backward pass, beside those that are kept.
-Measured."""
-WAVELET_BYTES = 5200
-WAVELET_FLOPS = 60_000
+"""Activations of the largest layer for which there is room during the backward pass, beside those that are kept."""
+SCATTERED = {2: 1.6, 4: 1.1}
+"""On a CPU, bytes that the process has for each byte of activations, by the bytes of a sample: what is freed lies
+scattered between what is not. Measured; from run to run it differs by a fifth."""
+WAVELET_BYTES = 2600
+WAVELET_FLOPS = 500_000
 """Of the wavelets, for each pixel: bytes of all that one evaluation keeps, and what its time is worth in operations of
 3×3 convolutions in float32. Measured."""
-OVERHEAD = 1.3
-"""Time of an evaluation over that of its convolutions. Measured."""
+OVERHEAD = 2.2
+"""Time of an evaluation over that of its convolutions at the speed of the trial, which has small pictures. Measured."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Plan:
     """One way to paint.
 
     tile: side of the tiles in pixels, 0 for one piece; tiles: how many the last level has; history: pairs of L-BFGS;
-    half: whether those are kept in half precision. bytes: at most, on the device; seconds: None where nobody knows.
+    half: whether those are kept in half precision. bytes: at most, on the device; constant: those of them that a
+    smaller picture would take as well; seconds: None where nobody knows.
     width, height, evaluations: of the last level.
     """
 
@@ -74,17 +77,19 @@ class Plan:
     width: int = 0
     height: int = 0
     evaluations: int = 0
+    constant: int = 0
 
 
 @dataclass(frozen=True)
 class Cost:
     """Of one evaluation, for each pixel: bytes of activations that are kept, of the largest layer, and of the content's
-    layers; operations of a forward pass."""
+    layers; operations of a forward pass; and what a byte of activations takes."""
 
     kept: float
     largest: float
     content: float
     flops: float
+    scattered: float
 
 
 def plans(
@@ -100,10 +105,10 @@ def plans(
 ) -> tuple[Plan, ...]:
     """The ways to paint a content of height × width, the best first, each taking less memory than the one before."""
     sizes = levels(height, width, recipe, max_size)
-    halves = uses_half(recipe, means)
-    last, cost, rate = sizes[-1], _cost(recipe, 2 if halves else 4), means.half if halves else means.flops
+    halves, on_cpu = uses_half(recipe, means), means.device.startswith("cpu")
+    last, cost, rate = sizes[-1], _cost(recipe, 2 if halves else 4, on_cpu), means.half if halves else means.flops
     pictures = 5 * channels * height * width + sum(15 * h * w for h, w in styles) + 5 * masks * height * width
-    on_device = pictures if means.device.startswith("cpu") else 0
+    on_device = pictures if on_cpu else 0
     shorter = min(recipe.history, SHORT)
     sides = [side for side in TILES if side < max(last.height, last.width) and _tiles(last, recipe)]
     ways = [(0, recipe.history, False), *((side, recipe.history, False) for side in sides)]
@@ -115,7 +120,8 @@ def plans(
         if not found or size < found[-1].bytes:
             count = math.ceil(last.height / side) * math.ceil(last.width / side) if side else 1
             seconds = _seconds(sizes, cost, side, rate)
-            found.append(Plan(side, count, history, half, size, seconds, last.width, last.height, last.steps))
+            rest = on_device + _bytes(replace(last, height=side or 1, width=side or 1), recipe, cost, 0, 0, half)
+            found.append(Plan(side, count, history, half, size, seconds, last.width, last.height, last.steps, rest))
     return tuple(found)
 
 
@@ -131,7 +137,8 @@ def chosen(found: Sequence[Plan], means: Means) -> Plan:
             return plan
     least = found[-1]
     longest = max(least.width, least.height)
-    size = max(64, int(longest * math.sqrt(max(means.memory * SPARE - FIXED, 0) / least.bytes)) // 16 * 16)
+    share = max(means.memory * SPARE - least.constant, 0) / max(least.bytes - least.constant, 1)
+    size = max(64, int(longest * math.sqrt(min(share, 1))) // 16 * 16)
     raise ImpastoError(
         Code.OUT_OF_MEMORY,
         f"Painting {least.width}×{least.height} takes {least.bytes / 1e9:.1f} GB, and {means.device} has "
@@ -164,7 +171,7 @@ def _bytes(last: Level, recipe: Recipe, cost: Cost, side: int, history: int, hal
     if "lbfgs" in recipe.optimiser:
         values += history * (1 if half else 2)
     whole = 4 * (3 * values + PICTURES) + cost.content
-    return int(FIXED + pixels * whole + seen * (cost.kept + WORKING * cost.largest))
+    return int(FIXED + pixels * whole + seen * cost.scattered * (cost.kept + WORKING * cost.largest))
 
 
 def _seconds(sizes: Sequence[Level], cost: Cost, side: int, rate: float) -> float | None:
@@ -179,11 +186,12 @@ def _seconds(sizes: Sequence[Level], cost: Cost, side: int, rate: float) -> floa
     return total * OVERHEAD / rate
 
 
-def _cost(recipe: Recipe, sample: int) -> Cost:
+def _cost(recipe: Recipe, sample: int, on_cpu: bool) -> Cost:
+    scattered = SCATTERED[sample] if on_cpu else 1.0
     if recipe.features == "wavelets":
         shapes = (name[-1] for name in recipe.content_layers if name.startswith("shape") and name[-1].isdigit())
         content = 4.0 * sum(36 / 4 ** (int(number) - 1) for number in shapes)
-        return Cost(WAVELET_BYTES, 36 * 4 * 4, content, WAVELET_FLOPS / 2)
+        return Cost(WAVELET_BYTES, 36 * 4 * 4, content, WAVELET_FLOPS / 2, scattered)
     kept, largest, flops, content = 0.0, 0.0, 0.0, 0.0
     for part, suffix in ((1.0, ""), (1 / 4, ".half"), (1 / 16, ".quarter")):
         names = {name.removesuffix(suffix) if suffix else name for name in _at(recipe, suffix)}
@@ -198,7 +206,7 @@ def _cost(recipe: Recipe, sample: int) -> Cost:
             flops += share * 2 * 9 * channels * inputs
             if name in recipe.content_layers and not suffix:
                 content += share * channels * sample
-    return Cost(kept, largest, content, flops)
+    return Cost(kept, largest, content, flops, scattered)
 
 
 def _at(recipe: Recipe, suffix: str) -> list[str]:
