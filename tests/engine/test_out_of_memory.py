@@ -23,8 +23,9 @@ NO_MEMORY = [
     RuntimeError("could not create a primitive"),
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
 ]
-"""As PyTorch's allocator on a CPU, oneDNN, Python, and PyTorch's allocator on a GPU say it."""
+"""As PyTorch's allocator on a CPU, oneDNN, Python, and PyTorch's allocator on a GPU, and cuDNN say it."""
 
 
 class Full:

@@ -67,7 +67,7 @@ class LBFGS:
         """Make one step. gradient: at x, contiguous; it becomes this object's own."""
         gradient = gradient.detach().view(-1)
         previous, last = self._previous, self._step
-        self._previous = self._step = None  # should there be no room for what follows, the next step is a first one
+        self._previous = self._step = None  # should there be no room for what follows, nothing of it is held
         if previous is None or last is None:
             step = torch.neg(gradient)
             rate = self._rate if self._first is None else self._first

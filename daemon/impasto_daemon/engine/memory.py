@@ -23,10 +23,13 @@ OUT_OF_MEMORY_WORDS = (
     "cuda error: out of memory",
     "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed",
+    "device_allocation_failed",
+    "host_allocation_failed",
+    "unable to find an engine to execute this computation",
 )
 """On the CPU, PyTorch's allocator and oneDNN (the latter two: it gives no reason, and for the convolutions of our
 networks has no other) raise a bare RuntimeError, and on a GPU CUDA and its libraries do beside PyTorch's allocator:
-words alone tell."""
+words alone tell. The last is PyTorch's where no convolution of cuDNN gets the room that it works in."""
 BARE = (RuntimeError, getattr(torch, "AcceleratorError", RuntimeError))
 """What is raised without a type of its own; CUDA's has one since PyTorch 2.8."""
 
