@@ -97,6 +97,7 @@ class Reporter:
                 self._next_progress = now + PROGRESS_EVERY
                 yield self._progress(event, now)
             if self._wants_preview(event, now):
+                self._next_preview = now + PREVIEW_EVERY  # also where there is no memory for it
                 with contextlib.suppress(MemoryError):  # it can do without
                     yield self._preview(event)
         else:
@@ -119,7 +120,6 @@ class Reporter:
 
     def _preview(self, event: Iterate) -> Preview:
         began = self._clock()
-        self._next_preview = began + PREVIEW_EVERY  # also where there is no memory for it
         picture = event.preview(self._preview_side)
         ended = self._clock()
         self._next_preview = ended + max(PREVIEW_EVERY, (ended - began) / PREVIEW_SHARE)
