@@ -16,6 +16,7 @@ import torch
 from impasto_daemon import device, pictures
 from impasto_daemon import weights as weights_files
 from impasto_daemon.engine import memory
+from impasto_daemon.engine.architectures import ARCHITECTURES
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.rasters import resize
 from impasto_daemon.engine.recipes import Recipe
@@ -75,19 +76,16 @@ def random_state(deepest: str) -> dict[str, Tensor]:
     """Weights that keep the activations' size from layer to layer (He et al. 2015), up to this layer. Times and memory
     are those of real ones, pictures are not."""
     generator, state = torch.Generator().manual_seed(0), dict[str, Tensor]()
-    names = list(convolutions())
-    for number, outputs, inputs in weights_files.SHAPES[NETWORK][: names.index(deepest) + 1]:
-        weight = torch.randn(outputs, inputs, 3, 3, generator=generator)
-        state[f"features.{number}.weight"] = weight * (2 / (9 * inputs)) ** 0.5
-        state[f"features.{number}.bias"] = torch.zeros(outputs)
+    for each in ARCHITECTURES[NETWORK].down_to([deepest]):
+        weight = torch.randn(each.outputs, each.inputs, 3, 3, generator=generator)
+        state[f"features.{each.number}.weight"] = weight * (2 / (9 * each.inputs)) ** 0.5
+        state[f"features.{each.number}.bias"] = torch.zeros(each.outputs)
     return state
 
 
 def convolutions() -> tuple[str, ...]:
     """Names of the network's layers, shallow to deep."""
-    from impasto_daemon.engine.features import NETWORKS
-
-    return NETWORKS[NETWORK].convolutions
+    return ARCHITECTURES[NETWORK].names
 
 
 def network(state: Mapping[str, Tensor], recipe: Recipe, precision: str = "fp32") -> VGG:

@@ -29,6 +29,9 @@ SUPERVISOR = [
     "address",
 ]
 
+TORCHLESS = ("recipes", "settings", "idle", "architectures", "levels", "plan", "host_memory")
+"""Modules of the engine that can be asked before a painting, by whoever has no torch."""
+
 MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     (
         "the protocol knows msgpack alone",
@@ -43,8 +46,8 @@ MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     ),
     (
         "recipes can be read without torch",
-        [DAEMON / "engine" / f"{name}.py" for name in ("recipes", "settings", "idle", "levels", "plan", "host_memory")],
-        {"impasto_protocol", *(f"impasto_daemon.engine.{name}" for name in ("settings", "recipes", "levels"))},
+        [DAEMON / "engine" / f"{name}.py" for name in TORCHLESS],
+        {"impasto_protocol", *(f"impasto_daemon.engine.{name}" for name in TORCHLESS)},
     ),
     (
         "whoever owns sockets and queues knows no torch",
@@ -101,7 +104,7 @@ OWNS_THE_DEVICE = {"painter", "networks", "resuming", "checkpoints", "tensors", 
     ids=lambda path: path.stem,
 )
 def test_nobody_but_the_painter_knows_the_engine(path: Path) -> None:
-    torchless = {"impasto_daemon.engine", *(f"impasto_daemon.engine.{n}" for n in ("recipes", "plan", "host_memory"))}
+    torchless = {"impasto_daemon.engine", *(f"impasto_daemon.engine.{name}" for name in TORCHLESS)}
     known = imports(path)
     assert not known & {f"impasto_daemon.{name}" for name in OWNS_THE_DEVICE}
     assert {n for n in known if n.startswith("impasto_daemon.engine")} <= torchless

@@ -141,7 +141,7 @@ def _entries(
             entries.append(Entry(name, recipe))
             continue
         network = networks.get(recipe.features)
-        entry = adapted(name, recipe, list(network.convolutions)) if network else None
+        entry = adapted(name, recipe, list(network.filters)) if network else None
         if entry is None or network is None:
             console.print(f"Left out: {name}, which needs weights of {recipe.features}.")
             continue

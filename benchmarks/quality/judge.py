@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import torch
-from impasto_daemon.engine.features import NETWORKS, VGG
+from impasto_daemon.engine.architectures import ARCHITECTURES
+from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.levels import fitted
 from impasto_daemon.engine.rasters import resize
 from torch import Tensor
 
 from . import metrics
 
-_CONVOLUTIONS = NETWORKS["vgg19"].convolutions
-LAYERS = _CONVOLUTIONS[: _CONVOLUTIONS.index("conv3_4") + 1]
+LAYERS = tuple(each.name for each in ARCHITECTURES["vgg19"].down_to(["conv3_4"]))
 SCALES = (1.0, 0.5, 0.25)
 """At which the network looks at a picture: so it sees strokes four times as large as at full size."""
 
@@ -71,7 +71,7 @@ class Judge:
 
     def __init__(self, content: Tensor, style: Tensor, network: VGG | None = None) -> None:
         self._network = network.with_options("max", "zero") if network else None
-        self.layers = [name for name in LAYERS if network and name in network.convolutions]
+        self.layers = [name for name in LAYERS if network and name in network.filters]
         self.content = content
         scale = math.sqrt(content.shape[2] * content.shape[3] / (style.shape[2] * style.shape[3]))
         self.style = resize(style, *fitted(style.shape[2], style.shape[3], min(1.0, scale)))

@@ -22,6 +22,8 @@ import filelock
 import platformdirs
 from impasto_protocol.errors import Code, ImpastoError
 
+from .engine.architectures import ARCHITECTURES
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -29,18 +31,6 @@ MEBIBYTE = CHUNK = 1 << 20
 CONNECT_SECONDS = 8.0
 """Silence of the network after which it counts as absent."""
 
-SHAPES: Mapping[str, tuple[tuple[int, int, int], ...]] = {
-    "vgg19": (
-        (0, 64, 3), (2, 64, 64), (5, 128, 64), (7, 128, 128), (10, 256, 128), (12, 256, 256), (14, 256, 256),
-        (16, 256, 256), (19, 512, 256), (21, 512, 512), (23, 512, 512), (25, 512, 512), (28, 512, 512),
-        (30, 512, 512), (32, 512, 512), (34, 512, 512),
-    ),
-    "vgg16": (
-        (0, 64, 3), (2, 64, 64), (5, 128, 64), (7, 128, 128), (10, 256, 128), (12, 256, 256), (14, 256, 256),
-        (17, 512, 256), (19, 512, 512), (21, 512, 512), (24, 512, 512), (26, 512, 512), (28, 512, 512),
-    ),
-}  # fmt: skip
-"""For each network, torchvision's number of each convolution, its output and its input channels."""
 DEFAULT = "vgg19"
 """The network that is meant where none is named."""
 
@@ -368,16 +358,17 @@ def _leading(state: Mapping[object, object], network: str) -> dict[str, Tensor]:
     title = network.upper()
     leading: dict[str, Tensor] = {}
     _refuse_another(state, network)
-    for number, outputs, inputs in SHAPES[network]:
-        shapes = {f"features.{number}.weight": (outputs, inputs, 3, 3), f"features.{number}.bias": (outputs,)}
+    for each in ARCHITECTURES[network].convolutions:
+        of = f"features.{each.number}"
+        shapes = {f"{of}.weight": (each.outputs, each.inputs, 3, 3), f"{of}.bias": (each.outputs,)}
         if not shapes.keys() <= state.keys():
             break
         for name, shape in shapes.items():
             value = state[name]
             if not isinstance(value, torch.Tensor) or tuple(value.shape) != shape or not value.is_floating_point():
-                raise _Unusable(f"features.{number} is not that of {title}")
+                raise _Unusable(f"{of} is not that of {title}")
             if not bool(value.isfinite().all()):
-                raise _Unusable(f"features.{number} holds values that are no numbers")
+                raise _Unusable(f"{of} holds values that are no numbers")
             leading[name] = value
     if not leading:
         raise _Unusable(f"it does not hold features.0.weight and features.0.bias of torchvision's {title}")
@@ -386,7 +377,7 @@ def _leading(state: Mapping[object, object], network: str) -> dict[str, Tensor]:
 
 def _refuse_another(state: Mapping[object, object], network: str) -> None:
     """The first blocks of VGG16 and VGG19 have the same names and shapes; those that only one has tell them apart."""
-    own = {f"features.{number}.weight" for number, _, _ in SHAPES[network]}
+    own = {f"features.{each.number}.weight" for each in ARCHITECTURES[network].convolutions}
     for name in state:
         if isinstance(name, str) and re.fullmatch(r"features\.\d+\.weight", name) and name not in own:
             raise _Unusable(f"it is another network's: {network.upper()} has no {name}")

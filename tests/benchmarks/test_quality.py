@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from impasto_daemon.engine.architectures import ARCHITECTURES
 from impasto_daemon.engine.levels import levels
 from impasto_daemon.engine.recipes import RECIPES, override
 from impasto_daemon.engine.wavelets import Wavelets
-from impasto_daemon.weights import SHAPES
 from PIL import Image
 
 from benchmarks.quality import report, sheet
@@ -55,9 +55,10 @@ def test_with_a_part_of_vgg19_it_stars_what_it_adapted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = {}
-    for number, outputs, inputs in SHAPES["vgg19"][:5]:
-        state[f"features.{number}.weight"] = torch.randn(outputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
-        state[f"features.{number}.bias"] = torch.zeros(outputs)
+    for each in ARCHITECTURES["vgg19"].down_to(["conv3_1"]):
+        weight = torch.randn(each.outputs, each.inputs, 3, 3) * (2 / (9 * each.inputs)) ** 0.5
+        state[f"features.{each.number}.weight"] = weight
+        state[f"features.{each.number}.bias"] = torch.zeros(each.outputs)
     torch.save(state, tmp_path / "blocks.pth")
     arguments = ["--weights", str(tmp_path / "blocks.pth"), "--recipes", "gatys,pytorch,vgg16", "--match"]
     assert command(monkeypatch, tmp_path / "out", *arguments) == 0

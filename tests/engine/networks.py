@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 
 import torch
-import torchvision
-from impasto_daemon.engine.features import NETWORKS, Architecture
+from impasto_daemon.engine.architectures import ARCHITECTURES, Architecture, Convolution
 from impasto_daemon.engine.tiles import Layer, Scale
-from impasto_daemon.weights import SHAPES
 from torch import Tensor
 
 
@@ -19,31 +17,23 @@ def random_vgg19(convolutions: int = 16, seed: int = 0) -> dict[str, Tensor]:
 
 def random_vgg(network: str, convolutions: int = 16, seed: int = 0) -> dict[str, Tensor]:
     """A state dict of a network's first convolutions with weights that keep the activations' size (He et al. 2015)."""
-    generator = torch.Generator().manual_seed(seed)
-    state = {}
-    for number, outputs, inputs in SHAPES[network][:convolutions]:
-        weight = torch.randn(outputs, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
-        state[f"features.{number}.weight"] = weight
-        state[f"features.{number}.bias"] = torch.randn(outputs, generator=generator) * 0.05
+    return _random(ARCHITECTURES[network].convolutions[:convolutions], seed)
+
+
+def _random(convolutions: Sequence[Convolution], seed: int) -> dict[str, Tensor]:
+    generator, state = torch.Generator().manual_seed(seed), dict[str, Tensor]()
+    for each in convolutions:
+        weight = torch.randn(each.outputs, each.inputs, 3, 3, generator=generator) * (2 / (9 * each.inputs)) ** 0.5
+        state[f"features.{each.number}.weight"] = weight
+        state[f"features.{each.number}.bias"] = torch.randn(each.outputs, generator=generator) * 0.05
     return state
 
 
 def thin_vgg(network: str, channels: int = 6, seed: int = 0) -> tuple[Architecture, dict[str, Tensor]]:
     """A network of the same shape with few channels in every layer, in float64: for what does not depend on their
     number, such as where activations lie and what they depend on."""
-    blocks = NETWORKS[network].blocks
-    plan: list[str | int] = []
-    for count in blocks:
-        plan += [*[channels] * count, "M"]
-
-    def build() -> torch.nn.Module:
-        layers = torchvision.models.vgg.make_layers(plan)
-        network: torch.nn.Module = torchvision.models.VGG(layers, num_classes=1, init_weights=False)
-        return network
-
-    torch.manual_seed(seed)
-    state = {name: each.double() for name, each in build().state_dict().items() if name.startswith("features")}
-    return Architecture(network, blocks, build), state
+    thin = Architecture(network, ARCHITECTURES[network].blocks, (channels,) * 5)
+    return thin, {name: each.double() for name, each in _random(thin.convolutions, seed).items()}
 
 
 def picture(height: int, width: int, channels: int = 3, seed: int = 0) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from impasto_daemon.engine import features
-from impasto_daemon.engine.features import NETWORKS, VGG
+from impasto_daemon.engine.architectures import ARCHITECTURES
+from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor, nn
@@ -42,42 +43,48 @@ def test_the_networks_give_torchvision_s_activations(network: str, named: dict[i
             torch.testing.assert_close(found[named[number]], x, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_every_convolution_has_its_name(network: str) -> None:
+@pytest.mark.parametrize("network", ARCHITECTURES)
+def test_every_convolution_is_torchvision_s_and_has_its_name(network: str) -> None:
     with torch.device("meta"):
-        modules = next(NETWORKS[network].build().children())
-    blocks: list[int] = []
-    count = 0
-    for module in modules.children():
-        count += isinstance(module, nn.Conv2d)
-        if isinstance(module, nn.MaxPool2d):
-            blocks, count = [*blocks, count], 0
-    assert tuple(blocks) == NETWORKS[network].blocks
-    assert len(set(NETWORKS[network].layers)) == 2 * 3 * sum(blocks), "before and after ReLU, at three sizes"
+        modules = list(getattr(torchvision.models, network)().features)
+    theirs, block, number = [], 1, 1
+    for index, module in enumerate(modules):
+        if isinstance(module, nn.Conv2d):
+            theirs.append((f"conv{block}_{number}", index, module.in_channels, module.out_channels, 2 ** (block - 1)))
+            number += 1
+        elif isinstance(module, nn.MaxPool2d):
+            block, number = block + 1, 1
+    ours = ARCHITECTURES[network].convolutions
+    assert [(c.name, c.number, c.inputs, c.outputs, c.stride) for c in ours] == theirs
+    assert [c.name for c in ours if c.pooled] == ["conv2_1", "conv3_1", "conv4_1", "conv5_1"]
+    assert len(set(ARCHITECTURES[network].layers)) == 2 * 3 * len(ours), "before and after ReLU, at three sizes"
 
 
-def test_only_what_is_wanted_is_computed_and_nothing_deeper() -> None:
-    network = VGG("vgg19", random_vgg19())
-    asked: list[object] = []
-    for convolution in list(network.convolutions.values()):
-        convolution.register_forward_pre_hook(lambda module, _: asked.append(module))
-    network.convolutions["conv3_2"].weight = torch.nn.Parameter(torch.full((256, 256, 3, 3), torch.nan))
+def test_only_what_is_wanted_is_computed_and_nothing_deeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, asked = VGG("vgg19", random_vgg19()), list[str]()
+    convolve = VGG._convolve
+
+    def noted(self: VGG, name: str, x: Tensor, wrap: bool, then: str) -> Tensor:
+        asked.append(name)
+        return convolve(self, name, x, wrap, then)
+
+    monkeypatch.setattr(VGG, "_convolve", noted)
     found = network(picture(32, 32), ["conv3_1", "conv1_1"])
-    assert set(found) == {"conv1_1", "conv3_1"} and bool(found["conv3_1"].isfinite().all())
+    assert set(found) == {"conv1_1", "conv3_1"}
+    assert asked == ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"]
 
 
 def test_average_pooling_and_replicate_padding_are_options_of_the_same_weights() -> None:
     network = VGG("vgg19", random_vgg19(3))
     other = network.with_options("average", "replicate")
-    assert other.convolutions["conv1_1"] is network.convolutions["conv1_1"]
+    assert other.filters["conv1_1"] is network.filters["conv1_1"]
     rgb = torch.full((1, 3, 8, 8), 0.3)
     edge = other(rgb, ["conv1_1"])["conv1_1"]
     torch.testing.assert_close(edge[..., 0, 0], edge[..., 4, 4])  # no border to be seen
     assert not torch.allclose(network(rgb, ["conv1_1"])["conv1_1"][..., 0, 0], edge[..., 0, 0])
     rgb = picture(8, 8)
     conv1_2 = other(rgb, ["conv1_2"])["conv1_2"]
-    weight, bias = other.convolutions["conv2_1"].weight, other.convolutions["conv2_1"].bias
-    expected = torch.relu(F.conv2d(F.avg_pool2d(conv1_2, 2), weight, bias, padding=1))
+    expected = torch.relu(F.conv2d(F.avg_pool2d(conv1_2, 2), *other.filters["conv2_1"], padding=1))
     torch.testing.assert_close(other(rgb, ["conv2_1"])["conv2_1"], expected)
 
 

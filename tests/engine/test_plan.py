@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import torch
 from impasto_daemon.engine import plan as plans_room
 from impasto_daemon.engine import recipes
-from impasto_daemon.engine.features import NETWORKS, VGG
 from impasto_daemon.engine.levels import levels
 from impasto_daemon.engine.optimise import Walk, elements
 from impasto_daemon.engine.plan import Means, Plan, chosen, fits, plans
 from impasto_protocol.errors import Code, ImpastoError
-
-from .networks import random_vgg19
 
 CPU = Means("cpu", 16 * 10**9, 16 * 10**9, 1e11, 5e11)
 IMPASTO = recipes.find("impasto")
@@ -78,6 +74,27 @@ def test_on_a_gpu_nothing_lies_scattered_and_half_precision_takes_half() -> None
     assert of(1024, 1024, means=gpu)[0].bytes < 0.8 * of(1024, 1024, means=replace(gpu, half=0))[0].bytes
 
 
+def test_a_gpu_s_pictures_have_to_fit_into_the_machine_s_memory_as_well() -> None:
+    gpu = replace(CPU, device="cuda", memory=80 * 10**9, host=10**8)
+    found = of(6000, 4000, means=gpu)
+    assert not fits(found[-1], gpu) and fits(found[-1], replace(gpu, host=10**9))
+    with pytest.raises(ImpastoError, match=r"pictures alone take 0\.\d GB of the machine's .* 0\.1 GB are free"):
+        chosen(found, gpu)
+
+
+def test_sizes_of_a_seamless_picture_that_cannot_be_tiled_are_reckoned_in_one_piece() -> None:
+    recipe = replace(IMPASTO, seamless=True)
+    assert levels(3072, 3072, recipe)[-3].height == 1365, "which 64 does not divide, as it does 3072"
+    leanest = plans(3072, 3072, recipe, CPU)[-1]
+    assert leanest.tile and leanest.bytes > plans(1365, 1365, recipe, CPU)[0].bytes / 2
+    assert leanest.bytes > of(3072, 3072)[-1].bytes
+
+
+def test_a_style_that_is_larger_than_the_content_is_reckoned_with() -> None:
+    large = recipes.override(IMPASTO, {"style_size": 2000})
+    assert plans(500, 500, large, CPU)[0].bytes > 2 * of(500, 500)[0].bytes
+
+
 def test_an_unknown_speed_is_an_unknown_time() -> None:
     assert of(640, 480, means=replace(CPU, flops=0, half=0))[0].seconds is None
 
@@ -85,17 +102,6 @@ def test_an_unknown_speed_is_an_unknown_time() -> None:
 def test_a_layer_that_no_wavelets_have_is_not_reckoned_with() -> None:
     typo = recipes.override(recipes.find("wavelets"), {"content_layers": "shapes"})
     assert plans(100, 100, typo, CPU)
-
-
-def test_the_networks_are_those_of_the_features() -> None:
-    assert {name: each.blocks for name, each in NETWORKS.items()} == plans_room.BLOCKS
-
-
-def test_the_halo_is_that_of_the_network() -> None:
-    network = VGG("vgg19", random_vgg19(8))
-    (scale,) = network.scales(torch.rand(1, 3, 64, 64), {"conv1_1", "conv3_4"})
-    recipe = recipes.override(IMPASTO, {"content_layers": "conv3_4", "style_layers": "conv1_1"})
-    assert plans_room._halo(recipe) == scale.halo
 
 
 @pytest.mark.parametrize("pairs", ["full", "half"])

@@ -197,7 +197,7 @@ def test_without_a_network_the_rest_is_judged_all_the_same() -> None:
 
 
 def test_absent_layers_are_replaced_by_one_rule(network: VGG) -> None:
-    entry = adapted("gatys", RECIPES["gatys"], list(network.convolutions))
+    entry = adapted("gatys", RECIPES["gatys"], list(network.filters))
     assert entry
     assert entry.recipe.content_layers == ("conv3_4",)
     assert entry.recipe.layer_weights == {"conv1_1": 0.2, "conv2_1": 0.2, "conv3_1": 0.2}
@@ -205,13 +205,13 @@ def test_absent_layers_are_replaced_by_one_rule(network: VGG) -> None:
 
 
 def test_a_recipe_that_has_all_its_layers_stays_as_published(network: VGG) -> None:
-    entry = adapted("impasto", RECIPES["impasto"], list(network.convolutions))
+    entry = adapted("impasto", RECIPES["impasto"], list(network.filters))
     assert entry and entry.recipe == RECIPES["impasto"] and not entry.changed
 
 
 def test_a_recipe_without_any_style_layer_cannot_be_run(network: VGG) -> None:
     deep = override(RECIPES["gatys"], {"style_layers": "conv5_1"})
-    assert adapted("deep", deep, list(network.convolutions)) is None
+    assert adapted("deep", deep, list(network.filters)) is None
 
 
 def test_time_is_filled_in_the_recipes_own_proportions() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import click
 
+from ..engine.architectures import ARCHITECTURES
 from ..generators import Returning
-from ..weights import DEFAULT, SHAPES, Known, Listing, Progress, fetch_command
+from ..weights import DEFAULT, Known, Listing, Progress, fetch_command
 from . import options
 from .report import LINE_EVERY
 
@@ -49,7 +50,7 @@ def state(row: Listing) -> str:
 
 
 @weights.command()
-@click.argument("networks", nargs=-1, metavar="[NETWORK]...", type=click.Choice(list(SHAPES)))
+@click.argument("networks", nargs=-1, metavar="[NETWORK]...", type=click.Choice(list(ARCHITECTURES)))
 @options.as_json
 def fetch(networks: tuple[str, ...], as_json: bool) -> None:
     """Fetch the weights of NETWORK (vgg19 or vgg16; vgg19 if none is named) where they are missing or damaged, going

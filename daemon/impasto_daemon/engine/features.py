@@ -1,25 +1,22 @@
 """What the losses look at: networks behind one interface, `Features`.
 
-VGG16 and VGG19 are torchvision's own, their weights handed in as a state dict (possibly of the first layers alone);
-the weight-free one is in `wavelets`. Where weights come from is not known here.
+VGG16 and VGG19 compute what torchvision's do, with its weights, handed in as a state dict (possibly of the first layers
+alone); the weight-free one is in `wavelets`. Where weights come from is not known here.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from impasto_protocol.errors import Code, ImpastoError
-from torch import Tensor, nn
+from torch import Tensor
 
+from .architectures import ARCHITECTURES, SMALLER, Architecture, Convolution, halo
 from .kernels import Fused, fuses
 from .rasters import halved, pad_to
 from .recipes import CAFFE, no_such_layer
@@ -59,48 +56,6 @@ def seen(features: Features, rgb: Tensor, wanted: Collection[str]) -> dict[str, 
     return found
 
 
-SMALLER = (".half", ".quarter")
-"""After a layer's name: of the picture at this part of its size, in which the network sees larger strokes."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One of Simonyan & Zisserman's networks of 3×3 convolutions (2015, table 1), named as in torchvision.
-
-    blocks: convolutions before each pooling, shallow to deep; build: torchvision's constructor.
-    """
-
-    name: str
-    blocks: tuple[int, ...]
-    build: Callable[[], nn.Module]
-
-    @property
-    def title(self) -> str:
-        """The name as people write it."""
-        return self.name.upper()
-
-    @property
-    def convolutions(self) -> tuple[str, ...]:
-        """`convB_I`, shallow to deep: the I-th convolution of block B, both from 1."""
-        return tuple(f"conv{b}_{i}" for b, count in enumerate(self.blocks, 1) for i in range(1, count + 1))
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """All that can be asked for: a convolution's bare name is its activation after ReLU; with `.linear` before
-        it. Each also with one of SMALLER."""
-        here = (*self.convolutions, *(f"{name}.linear" for name in self.convolutions))
-        return (*here, *(name + suffix for suffix in SMALLER for name in here))
-
-
-NETWORKS = {
-    each.name: each
-    for each in (
-        Architecture("vgg16", (2, 2, 3, 3, 3), torchvision.models.vgg16),
-        Architecture("vgg19", (2, 2, 4, 4, 4), torchvision.models.vgg19),
-    )
-}
-"""Columns D and E of that table."""
-
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation of RGB in 0 to 1: what torchvision's weights expect to be removed."""
@@ -111,8 +66,15 @@ LOUD = 10.0
 (Caffe's), which are passed around with a first layer that takes normalised pixels but answers as loudly as ever."""
 
 
+class Filters(NamedTuple):
+    """Of a convolution: weight (O, I, 3, 3), channels last, and bias (O,)."""
+
+    weight: Tensor
+    bias: Tensor
+
+
 class VGG:
-    """One of `NETWORKS` up to where its weights go (features.N.weight and .bias, N in torchvision's numbering).
+    """One of `ARCHITECTURES` up to where its weights go (features.N.weight and .bias, N in torchvision's numbering).
 
     architecture: it, or its name; state: any leading part of torchvision's state dict, of the precision (float32,
     float64) that pictures will have; origin: the weights' name, for errors.
@@ -127,19 +89,16 @@ class VGG:
         origin: str = "the weights",
         device: str = "cpu",
     ) -> None:
-        self.architecture = NETWORKS[architecture] if isinstance(architecture, str) else architecture
+        self.architecture = ARCHITECTURES[architecture] if isinstance(architecture, str) else architecture
         self.origin = origin
-        with torch.device("meta"):
-            network = self.architecture.build()
-        network.load_state_dict(dict(state), strict=False, assign=True)
-        modules = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-        self.convolutions: dict[str, nn.Conv2d] = {}
-        for name, module in zip(self.architecture.convolutions, modules):
-            if module.weight.is_meta or module.bias is None or module.bias.is_meta:
+        self.filters: dict[str, Filters] = {}  # of all convolutions from the first on that there are
+        for each in self.architecture.convolutions:
+            pair = (state.get(f"features.{each.number}.{of}") for of in ("weight", "bias"))
+            weight, bias = (None if of is None else of.to(device) for of in pair)
+            if weight is None or bias is None:
                 break
-            module.requires_grad_(False)
-            self.convolutions[name] = module.to(device).to(memory_format=torch.channels_last)
-        some = next(iter(self.convolutions.values())).weight
+            self.filters[each.name] = Filters(weight.contiguous(memory_format=torch.channels_last), bias)
+        some = self.filters["conv1_1"].weight
         self.mean = torch.tensor(MEAN, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(STD, dtype=some.dtype, device=device).view(1, 3, 1, 1)
         self.pixel_deviation = CAFFE if float(some.flatten(1).norm(dim=1).median()) > LOUD else 1.0
@@ -169,7 +128,7 @@ class VGG:
             return self
         twin = self.with_options(self.pooling, self.padding, self.wrap)
         twin.precision = precision
-        twin.convolutions = {name: deepcopy(each).to(precision) for name, each in self.convolutions.items()}
+        twin.filters = {name: Filters(*(each.to(precision) for each in pair)) for name, pair in self.filters.items()}
         twin.fuses, twin._fused = fuses(precision, self.mean.device.type), {}
         return twin
 
@@ -202,19 +161,16 @@ class VGG:
         return found
 
     def _scale(self, rgb: Tensor, suffix: str, names: Collection[str]) -> Scale:
-        layers, reach, stride = dict[str, Layer](), 0, 1
+        layers, on_the_way = dict[str, Layer](), self.architecture.down_to(names)
         height, width = rgb.shape[-2:]
-        for name in self.convolutions:
-            if _pools_before(name):
-                stride, height, width = 2 * stride, self._pooled(height), self._pooled(width)
-            reach += stride
-            for full in (name + suffix, f"{name}.linear{suffix}"):
-                if full in names:
-                    layers[full] = Layer(stride, height, width)
-            if len(layers) == len(names):
-                break
-        halo = math.ceil(reach / stride) * stride
-        return Scale(rgb, layers, partial(self._look, suffix, frozenset(names)), halo, stride, self.wrap)
+        for each in on_the_way:
+            if each.pooled:
+                height, width = self._pooled(height), self._pooled(width)
+            for name in (each.name + suffix, f"{each.name}.linear{suffix}"):
+                if name in names:
+                    layers[name] = Layer(each.stride, height, width)
+        look = partial(self._look, suffix, frozenset(names))
+        return Scale(rgb, layers, look, halo(on_the_way), on_the_way[-1].stride, self.wrap)
 
     def _pooled(self, length: int) -> int:
         return (length + self.wrap) // 2
@@ -227,20 +183,22 @@ class VGG:
         """The layers of a whole picture (facts None) or of a part."""
         wrap, found = self.wrap and facts is None, dict[str, Tensor]()
         x = ((pixels - self.mean) / self.std).to(self.precision).contiguous(memory_format=torch.channels_last)
-        pooled = False
-        for name, after in zip_longest(self.convolutions, list(self.convolutions)[1:], fillvalue=""):
-            x = self._pool(x, wrap) if _pools_before(name) and not pooled else x
-            linear, wanted = f"{name}.linear{suffix}" in names, name + suffix in names
-            pooled = self.fuses and self.pooling == "max" and _pools_before(after) and not (linear or wanted or wrap)
-            x = self._convolve(name, x, wrap, "nothing" if linear else "pool" if pooled else "relu")
+        pooled, on_the_way = False, self.architecture.down_to(names)
+        for each, after in zip_longest(on_the_way, on_the_way[1:]):
+            x = self._pool(x, wrap) if each.pooled and not pooled else x
+            linear, wanted = f"{each.name}.linear{suffix}" in names, each.name + suffix in names
+            pooled = self._pools_along(after) and not (linear or wanted or wrap)
+            x = self._convolve(each.name, x, wrap, "nothing" if linear else "pool" if pooled else "relu")
             if linear:
-                found[f"{name}.linear{suffix}"] = x
+                found[f"{each.name}.linear{suffix}"] = x
                 x = F.relu(x)
             if wanted:
-                found[name + suffix] = x
-            if len(found) == len(names):
-                break
+                found[each.name + suffix] = x
         return found
+
+    def _pools_along(self, after: Convolution | None) -> bool:
+        """Whether what this one gives may be pooled in one with it."""
+        return self.fuses and self.pooling == "max" and after is not None and after.pooled
 
     def check(self, wanted: Collection[str]) -> None:
         """Raise as `Features` says if a wanted layer cannot be had."""
@@ -248,11 +206,11 @@ class VGG:
         for name in wanted:
             if name not in self.architecture.layers:
                 raise no_such_layer(f"{title} has no layer “{name}”.", name, self.architecture.layers)
-            if name.partition(".")[0] not in self.convolutions:
+            if name.partition(".")[0] not in self.filters:
                 raise ImpastoError(
                     Code.MISSING_LAYER,
                     f"The recipe needs {title}'s layer {name}, but {self.origin} ends at "
-                    f"{list(self.convolutions)[-1]}. Choose a recipe that needs less, such as impasto, or give a "
+                    f"{list(self.filters)[-1]}. Choose a recipe that needs less, such as impasto, or give a "
                     "weights file that holds this layer.",
                     layer=name,
                     file=self.origin,
@@ -269,17 +227,12 @@ class VGG:
             x = _wrapped(x, 1, 1, 1, 1)
         elif not padding:
             x = F.pad(x, (1, 1, 1, 1), "replicate")
-        weight, bias = self.convolutions[name].weight, self.convolutions[name].bias
-        if self.fuses and bias is not None:
+        if self.fuses:
             if name not in self._fused:
-                self._fused[name] = Fused(weight, bias)
+                self._fused[name] = Fused(*self.filters[name])
             return self._fused[name](x, padding, then)
-        y = F.conv2d(x, weight, bias, padding=padding)
+        y = F.conv2d(x, *self.filters[name], padding=padding)
         return F.relu_(y) if then == "relu" else y  # in place: one activation less to keep
-
-
-def _pools_before(name: str) -> bool:
-    return name.endswith("_1") and name != "conv1_1"
 
 
 def _smaller(names: Collection[str]) -> set[str]:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 
 from impasto_protocol.errors import Code, ImpastoError
 
-from .levels import Level, levels
+from .architectures import ARCHITECTURES, SMALLER, halo
+from .levels import Level, levels, style_side
 from .recipes import Recipe
 
-BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-"""Convolutions before each pooling; they have 64, 128, 256, 512, 512 channels."""
 TILES = (2048, 1024, 512, 256)
 """Sides of tiles in pixels, the fastest first."""
 SHORT = 4
@@ -63,8 +62,9 @@ class Plan:
     """One way to paint.
 
     tile: side of the tiles in pixels, 0 for one piece; tiles: how many the last level has; history: pairs of L-BFGS;
-    half: whether those are kept in half precision. bytes: at most, on the device; constant: those of them that a
-    smaller picture would take as well; seconds: None where nobody knows.
+    half: whether those are kept in half precision. bytes: at most, on the device; constant: those of them that painting
+    smaller would take as well; host: what a GPU's work takes in the machine's own memory (0 on a CPU, where that is the
+    device's). seconds: None where nobody knows.
     width, height, evaluations: of the last level.
     """
 
@@ -78,6 +78,7 @@ class Plan:
     height: int = 0
     evaluations: int = 0
     constant: int = 0
+    host: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def plans(
     halves, on_cpu = uses_half(recipe, means), means.device.startswith("cpu")
     last, cost, rate = sizes[-1], _cost(recipe, 2 if halves else 4, on_cpu), means.half if halves else means.flops
     pictures = 5 * channels * height * width + sum(15 * h * w for h, w in styles) + 5 * masks * height * width
-    on_device = pictures if on_cpu else 0
+    on_device, on_host = (pictures, 0) if on_cpu else (0, pictures)
+    style = style_side(last.height, last.width, (height, width), recipe)
     shorter = min(recipe.history, SHORT)
     sides = [side for side in TILES if side < max(last.height, last.width) and _tiles(last, recipe)]
     ways = [(0, recipe.history, False), *((side, recipe.history, False) for side in sides)]
@@ -116,18 +118,23 @@ def plans(
         ways += [(sides[-1], recipe.history, True), (sides[-1], shorter, True)]
     found: list[Plan] = []
     for side, history, half in ways:
-        size = _bytes(last, recipe, cost, side, history, half) + on_device
+        size = max(_bytes(each, recipe, cost, side, history, half, style) for each in sizes) + on_device
         if not found or size < found[-1].bytes:
             count = math.ceil(last.height / side) * math.ceil(last.width / side) if side else 1
-            seconds = _seconds(sizes, cost, side, rate)
+            seconds = _seconds(sizes, recipe, cost, side, rate)
             rest = on_device + _bytes(replace(last, height=side or 1, width=side or 1), recipe, cost, 0, 0, half)
-            found.append(Plan(side, count, history, half, size, seconds, last.width, last.height, last.steps, rest))
+            at_last = (last.width, last.height, last.steps)
+            found.append(Plan(side, count, history, half, size, seconds, *at_last, constant=rest, host=on_host))
     return tuple(found)
 
 
 def fits(plan: Plan, means: Means) -> bool:
     """Whether the free memory suffices, or nobody knows how much that is."""
-    return not means.memory or plan.bytes <= means.memory * SPARE
+    return _within(plan.bytes, means.memory) and _within(plan.host, means.host)
+
+
+def _within(needed: int, free: int) -> bool:
+    return not free or needed <= free * SPARE
 
 
 def chosen(found: Sequence[Plan], means: Means) -> Plan:
@@ -136,6 +143,14 @@ def chosen(found: Sequence[Plan], means: Means) -> Plan:
         if fits(plan, means):
             return plan
     least = found[-1]
+    if not _within(least.host, means.host):
+        raise ImpastoError(
+            Code.OUT_OF_MEMORY,
+            f"The pictures alone take {least.host / 1e9:.1f} GB of the machine's own memory, beside the GPU's, and "
+            f"{means.host / 1e9:.1f} GB are free. Close programs that use it, or paint a smaller layer.",
+            needed=least.host,
+            free=means.host,
+        )
     longest = max(least.width, least.height)
     share = max(means.memory * SPARE - least.constant, 0) / max(least.bytes - least.constant, 1)
     size = max(64, int(longest * math.sqrt(min(share, 1))) // 16 * 16)
@@ -155,32 +170,36 @@ def uses_half(recipe: Recipe, means: Means) -> bool:
     return recipe.precision == "fast" and recipe.features != "wavelets" and means.half > 0
 
 
-def _tiles(last: Level, recipe: Recipe) -> bool:
+def _tiles(level: Level, recipe: Recipe) -> bool:
     """Whether tiles are of use: where the picture has no borders, poolings have to divide it."""
-    return not recipe.seamless or (last.height % 64 == 0 and last.width % 64 == 0)
+    return not recipe.seamless or (level.height % 64 == 0 and level.width % 64 == 0)
 
 
-def _bytes(last: Level, recipe: Recipe, cost: Cost, side: int, history: int, half: bool) -> int:
-    """The most that the last level takes."""
-    pixels = last.height * last.width
-    seen = pixels
+def _bytes(level: Level, recipe: Recipe, cost: Cost, side: int, history: int, half: bool, style: float = 0.0) -> int:
+    """The most that a level takes. style: side of the style at it, in pixels: it is looked at once, before the start,
+    and no activation of it is kept."""
+    pixels, looked_at = level.height * level.width, style**2
+    seen = float(pixels)
     if side:
-        halo = 2 * _halo(recipe)
-        seen = min(pixels, (min(side, last.height) + halo) * (min(side, last.width) + halo))
+        around = 2 * _halo(recipe)
+        looked_at = min(looked_at, (side + around) ** 2)
+        if _tiles(level, recipe):
+            seen = min(seen, (min(side, level.height) + around) * (min(side, level.width) + around))
     values = 5 + bool(recipe.average)
     if "lbfgs" in recipe.optimiser:
         values += history * (1 if half else 2)
     whole = 4 * (3 * values + PICTURES) + cost.content
-    return int(FIXED + pixels * whole + seen * cost.scattered * (cost.kept + WORKING * cost.largest))
+    working = max(seen * (cost.kept + WORKING * cost.largest), looked_at * WORKING * cost.largest)
+    return int(FIXED + pixels * whole + cost.scattered * working)
 
 
-def _seconds(sizes: Sequence[Level], cost: Cost, side: int, rate: float) -> float | None:
+def _seconds(sizes: Sequence[Level], recipe: Recipe, cost: Cost, side: int, rate: float) -> float | None:
     """Forward and backward; tiles are seen a second time, and their halos by several."""
     if not rate:
         return None
     total = 0.0
     for level in sizes:
-        tiled = side and max(level.height, level.width) > side
+        tiled = side and max(level.height, level.width) > side and _tiles(level, recipe)
         passes = 3 * (1 + 2 * 32 / side) ** 2 if tiled else 2
         total += level.steps * level.work * cost.flops * passes
     return total * OVERHEAD / rate
@@ -193,46 +212,26 @@ def _cost(recipe: Recipe, sample: int, on_cpu: bool) -> Cost:
         content = 4.0 * sum(36 / 4 ** (int(number) - 1) for number in shapes)
         return Cost(WAVELET_BYTES, 36 * 4 * 4, content, WAVELET_FLOPS / 2, scattered)
     kept, largest, flops, content = 0.0, 0.0, 0.0, 0.0
-    for part, suffix in ((1.0, ""), (1 / 4, ".half"), (1 / 16, ".quarter")):
-        names = {name.removesuffix(suffix) if suffix else name for name in _at(recipe, suffix)}
-        if not names:
-            continue
-        for name, channels, inputs, stride in _convolutions(recipe.features, names):
-            share = part / stride**2
-            kept += share * channels * sample
-            if name.endswith("_1") and stride > 1:
-                kept += share * inputs * (sample + (8 if recipe.pooling == "max" else 0))
-            largest = max(largest, share * channels * max(sample, 4))
-            flops += share * 2 * 9 * channels * inputs
-            if name in recipe.content_layers and not suffix:
-                content += share * channels * sample
+    for power, suffix in enumerate(("", *SMALLER)):
+        for each in ARCHITECTURES[recipe.features].down_to(_at(recipe, suffix)):
+            share = 1 / 4**power / each.stride**2
+            kept += share * each.outputs * sample
+            if each.pooled:
+                kept += share * each.inputs * (sample + (8 if recipe.pooling == "max" else 0))
+            largest = max(largest, share * each.outputs * max(sample, 4))
+            flops += share * 2 * 9 * each.outputs * each.inputs
+            if each.name in recipe.content_layers and not suffix:
+                content += share * each.outputs * sample
     return Cost(kept, largest, content, flops, scattered)
 
 
 def _at(recipe: Recipe, suffix: str) -> list[str]:
-    """The layers that are seen at a size, by their convolutions' names with the size's suffix."""
-    names = [name.replace(".linear", "") for name in (*recipe.content_layers, *recipe.style_layers)]
-    return [name for name in names if (name.endswith(suffix) if suffix else "." not in name)]
-
-
-def _convolutions(network: str, names: set[str]) -> list[tuple[str, int, int, int]]:
-    """Name, channels, input channels and stride of all convolutions down to the deepest of these."""
-    found, inputs, left = list[tuple[str, int, int, int]](), 3, set(names)
-    for block, count in enumerate(BLOCKS[network], 1):
-        channels = min(64 << (block - 1), 512)
-        for number in range(1, count + 1):
-            if not left:
-                return found
-            name = f"conv{block}_{number}"
-            found.append((name, channels, inputs, 1 << (block - 1)))
-            inputs = channels
-            left.discard(name)
-    return found
+    """The layers that are seen at a size, by the size's suffix."""
+    names = (*recipe.content_layers, *recipe.style_layers)
+    return [name for name in names if (name.endswith(suffix) if suffix else not name.endswith(SMALLER))]
 
 
 def _halo(recipe: Recipe) -> int:
     if recipe.features == "wavelets":
         return 40
-    names = {name.partition(".")[0] for name in (*recipe.content_layers, *recipe.style_layers)}
-    seen = _convolutions(recipe.features, names)
-    return math.ceil(sum(stride for *_, stride in seen) / seen[-1][-1]) * seen[-1][-1]
+    return halo(ARCHITECTURES[recipe.features].down_to((*recipe.content_layers, *recipe.style_layers)))

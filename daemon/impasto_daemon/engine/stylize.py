@@ -135,15 +135,16 @@ def _at_level(
         memory.release_memory()
         painting, last = painting if last is None else _cropped(last, level), None
         job.ways.pop(0)
-        note = f"Memory ran out: this goes on {_said(job.ways[0])}, from the last iterate with a fresh optimiser."
+        way = _said(job.ways[0], job.recipe)
+        note = f"Memory ran out: this goes on {way}, from the last iterate with a fresh optimiser."
         if done == level.steps:
             done -= 1  # one more evaluation, for a result
             job.tally.back(level)
 
 
-def _said(way: Plan) -> str:
+def _said(way: Plan, recipe: Recipe) -> str:
     pieces = f"in tiles of {way.tile} pixels" if way.tile else "in one piece"
-    return f"{pieces} with {way.history} pairs of L-BFGS's history"
+    return f"{pieces} with {way.history} pairs of L-BFGS's history" if "lbfgs" in recipe.optimiser else pieces
 
 
 def _descend_at(
