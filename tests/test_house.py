@@ -20,6 +20,7 @@ SUPERVISOR = [
     "supervisor",
     "router",
     "executor",
+    "worker_process",
     "results",
     "forecasting",
     "planning",

@@ -29,10 +29,11 @@ from impasto_protocol.server_core import ServerCore, accept_all
 from . import log
 from .address import claimed, socket_path
 from .engine import recipes
-from .executor import Executor, WorkerSettings
+from .executor import Executor
 from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
 from .router import Router
+from .worker_process import WorkerSettings
 
 TAKEN = 3
 """Exit status where another daemon has the endpoint: whoever started this one may talk to that."""

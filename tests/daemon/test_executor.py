@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import zmq
-from impasto_daemon import executor
-from impasto_daemon.executor import Executor, WorkerMessage, WorkerSettings
+from impasto_daemon import worker_process
+from impasto_daemon.executor import Executor, WorkerMessage
 from impasto_daemon.painting import KEEP_SECONDS
+from impasto_daemon.worker_process import WorkerSettings
 from impasto_protocol.errors import Code
 from impasto_protocol.messages import Error, Preview, Progress, Result
 
@@ -216,7 +217,7 @@ def test_a_worker_that_hangs_after_keeping_has_its_grace_and_no_more(bench: Benc
 
 
 def test_an_executor_that_closes_waits_until_the_last_job_s_state_is_kept(bench: Bench, tmp_path: Path) -> None:
-    bench.start("job", keep=str(tmp_path / "kept"), keeping=executor.CLOSE_SECONDS + 0.5)
+    bench.start("job", keep=str(tmp_path / "kept"), keeping=worker_process.CLOSE_SECONDS + 0.5)
     assert isinstance(bench.end_of("job"), Result)
     bench.executor.close()
     assert (tmp_path / "kept").read_text() == "job"
@@ -295,7 +296,7 @@ def test_a_worker_that_cannot_start_fails_its_job_with_the_reason(
 def test_a_worker_that_never_gets_ready_is_given_up(
     bench_with: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor, "START_SECONDS", 0.5)
+    monkeypatch.setattr(worker_process, "START_SECONDS", 0.5)
     bench = bench_with(painter="tests.fakes.painter:asleep")
     bench.start("job")
     pid = bench.about["pid"]
@@ -336,7 +337,7 @@ def test_a_line_without_end_is_logged_in_pieces(bench: Bench, caplog: pytest.Log
     caplog.set_level("WARNING", "impasto.worker")
     bench.start("endless", shout=1_000_000)
     assert isinstance(bench.end_of("endless"), Result)
-    longest = 2 * executor.LINE_BYTES
+    longest = 2 * worker_process.LINE_BYTES
     bench.until(lambda: sum(len(record.message) for record in caplog.records) >= 1_000_000 - longest)
     assert max(len(record.message) for record in caplog.records) <= longest
 
