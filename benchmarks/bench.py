@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         curves += found.curves
         _store(options.json, stored)  # what was measured stays, whatever the next one does
         plots.save(curves, options.plot)
+    print(f"\nStored: {options.json}" + (f", {options.plot}" if curves else ""))
 
 
 def _store(path: Path, stored: Mapping[str, object]) -> None:
