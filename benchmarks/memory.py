@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from impasto_daemon.engine import recipes, stylize
+from impasto_daemon.engine import host_memory, recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.levels import levels
-from impasto_daemon.engine.plan import Means, Plan, plans
+from impasto_daemon.engine.plan import SPARE, Means, Plan, plans
 from impasto_daemon.engine.recipes import Recipe
 
 from .measure import Curve, Findings, Ratio, Table, timed
@@ -103,14 +103,16 @@ def predicted(each: Configuration) -> float | None:
 
 
 def configurations(sizes: Sequence[int]) -> list[Configuration]:
-    """Every size whole and in tiles smaller than itself, in the precision that the worker would choose."""
-    history, precision = recipes.find("impasto").history, quicker()
-    return [
+    """Every size whole and in tiles smaller than itself, in the precision that the worker would choose; but nothing that
+    the machine has no memory for."""
+    history, precision, free = recipes.find("impasto").history, quicker(), host_memory.available() or math.inf
+    every = [
         Configuration(side, tile, precision, evaluations=history + 1 if side <= QUICK else 2)
         for side in sizes
         for tile in TILES
         if tile < side
     ]
+    return [each for each in every if (predicted(each) or 0) <= SPARE * free]
 
 
 def measure(setting: Setting, chosen: Sequence[Configuration] = ()) -> Findings:
