@@ -103,8 +103,8 @@ def predicted(each: Configuration) -> float | None:
 
 
 def configurations(sizes: Sequence[int]) -> list[Configuration]:
-    """Every size whole and in tiles smaller than itself, in the precision that the worker would choose; nothing that the
-    machine has no memory for."""
+    """Every size whole and in tiles smaller than itself, where the memory suffices, in the precision that the worker
+    would choose."""
     history, precision, free = recipes.find("impasto").history, quicker(), host_memory.available() or math.inf
     every = [
         Configuration(side, tile, precision, evaluations=history + 1 if side <= QUICK else 2)
