@@ -1,8 +1,10 @@
 """The published method in plain torch, as one writes it after the tutorials: what Impasto's speed is measured against.
 
-One size, float32, torchvision's modules one after the other, `torch.optim.LBFGS` as PyTorch sets it up. Nothing here
-comes from the engine, and nothing is done for speed. The objective is that of Gatys et al. 2016 with each distance
-relative to its target, on the layers that the first three blocks of VGG19 have:
+One size, float32, torchvision's modules one after the other, `torch.optim.LBFGS` with its line search. (Without one, as
+in the tutorials, its first step is 1/‖g‖₁: so short on a large picture that the change of the gradient is rounding, and
+it depends on the size and on the loss's unit whether it ever gets anywhere. At 512 pixels it did not, in 300
+evaluations.) Nothing here comes from the engine, and nothing is done for speed. The objective is that of Gatys et al.
+2016 with each distance relative to its target, on the layers that the first three blocks of VGG19 have:
 
     L = ALPHA·‖F−P‖²/‖P‖² + mean over style layers of ‖G−A‖²/‖A‖² + mean (x − x clipped to 0..1)²
 
@@ -13,6 +15,7 @@ not be the loss that was minimised. `SETTINGS` says the same to the engine.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 import torch
@@ -101,24 +104,29 @@ def gram(layer: Tensor) -> Tensor:
     return flat @ flat.t() / (height * width)
 
 
+class _Spent(Exception):
+    """The budget, in the midst of a line search."""
+
+
 def paint(objective: Objective, start: Tensor, evaluations: int, seen: Callable[[Tensor], None]) -> None:
     """Minimise from a start for so many evaluations of the objective; seen: called with the picture of each."""
     picture = start.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([picture])
+    optimiser = torch.optim.LBFGS([picture], line_search_fn="strong_wolfe")
     done = 0
 
     def closure() -> Tensor:
         nonlocal done
+        if done == evaluations:
+            raise _Spent
         optimiser.zero_grad()
         loss: Tensor = objective(picture) * UNIT
         loss.backward()  # type: ignore[no-untyped-call]
         done += 1
         seen(picture.detach())
-        return loss
+        return loss.detach()
 
-    while done < evaluations:
-        before = done
-        optimiser.param_groups[0]["max_eval"] = evaluations - done
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-        if done == before + 1:
-            return  # it has converged by its own tolerances
+    before = -2
+    with contextlib.suppress(_Spent):
+        while done != before + 1:  # else it has converged by its own tolerances
+            before = done
+            optimiser.step(closure)  # type: ignore[no-untyped-call]

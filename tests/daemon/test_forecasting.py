@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from impasto_daemon import planning
 from impasto_daemon.engine import host_memory
-from impasto_daemon.engine.plan import Means, Plan
+from impasto_daemon.engine.plan import Means, Plan, plans
 from impasto_daemon.engine.recipes import Recipe, find
 from impasto_daemon.forecasting import Forecaster, forecast
 from impasto_protocol.forecast import Forecast
@@ -57,7 +57,6 @@ class Heard:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.size, self.recipe, self.more = (0, 0), find("impasto"), dict[str, Any]()
-        plans = planning.plans
 
         def heard(height: int, width: int, recipe: Recipe, means: Means, **more: Any) -> Sequence[Plan]:
             self.size, self.recipe, self.more = (height, width), recipe, more

@@ -9,11 +9,9 @@ import json
 import sys
 from typing import Any
 
-from impasto_daemon import forecasting, supervisor
+from impasto_daemon import supervisor
 from impasto_daemon.supervisor import Settings, run
 from impasto_protocol.limits import Limits
-
-from . import plan
 
 
 def sabotage(place: str, times: int) -> None:
@@ -34,7 +32,6 @@ def sabotage(place: str, times: int) -> None:
 
 if __name__ == "__main__":
     settings = json.loads(sys.argv[1])
-    forecasting.plan = plan
     if fault := settings.pop("fault", ""):
         sabotage(fault, settings.pop("faults", 1))
     sys.exit(run(Settings(**{**settings, "limits": Limits(**settings.get("limits", {}))})))

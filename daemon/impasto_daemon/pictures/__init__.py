@@ -6,6 +6,6 @@ Whatever is wrong with a file becomes an `ImpastoError` whose sentence names the
 
 from .reading import load, load_mask
 from .samples import to_image, to_sixteen
-from .writing import check_destination, save
+from .writing import WRITE, check_destination, save
 
-__all__ = ["check_destination", "load", "load_mask", "save", "to_image", "to_sixteen"]
+__all__ = ["WRITE", "check_destination", "load", "load_mask", "save", "to_image", "to_sixteen"]
