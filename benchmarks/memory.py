@@ -16,7 +16,7 @@ import torch
 from impasto_daemon.engine import host_memory, recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.levels import levels
-from impasto_daemon.engine.plan import SPARE, Means, Plan, plans
+from impasto_daemon.engine.plan import SPARE, Means, Plan, Task, plans
 from impasto_daemon.engine.recipes import Recipe
 
 from .measure import Curve, Findings, Ratio, Table, timed
@@ -97,15 +97,15 @@ def use(setting: Setting, each: Configuration) -> Used:
 
 def predicted(each: Configuration) -> float | None:
     """Bytes that the engine says this takes; None where it would not do it in this way."""
-    means = Means("cpu", 0, 0, 1.0, 2.0 if each.precision == "bf16" else 0.0)
-    ways = plans(each.side, each.side, each.painted, means, styles=[(each.side, each.side)])
+    means = Means("cpu", None, None, 1.0, 2.0 if each.precision == "bf16" else 0.0)
+    ways = plans(Task(each.side, each.side, styles=[(each.side, each.side)]), each.painted, means)
     return next((float(way.bytes) for way in ways if way.tile == each.tile), None)
 
 
 def configurations(sizes: Sequence[int]) -> list[Configuration]:
     """Every size whole and in tiles smaller than itself, where the memory suffices, in the precision that the worker
     would choose."""
-    history, precision, free = recipes.find("impasto").history, quicker(), host_memory.available() or math.inf
+    history, precision, free = recipes.find("impasto").history, quicker(), host_memory.free() or math.inf
     every = [
         Configuration(side, tile, precision, evaluations=history + 1 if side <= QUICK else 2)
         for side in sizes

@@ -65,24 +65,28 @@ class Checkpoints:
         self._quota = quota
         _sweep(folder())
 
-    def save(self, job: str, checkpoint: Checkpoint) -> None:
-        """Keep one more, and let the oldest go for it. Of one that is too large the picture alone is kept, and where
-        even that has no room nothing is; the log says so. The file is there whole or not at all. Raises OSError."""
-        where = folder()
-        where.mkdir(mode=0o700, parents=True, exist_ok=True)
-        where.chmod(0o700)
-        _sweep(where)
+    def fitting(self, checkpoint: Checkpoint) -> Checkpoint | None:
+        """What can be kept of one: where it is too large the picture alone, and where even that has no room nothing;
+        the log says so. Raises OSError."""
+        where = _made()
         small = replace(checkpoint, state=None)
-        fitting = next((each for each in (checkpoint, small) if self._fits(each, where)), None)
-        if fitting is not checkpoint:
-            what = "its picture alone is kept" if fitting else "nothing of it can be resumed"
-            log.info("The state of job %s, %d MB, has no room in %s: %s", job, _size(checkpoint) >> 20, where, what)
-        if fitting is None:
+        found = next((each for each in (checkpoint, small) if self._fits(each, where)), None)
+        if found is not checkpoint:
+            what = "its picture alone is kept" if found else "nothing of it can be resumed"
+            log.info("A job's state of %d MB has no room in %s: %s", _size(checkpoint) >> 20, where, what)
+        return found
+
+    def save(self, job: str, checkpoint: Checkpoint | None) -> None:
+        """Keep one more that is `fitting`, and let the oldest go for it. The file is there whole or not at all. Raises
+        OSError."""
+        if checkpoint is None:
             return
+        where = _made()
+        _sweep(where)
         handle, name = tempfile.mkstemp(dir=where, suffix=UNFINISHED)  # 0600
         try:
             with os.fdopen(handle, "wb") as file:
-                torch.save(_owned(_plain(fitting)), file)
+                torch.save(_owned(_plain(checkpoint)), file)
             Path(name).replace(_path(job))
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -164,6 +168,14 @@ def _checkpoint(found: dict[str, Any], device: str) -> Checkpoint:
         mean = {key: each.to(device) if isinstance(each, Tensor) else each for key, each in state.mean.items()}
         state = replace(state, variable=state.variable.to(device), best=state.best.to(device), mean=mean)
     return Checkpoint(str(found["fingerprint"]), found["picture"].to(device), state, str(found.get("way", "")))
+
+
+def _made() -> Path:
+    """The folder, which is there and private."""
+    where = folder()
+    where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    where.chmod(0o700)
+    return where
 
 
 def _path(job: str) -> Path:

@@ -50,10 +50,12 @@ def allow_tf32(asked: bool) -> None:
 
 def speed(device: str, precision: torch.dtype = torch.float32) -> float:
     """Operations a second in 3×3 convolutions, both ways, by a trial of some hundredths of a second; 0 where the device
-    cannot do them in this precision."""
+    cannot do them in this precision. Raises RuntimeError where it has no memory left, or has failed."""
     try:
         return _speed(device, precision)
     except RuntimeError as reason:
+        if memory.lacks_memory(reason) or _failed(reason):
+            raise
         log.info("%s has no convolutions of %s: %s", device, precision, reason)
         return 0.0
 

@@ -24,17 +24,22 @@ from impasto_protocol.limits import NAME
 from impasto_protocol.request import Request
 
 from .engine import host_memory, recipes
-from .engine import plan as plan
+from .engine.plan import Means, fits, plans
 from .engine.recipes import Recipe
-from .planning import plans_for
+from .planning import task_of
 
 WORTH_WRITING = 0.1
 """Relative change of a fact that makes it worth a write."""
 
+
+def _bytes_or_nothing(value: object, name: str) -> int | None:
+    return None if value is None else schema.integer()(value, name)
+
+
 FACTS: Mapping[str, schema.Reader] = {
     "device": schema.text(NAME),
-    "memory": schema.integer(),
-    "host": schema.integer(),
+    "memory": _bytes_or_nothing,
+    "host": _bytes_or_nothing,
     "flops": schema.number(0),
     "half": schema.number(0),
 }
@@ -43,7 +48,7 @@ FACTS: Mapping[str, schema.Reader] = {
 logger = logging.getLogger("impasto.forecasting")
 
 
-def forecast(request: Request, means: plan.Means, stand_ins: Mapping[str, str] | None = None) -> Forecast | None:
+def forecast(request: Request, means: Means, stand_ins: Mapping[str, str] | None = None) -> Forecast | None:
     """What this request will take on such a device; None where nothing is optimised. Where memory lacks, the figures
     are those of the plan that takes least: there may be more when the job starts.
 
@@ -52,11 +57,8 @@ def forecast(request: Request, means: plan.Means, stand_ins: Mapping[str, str] |
     """
     if request.strength == 0:
         return None
-    found = plans_for(request, _painted(request, stand_ins or {}), means)
-    try:
-        best = plan.chosen(found, means)
-    except ImpastoError:
-        best = min(found, key=lambda each: each.bytes)
+    found = plans(task_of(request), _painted(request, stand_ins or {}), means)
+    best = next((each for each in found if fits(each, means)), found[-1])
     return Forecast(best.width, best.height, best.tiles, best.evaluations, best.bytes, best.seconds, means.device)
 
 
@@ -86,7 +88,7 @@ class Forecaster:
         """For `accepted`: empty where it cannot be said. Never raises."""
         try:
             facts = self.facts()
-            foreseen = forecast(request, plan.Means(**facts), self._stand_ins) if facts else None
+            foreseen = forecast(request, Means(**facts), self._stand_ins) if facts else None
         except ImpastoError:
             return {}  # a painter of other recipes than ours
         except Exception:
@@ -97,7 +99,7 @@ class Forecaster:
     def facts(self) -> dict[str, Any]:
         """What the device can do; empty before a worker has said so. The machine's own memory is looked at afresh."""
         facts = dict(self._facts)
-        if facts and not host_memory.limited() and (free := host_memory.available()) is not None:
+        if facts and not host_memory.limited() and (free := host_memory.free()) is not None:
             facts["host"] = free
             if on_cpu(facts["device"]):
                 facts["memory"] = free

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,17 +26,17 @@ from torch import Tensor
 from . import device as devices
 from . import resuming
 from .checkpoints import Checkpoint, Checkpoints
-from .engine import memory, recipes, stylize
+from .engine import host_memory, memory, recipes, stylize
 from .engine.canvas import Commission, Manner
 from .engine.idle import idle
-from .engine.plan import Means, Plan, chosen, fits, uses_half
+from .engine.plan import Means, Plan, fits, fitting, plans, uses_half
 from .engine.recipes import NETWORK_S_OWN, Recipe
 from .engine.stylize import Painting, Step
 from .engine.summaries import Summaries
 from .generators import Returning
 from .networks import Networks
-from .painting import Iterate, Painted, PaintEvent, Preparing, ProcessSpent, forget
-from .planning import plans_for
+from .painting import KEEP_SECONDS, Iterate, Painted, PaintEvent, Preparing, ProcessSpent, forget
+from .planning import task_of
 from .records import Told
 from .tensors import to_picture, to_preview, to_tensor
 
@@ -66,6 +67,8 @@ class Painter:
         self._networks = Networks(device, weights, offline)
         self._summaries = Summaries()
         self._checkpoints = Checkpoints()
+        self._kept = threading.Event()  # the last job's state
+        self._kept.set()
         self._painting = ""
         self._plan: Plan | None = None  # of the job at hand, the leanest
         self._means = self._looked_around(*_speeds(device))
@@ -80,15 +83,17 @@ class Painter:
 
     def _looked_around(self, flops: float, half: float) -> Means:
         """What the device can do now."""
-        device, host = devices.described(self.device), memory.free_in_machine()
+        device, host = devices.described(self.device), host_memory.free()
         return Means(device, memory.free(self.device), host, flops, half)
 
     def rest(self) -> None:
         """See painting.Painter. Networks stay, and what is known of styles."""
-        memory.release_memory()
-        self._means = self._looked_around(self._means.flops, self._means.half)
+        with devices.watched(self._means.device):
+            memory.release_memory()
+            self._means = self._looked_around(self._means.flops, self._means.half)
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
+        self._plan = None
         try:
             with devices.watched(self._means.device):
                 yield from self._paint(request)
@@ -100,7 +105,8 @@ class Painter:
         finally:
             self._painting = ""
         # Out here no traceback holds the job's tensors any more.
-        memory.release_memory()
+        with devices.watched(self._means.device):
+            memory.release_memory()
         raise _out_of_memory(request, self._plan, self._means)
 
     def _preview(self, picture: Callable[[], Tensor], longest: int) -> Picture:
@@ -138,7 +144,7 @@ class Painter:
     def _optimised(
         self, commission: Commission, asked: Recipe, request: Request, describe: Description, told: Told
     ) -> Generator[PaintEvent, None, _End]:
-        self._painting, self._plan = asked.name, None
+        self._painting = asked.name
         found = yield from self._networks.choose(asked, request, uses_half(asked, self._means))
         recipe = found.recipe
         if found.note:
@@ -169,7 +175,8 @@ class Painter:
         keep: Callable[[str], None] = forget
         if painting.last is not None and painting.way:
             told.plan = {**asdict(painting.way), "device": self._means.device}
-            keep = partial(self._keep, Checkpoint(mark(), painting.last, painting.state, resuming.way_of(painting.way)))
+            way = resuming.way_of(painting.way)
+            keep = self._keeping(Checkpoint(mark(), painting.last, painting.state, way))
         picture, features = to_picture(painting.picture, request.content), recipe.features if told.course else ""
         return _End(picture, recipe, features, self._precision(recipe), found.weights, keep)
 
@@ -193,15 +200,25 @@ class Painter:
     def _ways(self, request: Request, recipe: Recipe) -> Sequence[Plan]:
         """The plans from the first that fits on, the others for when memory runs out all the same. Raises
         ImpastoError(OUT_OF_MEMORY) with the figures where none fits."""
-        found = plans_for(request, recipe, self._means)
-        if not fits(found[0], self._means):
-            memory.release_memory()  # what earlier jobs have left is free, and does not look so
+        task = task_of(request)
+        if not fits(plans(task, recipe, self._means)[0], self._means):
+            # What earlier jobs have left is free and does not look so, when the last one's state is on the disk.
+            self._kept.wait(KEEP_SECONDS)
+            memory.release_memory()
             self._means = self._looked_around(self._means.flops, self._means.half)
-        return found[found.index(chosen(found, self._means)) :]
+        return fitting(task, recipe, self._means)
 
-    def _keep(self, checkpoint: Checkpoint, job: str) -> None:
-        """Keep how a painting ended under a job's name."""
-        self._checkpoints.save(job, checkpoint)
+    def _keeping(self, checkpoint: Checkpoint) -> Callable[[str], None]:
+        """What keeps how a painting ended, when the job's name is known. Until then what is to be kept takes memory."""
+        fitting = self._checkpoints.fitting(checkpoint)
+        self._kept.clear()
+        return partial(self._keep, fitting)
+
+    def _keep(self, checkpoint: Checkpoint | None, job: str) -> None:
+        try:
+            self._checkpoints.save(job, checkpoint)
+        finally:
+            self._kept.set()
 
 
 @dataclass(frozen=True)
@@ -261,12 +278,13 @@ def _out_of_memory(request: Request, plan: Plan | None, means: Means) -> Process
     then, and may fit no job any more."""
     longest = max(request.content.width, request.content.height)
     size = min(longest, request.max_size or longest)
+    smaller = max(64, size * 2 // 3)
     reckoned = f", which was reckoned to take {plan.bytes / 1e9:.1f} GB" if plan else ""
     free = f" of the {means.memory / 1e9:.1f} GB that were free" if means.memory else ""
     return ProcessSpent(
         Code.OUT_OF_MEMORY,
         f"{means.device} ran out of memory while painting at {size} pixels{reckoned}{free}. Choose a smaller max-size, "
-        f"for example {max(64, size * 2 // 3)}, or close programs that use this memory; the result has the layer's "
+        f"for example {smaller}, or close programs that use this memory; the result has the layer's "
         "full size all the same.",
-        max_size=size,
+        max_size=smaller,
     )

@@ -1,28 +1,28 @@
-"""From a request to the plans for painting it: what the painter goes by, and what the forecast says of it. No torch."""
+"""From a request to what painting it costs: what the painter goes by, and what the forecast says of it. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
+from impasto_protocol.picture import SAMPLE_BYTES
 from impasto_protocol.request import Request
 
-from .engine.plan import Means, Plan, plans
-from .engine.recipes import Recipe
+from .engine.plan import Task
+
+BANDS = 4
+"""Parts of about equal effort that a grey content mask may make, each with statistics of its own."""
 
 
-def plans_for(request: Request, recipe: Recipe, means: Means) -> Sequence[Plan]:
-    """The ways to paint a request by this recipe, the best first."""
-    content = request.content
-    if request.resume:  # who goes on from an earlier painting has the smaller sizes behind it
-        recipe = replace(recipe, levels=1, steps=recipe.steps[-1:])
-    return plans(
-        content.height,
-        content.width,
-        recipe,
-        means,
-        max_size=request.max_size,
-        styles=[(style.picture.height, style.picture.width) for style in request.styles],
+def task_of(request: Request) -> Task:
+    """What a request asks for. Of masks, whose samples are not looked at here, the dearest is supposed."""
+    content, masked = request.content, sum(style.mask is not None for style in request.styles)
+    places = masked + (masked < len(request.styles))  # styles without a mask share what the others leave
+    return Task(
+        height=content.height,
+        width=content.width,
         channels=content.channels,
+        sample=SAMPLE_BYTES[content.dtype],
+        styles=tuple((style.picture.height, style.picture.width) for style in request.styles),
         masks=len(request.masks),
+        regions=places * (BANDS if request.content_mask is not None else 1),
+        max_size=request.max_size,
+        resumed=bool(request.resume),
     )

@@ -63,7 +63,7 @@ def kept(checkpoints: Checkpoints, request: Request, device: str) -> Checkpoint 
 
 def way_of(plan: Plan) -> str:
     """What of a plan decides over the samples."""
-    return f"tile {plan.tile}, history {plan.history}{', half' * plan.half}"
+    return f"tile {plan.tile}, history {plan.history}{', half' * plan.half_pairs}"
 
 
 def earlier(checkpoints: Checkpoints, request: Request, device: str, mark: Callable[[], str], plan: Plan) -> Earlier:

@@ -309,8 +309,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         link.close(linger=2.0)
         context.term()
         keeping.acquire(timeout=KEEP_SECONDS)
-    # What is left of a device that has failed is not to be tidied up: that may take for ever.
-    os._exit(1)
+    except Exception:
+        logger.exception("the worker ends by a fault of Impasto")
+    finally:
+        # What is left of a device that has failed is not to be tidied up: that may take for ever.
+        os._exit(1)
 
 
 if __name__ == "__main__":

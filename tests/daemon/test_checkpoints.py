@@ -97,7 +97,7 @@ def test_of_one_that_is_too_large_the_picture_alone_is_kept_and_it_costs_no_othe
     assert large.state is not None
     large.state.memory["history"] = [torch.zeros(3, SIDE, SIDE)] * 9  # type: ignore[index]
     with caplog.at_level(logging.INFO):
-        store.save("large", large)
+        store.save("large", store.fitting(large))
     after = store.load("large", "cpu")
     assert after is not None and after.state is None and torch.equal(after.picture, large.picture)
     assert "picture alone is kept" in caplog.text and store.load("small", "cpu") is not None
@@ -106,7 +106,8 @@ def test_of_one_that_is_too_large_the_picture_alone_is_kept_and_it_costs_no_othe
 def test_one_whose_picture_is_too_large_is_not_kept_and_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
     Checkpoints().save("small", checkpoint())
     with caplog.at_level(logging.INFO):
-        Checkpoints(quota=size_of(Checkpoint("", checkpoint().picture, None))).save("large", checkpoint())
+        store = Checkpoints(quota=size_of(Checkpoint("", checkpoint().picture, None)))
+        store.save("large", store.fitting(checkpoint()))
     assert "nothing of it can be resumed" in caplog.text and Checkpoints().load("small", "cpu") is not None
     assert len(files()) == 1
 

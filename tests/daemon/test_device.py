@@ -41,6 +41,18 @@ def test_a_precision_that_a_device_does_not_know_has_no_speed() -> None:
     assert devices.speed("cpu", torch.int8) == 0
 
 
+@pytest.mark.parametrize("words", ["CUDA error: out of memory", "CUDA error: unspecified launch failure"])
+def test_a_trial_that_has_no_memory_or_no_device_says_nothing_of_its_speed(
+    monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    def failing(device: str, precision: torch.dtype) -> float:
+        raise torch.AcceleratorError(words)
+
+    monkeypatch.setattr(devices, "_speed", failing)
+    with pytest.raises(torch.AcceleratorError):
+        devices.speed("cpu")
+
+
 @pytest.mark.parametrize(("half", "found"), [(3e9, 3e9), (1.2e9, 0.0), (0.0, 0.0)])
 def test_half_precision_is_used_only_where_it_pays(monkeypatch: pytest.MonkeyPatch, half: float, found: float) -> None:
     monkeypatch.setattr(devices, "speed", lambda device, precision: half)

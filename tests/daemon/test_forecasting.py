@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from impasto_daemon import planning
+from impasto_daemon import forecasting, planning
 from impasto_daemon.engine import host_memory
-from impasto_daemon.engine.plan import Means, Plan, plans
-from impasto_daemon.engine.recipes import Recipe, find
+from impasto_daemon.engine.plan import Means, Plan, Task, plans
+from impasto_daemon.engine.recipes import find
 from impasto_daemon.forecasting import Forecaster, forecast
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.picture import Picture
@@ -49,20 +50,7 @@ def on(request: Request, **facts: Any) -> Forecast | None:
 
 def ways(request: Request, **facts: Any) -> Sequence[Plan]:
     """The plans for it on such a device."""
-    return planning.plans_for(request, find(request.recipe), Means(**{**GPU, **facts}))
-
-
-class Heard:
-    """What the plans were asked for."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.size, self.recipe, self.more = (0, 0), find("impasto"), dict[str, Any]()
-
-        def heard(height: int, width: int, recipe: Recipe, means: Means, **more: Any) -> Sequence[Plan]:
-            self.size, self.recipe, self.more = (height, width), recipe, more
-            return plans(height, width, recipe, means, **more)
-
-        monkeypatch.setattr(planning, "plans", heard)
+    return plans(planning.task_of(request), find(request.recipe), Means(**{**GPU, **facts}))
 
 
 def taught(path: Path, about: Mapping[str, Any] = GPU, device: str = "auto") -> Forecaster:
@@ -117,20 +105,14 @@ def test_of_what_is_left_as_it_is_there_is_no_forecast() -> None:
     assert on(asked(strength=0)) is None
 
 
-def test_the_plans_hear_of_pictures_and_masks(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = Heard(monkeypatch)
-    content = Picture(4, 3, 4, "u8", bytes(48))
+def test_the_plans_hear_of_pictures_and_masks() -> None:
+    content = Picture(4, 3, 4, "u16", bytes(96))
     mask = Picture(4, 3, 1, "u8", bytes(12))
-    request = Request(content, (Style(flat(8, 5), mask=mask), Style(flat(2, 9))), max_size=77, content_mask=mask)
-    on(request)
-    assert heard.size == (3, 4)
-    assert heard.more == {"max_size": 77, "styles": [(5, 8), (9, 2)], "channels": 4, "masks": 2}
-
-
-def test_who_goes_on_from_a_painting_has_the_smaller_sizes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = Heard(monkeypatch)
-    on(asked(resume="earlier", settings={"steps": "9,8,7"}))
-    assert (heard.recipe.levels, heard.recipe.steps) == (1, (7,))
+    styles = (Style(flat(8, 5), mask=mask), Style(flat(2, 9)))
+    plain = Task(3, 4, channels=4, sample=2, styles=((5, 8), (9, 2)), masks=1, regions=2, max_size=77)
+    assert planning.task_of(Request(content, styles, max_size=77)) == plain
+    masked = planning.task_of(Request(content, styles, max_size=77, content_mask=mask, resume="earlier"))
+    assert masked == replace(plain, masks=2, regions=8, resumed=True), "a grey mask makes four bands"
 
 
 # What is remembered ---------------------------------------------------------------------------------------
@@ -205,19 +187,19 @@ def test_small_changes_are_known_but_not_written(path: Path) -> None:
 
 
 def test_the_cpus_memory_is_looked_at_when_it_is_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_memory, "available", lambda: 1234)
+    monkeypatch.setattr(host_memory, "free", lambda: 1234)
     means = taught(path, CPU).facts()
     assert (means["memory"], means["host"]) == (1234, 1234)
 
 
 def test_a_cards_memory_is_what_the_worker_said_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_memory, "available", lambda: 1234)
+    monkeypatch.setattr(host_memory, "free", lambda: 1234)
     means = taught(path).facts()
     assert (means["memory"], means["host"]) == (GPU["memory"], 1234)
 
 
 def test_where_the_system_says_nothing_the_workers_word_counts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_memory, "available", lambda: None)
+    monkeypatch.setattr(host_memory, "free", lambda: None)
     assert taught(path, CPU).facts() == CPU
 
 
@@ -278,5 +260,5 @@ def test_a_forecast_that_fails_costs_nobody_a_job(path: Path, monkeypatch: pytes
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(planning, "plans", broken)
+    monkeypatch.setattr(forecasting, "plans", broken)
     assert taught(path).forecast(asked()) == {}

@@ -7,6 +7,7 @@ import logging
 import math
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from impasto_daemon import checkpoints, networks, resuming, weights
+from impasto_daemon.checkpoints import Checkpoint
 from impasto_daemon.engine import recipes, stylize
 from impasto_daemon.engine.canvas import Commission
 from impasto_daemon.engine.objective import RecipeObjective
@@ -373,6 +375,23 @@ def test_a_painter_at_rest_has_given_memory_back_but_not_its_networks(
     painter.rest()
     assert released == [1] and painter.about()["memory"] == 10**12
     assert not any(isinstance(event, Preparing) for event in painted(painter, request(recipe="impasto"))[1])
+
+
+def test_where_memory_lacks_the_last_job_s_state_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes what this job needs, until it is on the disk."""
+    painter = open_painter("cpu")
+    first, _ = painted(painter, request())
+    free = {"now": 10**6}
+    monkeypatch.setattr("impasto_daemon.painter.memory.free", lambda device: free["now"])
+    save = painter._checkpoints.save
+
+    def saved(job: str, checkpoint: Checkpoint | None) -> None:
+        save(job, checkpoint)
+        free["now"] = 10**12
+
+    monkeypatch.setattr(painter._checkpoints, "save", saved)
+    threading.Timer(0.2, first.keep, ["first"]).start()
+    assert painted(painter, request())[0].picture
 
 
 def test_a_device_that_is_not_here_is_refused() -> None:

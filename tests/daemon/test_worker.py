@@ -28,6 +28,7 @@ from impasto_daemon.worker import (
     Pace,
     Reporter,
     Worker,
+    main,
 )
 from impasto_protocol.errors import Code
 from impasto_protocol.jobstate import State
@@ -412,6 +413,23 @@ def test_a_worker_that_has_lost_its_device_says_why_and_ends(worker: WorkerProce
     assert error.message == "the device has failed: CUDA error"
     assert worker.process.wait(5.0) == 1
     assert (tmp_path / "kept").read_text() == "earlier"
+
+
+def test_a_worker_that_fails_without_a_job_ends_at_once_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaving a device that has failed tidied up could take for ever."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(Worker, "serve", fail)
+    monkeypatch.setattr("impasto_daemon.worker.os._exit", leave)
+    monkeypatch.setattr("impasto_daemon.worker.leave_with_supervisor", lambda keeping: None)
+    with pytest.raises(SystemExit) as left:
+        main(["--link", "inproc://nobody", "--painter", "tests.fakes.painter:open_painter"])
+    assert left.value.code == 1
 
 
 def test_the_worker_itself_does_not_load_torch() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,12 +40,36 @@ def test_without_groups_there_is_no_limit(tmp_path: Path) -> None:
     assert host_memory.left_by_groups(tmp_path / "nowhere", tmp_path) == []
 
 
-def test_the_least_of_all_is_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable: 2000 kB\n")
-    monkeypatch.setattr(host_memory, "left_by_groups", lambda: [5000, 4096])
-    assert host_memory.available(tmp_path / "meminfo") == 4096
+@pytest.mark.parametrize(
+    ("available", "limit", "groups", "free"),
+    [(9000, None, [5000, 4096], 4096), (9000, 700, [5000], 700), (None, None, [0], 0), (None, None, [], None)],
+)
+def test_the_least_of_all_is_what_there_is(
+    monkeypatch: pytest.MonkeyPatch, available: int | None, limit: int | None, groups: list[int], free: int | None
+) -> None:
+    monkeypatch.setattr(host_memory, "available", lambda: available)
+    monkeypatch.setattr(host_memory, "left_by_limit", lambda: limit)
+    monkeypatch.setattr(host_memory, "left_by_groups", lambda: groups)
+    assert host_memory.free() == free
+
+
+def test_a_limit_of_the_process_leaves_what_it_has_not_taken(tmp_path: Path) -> None:
+    assert host_memory.left_by_limit() is None and not host_memory.limited()
+    (tmp_path / "statm").write_text("1000 7 7 7 0 7 0\n")
+    code = f"""
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from impasto_daemon.engine import host_memory
+resource.setrlimit(resource.RLIMIT_AS, ({GIB},) * 2)
+page = resource.getpagesize()
+print(host_memory.left_by_limit(Path({str(tmp_path / "statm")!r})) == {GIB} - 1000 * page, host_memory.limited())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_this_machine_has_some() -> None:
-    found = host_memory.available()
+    found = host_memory.free()
     assert found is None or found > 0

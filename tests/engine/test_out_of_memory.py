@@ -17,7 +17,7 @@ from .networks import SmallNetwork, picture
 from .paintings import altered
 
 RECIPE = altered("impasto", steps=6, levels=1, noise=0)
-WHOLE, SHORT = Plan(), Plan(history=3, half=True)
+WHOLE, SHORT = Plan(), Plan(history=3, half_pairs=True)
 NO_MEMORY = [
     RuntimeError("[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory: you tried …"),
     RuntimeError("could not create a primitive"),

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .networks import SmallNetwork, picture, random_vgg19
 from .paintings import PLAIN, QUICK, altered, halves, opaque, painted, result
+from .watching import Watch
 
 IMPASTO = altered("impasto", steps="3,2")
 
@@ -62,6 +63,16 @@ def test_the_sizes_go_from_coarse_to_fine_and_end_at_the_bound() -> None:
     assert levels.levels(3, 2000, recipe, 1000) == (levels.Level(2, 1000, 5),)
     assert levels.levels(300, 600, altered("impasto", coarsest=0, steps=5)) == (levels.Level(300, 600, 5),)
     assert [(p.height, p.steps) for p in levels.levels(900, 900, altered("gatys-hires"))] == [(576, 500), (900, 200)]
+
+
+def test_what_the_optimiser_remembers_of_a_coarser_size_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def most(sizes: int) -> int:
+        recipe = altered("impasto", steps=15, levels=sizes, coarsest=8, factor=1.1)
+        with (watch := Watch(monkeypatch)):
+            painted(picture(96, 96, seed=1), picture(32, 32, seed=2), recipe, SmallNetwork(torch.float32))
+        return watch.most
+
+    assert most(2) < 1.1 * most(1)
 
 
 def test_a_size_that_has_settled_ends_before_its_steps_are_done() -> None:

@@ -50,10 +50,11 @@ def show_daemon(daemon: Mapping[str, Any]) -> None:
 def able(means: Mapping[str, Any]) -> str:
     """What the device can do; nothing where it is not known."""
     free, flops = means.get("memory"), means.get("flops")
-    if not isinstance(free, int) or not isinstance(flops, (int, float)):
+    if not isinstance(free, (int, type(None))) or not isinstance(flops, (int, float)):
         return ""
+    left = f", {memory(free)} free" if free is not None else ""
     speed = f", {flops / 1e12:.2g} Tflop/s" if flops else ""
-    return f"{means.get('device')}, {memory(free)} free{speed}"
+    return f"{means.get('device')}{left}{speed}"
 
 
 def _map(value: object) -> Mapping[str, Any]:

@@ -5,26 +5,42 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-MEMINFO = Path("/proc/meminfo")
+MEMINFO, OWN = Path("/proc/meminfo"), Path("/proc/self/statm")
 GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
+def free() -> int | None:
+    """Bytes that this process may still take: what the machine can spare, or less where the process or its control
+    group has a limit. None where the system does not say."""
+    found = [each for each in (available(), left_by_limit()) if each is not None]
+    return min([*found, *left_by_groups()], default=None)
+
+
 def available(path: Path = MEMINFO) -> int | None:
-    """Bytes that are left of the machine's memory, or of what this process's control group may take; None where the
-    system does not say. Limits of the process itself do not count."""
+    """Bytes that the kernel says programs could still have; None where it says nothing."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
-        spare = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, ValueError, IndexError, StopIteration):
         return None
-    return min([spare, *left_by_groups()])
+
+
+def left_by_limit(path: Path = OWN) -> int | None:
+    """Bytes of addresses that this process may still take (RLIMIT_AS, `ulimit -v`); None where it has no such limit."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        return max(0, limit - int(path.read_text(encoding="ascii").split()[0]) * resource.getpagesize())
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def limited() -> bool:
     """Whether this process, and those that it starts, have a limit of their own (RLIMIT_AS)."""
-    import resource
-
-    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    return left_by_limit() is not None
 
 
 def left_by_groups(own: Path = GROUP, root: Path = GROUPS) -> list[int]:

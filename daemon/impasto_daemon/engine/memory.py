@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import gc
 import os
-from pathlib import Path
 
 import torch
 
@@ -72,24 +71,10 @@ def release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def free(device: str) -> int:
-    """Bytes that this process may still take on a device: of a GPU what nobody has, and what PyTorch holds in reserve.
-    On the CPU: what the machine can spare, or less where this process has a limit (RLIMIT_AS)."""
+def free(device: str) -> int | None:
+    """Bytes that this process may still take on a device: of a GPU what nobody has, and what PyTorch holds in reserve;
+    on the CPU see `host_memory`. None where nobody knows."""
     if device.startswith("cuda"):
         spare, _ = torch.cuda.mem_get_info(device)
         return spare + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return free_in_machine()
-
-
-def free_in_machine() -> int:
-    """Of the machine's own memory; 0 where nobody knows."""
-    import resource
-
-    spare = host_memory.available() or 0
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return spare
-    with contextlib.suppress(OSError, ValueError):
-        taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        return max(0, min(spare, limit - taken))
-    return 0
+    return host_memory.free()

@@ -4,7 +4,7 @@ The caller stops it by closing it, which takes effect within one evaluation. It 
 and nothing of pictures but that they have samples from 0 to 1. How a gradient becomes a step is the business of `lbfgs`
 and `adam`.
 
-Memory (`elements`), in values for each element of the tensor, while an evaluation hands over its gradient: L-BFGS 5
+Memory (`cost.held`), in values for each element of the tensor, while an evaluation hands over its gradient: L-BFGS 5
 (variable, gradient, previous gradient, step, best) and 2 for each pair of its history (1 in half precision); Adam 5
 (variable, gradient, two means, best); one more for the running mean. What the objective takes comes on top.
 """
@@ -157,14 +157,6 @@ OPTIMISERS: Mapping[str, Kind] = {
     "adam": Kind(_adam, after_rescue="adam"),
     "keras-adam": Kind(_keras_adam, after_rescue="keras-adam"),
 }
-
-
-def elements(walk: Walk, steps: int) -> float:
-    """Values of the variable's type for each of its elements that a walk of so many evaluations holds at most, with its
-    gradient and without what the objective takes."""
-    each = {"full": 2.0, "half": 1.0}[walk.pairs]
-    pairs = each * min(walk.history, max(steps - 1, 0)) if walk.optimiser.endswith("lbfgs") else 0.0
-    return 5.0 + pairs + bool(walk.average)
 
 
 class Evaluation:

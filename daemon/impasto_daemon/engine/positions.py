@@ -16,6 +16,7 @@ class Weights:
 
     def __init__(self, full: Tensor | None) -> None:
         self._full, self._sized = full, dict[tuple[int, int], Tensor]()
+        self._masses = dict[tuple[int, int], Tensor]()
 
     def at(self, layer: Layer, place: Place = (slice(None), slice(None))) -> Tensor | None:
         """At a place of a layer: (1, 1, h, w), or None where everything counts fully."""
@@ -23,10 +24,14 @@ class Weights:
             return None
         size = (layer.height, layer.width)
         if size not in self._sized:
-            self._sized[size] = coverage(self._full, *size)
+            self._sized[size] = self._full if self._full.shape[-2:] == size else coverage(self._full, *size)
         return self._sized[size][:, :, place[0], place[1]]
 
     def mass(self, layer: Layer) -> Tensor | float:
         """Of all positions of a layer."""
-        whole = self.at(layer)
-        return float(layer.height * layer.width) if whole is None else mass(whole)
+        whole, size = self.at(layer), (layer.height, layer.width)
+        if whole is None:
+            return float(layer.height * layer.width)
+        if size not in self._masses:
+            self._masses[size] = mass(whole)
+        return self._masses[size]

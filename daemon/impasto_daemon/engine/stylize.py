@@ -91,9 +91,10 @@ def paint(
     job = _Job(features, recipe, Summaries() if summaries is None else summaries, ways, _Tally(sizes))
     painting, state = start, None
     for level in sizes:
+        last = level is sizes[-1]
         sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
         painting = _start(sized, level, recipe, commission.seed) if painting is None else painting
-        walk = _at_level(job, level, painting, sized, resume)
+        walk = _at_level(job, level, painting, sized, resume, keeps=last)
         resume = None  # a state is large: whoever holds on to it keeps the walk from letting it go
         painting, state = yield from walk
     assert painting is not None  # there is always a size
@@ -112,9 +113,10 @@ class _Job:
 
 
 def _at_level(
-    job: _Job, level: Level, painting: Tensor, sized: Canvas, resume: State | None
-) -> Generator[Step, None, tuple[Tensor, State]]:
-    """Paint at one level, in the first of the ways that the memory suffices for; the others before it are dropped."""
+    job: _Job, level: Level, painting: Tensor, sized: Canvas, resume: State | None, keeps: bool
+) -> Generator[Step, None, tuple[Tensor, State | None]]:
+    """Paint at one level, in the first of the ways that the memory suffices for; the others before it are dropped.
+    keeps: whether somebody may go on from the walk's state, which is large, and takes one more step of the walk."""
     done, note, last = 0, "", None
     while True:
         try:
@@ -124,7 +126,7 @@ def _at_level(
                 told = replace(iterate, note=" ".join(filter(None, (note, iterate.note))))
                 note = ""
                 yield job.tally.step(level, told, partial(_shown, iterate.x, level, sized, job.recipe))
-            found, state = _cropped(iterate.result, level), iterate.state()
+            found, state = _cropped(iterate.result, level), iterate.state() if keeps else None
             job.tally.skip(level, level.steps - done)
             return found, state
         except (RuntimeError, MemoryError) as reason:
@@ -164,7 +166,7 @@ def _descend_at(
     walk = replace(
         Walk(**fields_of_recipe),
         history=way.history,
-        pairs="half" if way.half else "full",
+        pairs="half" if way.half_pairs else "full",
         check=1 if device.type == "cpu" else READ_EVERY,
     )
     return descend(_pinned(objective, sized), start, level.steps, walk, resume)
