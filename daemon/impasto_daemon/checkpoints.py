@@ -68,7 +68,7 @@ class Checkpoints:
     def fitting(self, checkpoint: Checkpoint) -> Checkpoint | None:
         """What can be kept of one: where it is too large the picture alone, and where even that has no room nothing;
         the log says so. Raises OSError."""
-        where = _made()
+        where = folder()
         small = replace(checkpoint, state=None)
         found = next((each for each in (checkpoint, small) if self._fits(each, where)), None)
         if found is not checkpoint:
@@ -110,7 +110,7 @@ class Checkpoints:
             return None
 
     def _fits(self, checkpoint: Checkpoint, where: Path) -> bool:
-        return _size(checkpoint) <= min(self._quota * STATE_SHARE, shutil.disk_usage(where).free - ROOM_LEFT)
+        return _size(checkpoint) <= min(self._quota * STATE_SHARE, _room(where) - ROOM_LEFT)
 
     def _make_room(self, where: Path, newest: Path) -> None:
         sizes = _facts(where, SUFFIX)
@@ -168,6 +168,11 @@ def _checkpoint(found: dict[str, Any], device: str) -> Checkpoint:
         mean = {key: each.to(device) if isinstance(each, Tensor) else each for key, each in state.mean.items()}
         state = replace(state, variable=state.variable.to(device), best=state.best.to(device), mean=mean)
     return Checkpoint(str(found["fingerprint"]), found["picture"].to(device), state, str(found.get("way", "")))
+
+
+def _room(where: Path) -> int:
+    """Bytes that are free on the disk of a folder, which need not be there yet."""
+    return shutil.disk_usage(next(each for each in (where, *where.parents) if each.exists())).free
 
 
 def _made() -> Path:

@@ -147,8 +147,8 @@ def on_cpu(device: str) -> bool:
 def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
     """The facts in what a worker said, or a file; empty where one is missing or is none."""
     try:
-        return {name: read(about.get(name), name) for name, read in FACTS.items()}
-    except ProtocolError:
+        return {name: read(about[name], name) for name, read in FACTS.items()}
+    except (KeyError, ProtocolError):
         return {}
 
 

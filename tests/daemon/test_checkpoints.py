@@ -152,8 +152,9 @@ def test_a_folder_that_others_could_read_is_closed_to_them() -> None:
 
 def test_the_disk_is_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=checkpoints.ROOM_LEFT))
-    Checkpoints().save("job", checkpoint())
-    assert files() == []
+    assert Checkpoints().fitting(checkpoint()) is None
+    Checkpoints().save("job", None)
+    assert not checkpoints.folder().exists()
 
 
 def test_a_write_that_fails_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,7 @@ def test_too_little_memory_is_a_sentence_with_a_smaller_size(
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", failing)
     with pytest.raises(ImpastoError, match="smaller max-size") as caught:
         painted(open_painter("cpu"), request(picture(300, 20), max_size=200))
-    assert caught.value.code is code and caught.value.problem.details == {"max_size": 200}
+    assert caught.value.code is code and caught.value.problem.details == {"max_size": 133}
 
 
 def test_a_bug_is_not_dressed_up_as_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:

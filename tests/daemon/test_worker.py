@@ -28,7 +28,6 @@ from impasto_daemon.worker import (
     Pace,
     Reporter,
     Worker,
-    main,
 )
 from impasto_protocol.errors import Code
 from impasto_protocol.jobstate import State
@@ -415,21 +414,23 @@ def test_a_worker_that_has_lost_its_device_says_why_and_ends(worker: WorkerProce
     assert (tmp_path / "kept").read_text() == "earlier"
 
 
-def test_a_worker_that_fails_without_a_job_ends_at_once_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaving a device that has failed tidied up could take for ever."""
+def test_a_worker_that_fails_without_a_job_ends_at_once_as_well() -> None:
+    """Whatever would tidy up at its end: on a device that has failed that could take for ever."""
+    code = """
+import atexit, time
+from impasto_daemon import worker
 
-    def fail(*_: object) -> None:
-        raise RuntimeError("CUDA error: unspecified launch failure")
+def fail(_):
+    raise RuntimeError("CUDA error: unspecified launch failure")
 
-    def leave(status: int) -> None:
-        raise SystemExit(status)
-
-    monkeypatch.setattr(Worker, "serve", fail)
-    monkeypatch.setattr("impasto_daemon.worker.os._exit", leave)
-    monkeypatch.setattr("impasto_daemon.worker.leave_with_supervisor", lambda keeping: None)
-    with pytest.raises(SystemExit) as left:
-        main(["--link", "inproc://nobody", "--painter", "tests.fakes.painter:open_painter"])
-    assert left.value.code == 1
+atexit.register(time.sleep, 60)
+worker.Worker.serve = fail
+worker.main(["--link", "inproc://nobody", "--painter", "tests.fakes.painter:open_painter"])
+"""
+    whole, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(whole, cwd=ROOT, text=True, stdin=pipe, stderr=pipe) as worker:  # its supervisor lives
+        assert worker.wait(20.0) == 1
+        assert worker.stderr is not None and "CUDA error" in worker.stderr.read()
 
 
 def test_the_worker_itself_does_not_load_torch() -> None:

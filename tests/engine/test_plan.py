@@ -51,7 +51,7 @@ def test_where_nobody_knows_the_memory_everything_fits_and_where_there_is_none_n
     assert not fits(first, replace(CPU, memory=0))
 
 
-@pytest.mark.parametrize("gigabytes", [0.7, 1, 2])
+@pytest.mark.parametrize("gigabytes", [1.8, 2, 3])
 def test_where_nothing_fits_the_sentence_has_the_numbers_and_the_largest_size_that_fits(gigabytes: float) -> None:
     little = replace(CPU, memory=int(gigabytes * 1e9))
     with pytest.raises(
@@ -67,7 +67,7 @@ def test_where_nothing_fits_the_sentence_has_the_numbers_and_the_largest_size_th
 def test_where_no_size_fits_none_is_advised() -> None:
     nothing = replace(CPU, memory=10**8)
     assert largest(task(6000, 4000), IMPASTO, nothing) == 0
-    with pytest.raises(ImpastoError, match=r"GB free\. Close programs") as no:
+    with pytest.raises(ImpastoError, match=r"GB free\. Paint a smaller layer, close") as no:
         fitting(task(6000, 4000), IMPASTO, nothing)
     assert "max_size" not in no.value.problem.details
 
@@ -133,7 +133,7 @@ def test_who_goes_on_from_a_painting_has_the_last_size_before_him_and_a_whole_hi
     assert resumed.evaluations == whole.evaluations == levels(100, 100, IMPASTO)[-1].steps
     assert whole.seconds and resumed.seconds and resumed.seconds < whole.seconds
     short = recipes.override(recipes.find("neural-style"), {"steps": 5})
-    assert plans(task(500, 500, resumed=True), short, CPU)[0].bytes > 2 * plans(task(500, 500), short, CPU)[0].bytes
+    assert plans(task(500, 500, resumed=True), short, CPU)[0].bytes > 1.5 * plans(task(500, 500), short, CPU)[0].bytes
 
 
 def test_an_unknown_speed_is_an_unknown_time() -> None:

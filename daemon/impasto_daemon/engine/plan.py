@@ -126,12 +126,12 @@ def fitting(task: Task, recipe: Recipe, means: Means) -> tuple[Plan, ...]:
             free=means.host,
         )
     size = largest(task, recipe, means)
-    advice = f"Choose a max-size of {size}, close" if size else "Close"
+    advice = f"Choose a max-size of {size}" if size else "Paint a smaller layer"
     raise ImpastoError(
         Code.OUT_OF_MEMORY,
         f"Painting {least.width}×{least.height} takes {least.bytes / 1e9:.1f} GB, and {means.device} has "
-        f"{(means.memory or 0) / 1e9:.1f} GB free. {advice} programs that use this memory, or paint on a larger "
-        "device.",
+        f"{(means.memory or 0) / 1e9:.1f} GB free. {advice}, close programs that use this memory, or paint "
+        "on a larger device.",
         needed=least.bytes,
         free=means.memory,
         **({"max_size": size} if size else {}),
@@ -176,7 +176,7 @@ class _Job:
         peak = max(self._bytes(level, tile, history, half_pairs) for level in self._levels)
         inputs, end = self._machine_s()
         if self._on_cpu:
-            peak, host = inputs + max(peak, self._staying(last, history, half_pairs) + end), 0.0
+            peak, host = inputs + max(peak, self._left(history, half_pairs) + end), 0.0
         else:
             host = inputs + end
         return Plan(
@@ -213,12 +213,20 @@ class _Job:
 
     def _staying(self, level: Level, history: int, half_pairs: bool) -> float:
         """Bytes on the device while a level is painted, without the activations of what is seen at once."""
-        recipe, task = self._recipe, self._task
-        steps = level.steps if not task.resumed else recipe.history + 1  # an earlier job's pairs are there
-        values = held(recipe.optimiser, history, steps, half_pairs, bool(recipe.average))
+        task, values = self._task, self._values(level, history, half_pairs)
         maps = REGION * task.regions + MASKED if task.masks else 0
         each = 4 * (3 * values + PICTURES) + self._cost.content + maps
         return FIXED + level.height * level.width * each + VIEW * sum(self._styles(level))
+
+    def _left(self, history: int, half_pairs: bool) -> float:
+        """Bytes on the device when the last level is done: the walk's state, without the gradient and a direction."""
+        return FIXED + self.last.height * self.last.width * 12 * (self._values(self.last, history, half_pairs) - 1)
+
+    def _values(self, level: Level, history: int, half_pairs: bool) -> float:
+        """Values for each sample that the walk holds."""
+        recipe = self._recipe
+        steps = recipe.history + 1 if self._task.resumed else level.steps  # an earlier job's pairs are there
+        return held(recipe.optimiser, history, steps, half_pairs, bool(recipe.average))
 
     def _styles(self, level: Level) -> list[float]:
         """Pixels of each style at a level: styles are only enlarged where their size was asked for in pixels."""
