@@ -9,11 +9,18 @@ import pytest
 import torch
 from impasto_daemon.engine import losses, tiles
 from impasto_daemon.engine.losses import Moments
+from impasto_daemon.engine.positions import Weights
 from numpy.typing import NDArray
 from torch import Tensor
 
 Array = NDArray[np.float64]
 CLOSE = 1e-12
+
+
+def moments_of(f: Tensor, weights: Tensor | None = None) -> Moments:
+    """Of a whole layer, as features and targets take them."""
+    layer = tiles.Layer(1, *f.shape[-2:])
+    return losses.sums(f, weights).over(Weights(weights).mass(layer))
 
 
 def activations(seed: int, channels: int, height: int, width: int) -> Array:
@@ -38,7 +45,7 @@ def assert_same(ours: Moments, wanted: Moments) -> None:
 
 def test_the_second_moment_is_the_gram_matrix_of_the_paper_divided_by_the_positions() -> None:
     f = activations(1, 6, 9, 7)
-    found = losses.moments(torch.tensor(f))
+    found = moments_of(torch.tensor(f))
     np.testing.assert_allclose(found.second, plain_gram(f) / 63, rtol=CLOSE)
     np.testing.assert_allclose(found.mean, f.mean((0, 2, 3)), rtol=CLOSE)
 
@@ -49,7 +56,7 @@ def test_their_gradient_is_right_whatever_the_memory_layout(layout: torch.memory
     weights = torch.rand(1, 1, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
     def both(x: Tensor) -> tuple[Tensor, ...]:
-        equal, weighted = losses.moments(x), losses.moments(x, weights)
+        equal, weighted = moments_of(x), moments_of(x, weights)
         return equal.mean, equal.second, weighted.mean, weighted.second
 
     assert torch.autograd.gradcheck(both, f)
@@ -57,46 +64,46 @@ def test_their_gradient_is_right_whatever_the_memory_layout(layout: torch.memory
 
 def test_weights_of_1_count_a_position_as_none_do() -> None:
     f = torch.tensor(activations(1, 5, 6, 7))
-    assert_same(losses.moments(f, torch.ones(1, 1, 6, 7)), losses.moments(f))
+    assert_same(moments_of(f, torch.ones(1, 1, 6, 7)), moments_of(f))
 
 
 def test_weights_of_0_leave_a_position_out() -> None:
     f = torch.tensor(activations(1, 5, 6, 7))
     weights = torch.zeros(1, 1, 6, 7, dtype=torch.float64)
     weights[..., 1:4, 2:] = 1
-    assert_same(losses.moments(f, weights), losses.moments(f[..., 1:4, 2:]))
+    assert_same(moments_of(f, weights), moments_of(f[..., 1:4, 2:]))
 
 
 def test_a_whole_weight_counts_a_position_so_many_times() -> None:
     f = torch.tensor(activations(1, 5, 3, 4))
     times = torch.arange(12) % 4
     repeated = f.flatten(2).repeat_interleave(times, 2)[..., None]
-    assert_same(losses.moments(f, times.double().view(1, 1, 3, 4)), losses.moments(repeated))
+    assert_same(moments_of(f, times.double().view(1, 1, 3, 4)), moments_of(repeated))
 
 
 def test_only_the_proportions_of_weights_count() -> None:
     f = torch.tensor(activations(1, 5, 3, 4))
     weights = torch.tensor(np.random.default_rng(2).random((1, 1, 3, 4)))
-    assert_same(losses.moments(f, weights * 0.25), losses.moments(f, weights))
+    assert_same(moments_of(f, weights * 0.25), moments_of(f, weights))
 
 
 def test_weights_of_nothing_but_zeros_give_moments_of_zero() -> None:
-    found = losses.moments(torch.tensor(activations(1, 3, 2, 2)), torch.zeros(1, 1, 2, 2, dtype=torch.float64))
+    found = moments_of(torch.tensor(activations(1, 3, 2, 2)), torch.zeros(1, 1, 2, 2, dtype=torch.float64))
     assert_same(found, Moments(torch.zeros(3).double(), torch.zeros(3, 3).double()))
 
 
 def test_scaled_moments_are_those_of_scaled_activations() -> None:
     f = torch.tensor(activations(1, 3, 4, 5))
     each = torch.tensor([2.0, 0.5, 3.0], dtype=torch.float64)
-    assert_same(losses.moments(f).scaled(each), losses.moments(f * each.view(1, 3, 1, 1)))
-    assert_same(losses.moments(f).scaled(each[:1]), losses.moments(f * 2))
+    assert_same(moments_of(f).scaled(each), moments_of(f * each.view(1, 3, 1, 1)))
+    assert_same(moments_of(f).scaled(each[:1]), moments_of(f * 2))
 
 
 def test_the_moments_of_a_mixture_are_those_of_the_pictures_side_by_side() -> None:
     one, other = (torch.tensor(activations(seed, 4, 3, 8)) for seed in (1, 2))
     beside = torch.cat([one, other, other, other], 3)
-    found = losses.mixed([(losses.moments(one), 0.25), (losses.moments(other), 0.75)])
-    assert_same(found, losses.moments(beside))
+    found = losses.mixed([(moments_of(one), 0.25), (moments_of(other), 0.75)])
+    assert_same(found, moments_of(beside))
 
 
 # Style ------------------------------------------------------------------------------------------------------
@@ -109,7 +116,7 @@ def test_gatys_style_loss_and_gradient_are_those_of_the_paper() -> None:
     f, a = activations(1, channels, 9, 7), activations(2, channels, 9, 7)
     difference = plain_gram(f) - plain_gram(a)
     x = torch.tensor(f, requires_grad=True)
-    found = losses.gatys_style(losses.moments(torch.tensor(a)))(losses.moments(x))
+    found = losses.gatys_style(moments_of(torch.tensor(a)))(moments_of(x))
     (slope,) = torch.autograd.grad(found, x)
     assert found.item() == pytest.approx((difference**2).sum() / (4 * channels**2 * positions**2), rel=CLOSE)
     gradient = difference @ f.reshape(channels, positions) / (channels**2 * positions**2)
@@ -120,9 +127,9 @@ def test_gatys_style_loss_and_gradient_are_those_of_the_paper() -> None:
 def test_a_style_is_no_distance_from_itself(name: str) -> None:
     """Whatever its size: repeated, it is the same style."""
     a = torch.tensor(activations(2, 4, 6, 5))
-    loss = losses.STYLE_LOSSES[name](losses.moments(a))
-    assert loss(losses.moments(a.repeat(1, 1, 2, 3))).item() == pytest.approx(0, abs=1e-12)
-    assert loss(losses.moments(a * 1.1)).item() > 1e-4
+    loss = losses.STYLE_LOSSES[name](moments_of(a))
+    assert loss(moments_of(a.repeat(1, 1, 2, 3))).item() == pytest.approx(0, abs=1e-12)
+    assert loss(moments_of(a * 1.1)).item() > 1e-4
 
 
 def plain_moments(f: Array) -> tuple[Array, Array]:
@@ -138,7 +145,7 @@ def test_correlation_style_compares_means_and_correlations() -> None:
     divisor = np.sqrt(np.outer(np.diag(spread_wanted), np.diag(spread_wanted)))
     together = (((spread - spread_wanted) / divisor) ** 2).sum() / ((spread_wanted / divisor) ** 2).sum()
     apart = ((mean - mean_wanted) ** 2).sum() / (mean_wanted**2).sum()
-    found = losses.correlation_style(losses.moments(torch.tensor(a)))(losses.moments(torch.tensor(f)))
+    found = losses.correlation_style(moments_of(torch.tensor(a)))(moments_of(torch.tensor(f)))
     assert found.item() == pytest.approx(together + apart, rel=1e-10)
 
 
@@ -150,14 +157,14 @@ def test_correlation_style_takes_a_small_deviation_for_calm() -> None:
     divisor = np.outer(sigma, sigma)
     together = (((spread - spread_wanted) / divisor) ** 2).sum() / ((spread_wanted / divisor) ** 2).sum()
     apart = ((mean - mean_wanted) ** 2).sum() / (mean_wanted**2).sum()
-    found = losses.correlation_style(losses.moments(torch.tensor(a)))(losses.moments(torch.tensor(f)))
+    found = losses.correlation_style(moments_of(torch.tensor(a)))(moments_of(torch.tensor(f)))
     assert found.item() == pytest.approx(together + apart, rel=1e-10)
 
 
 @pytest.mark.parametrize("light", [0.0, 1.0])
 def test_a_style_without_texture_has_no_correlations_and_is_compared_as_relative(light: float) -> None:
-    calm = losses.moments(torch.full((1, 4, 6, 5), light, dtype=torch.float64))
-    ours = losses.moments(torch.tensor(activations(1, 4, 6, 5)))
+    calm = moments_of(torch.full((1, 4, 6, 5), light, dtype=torch.float64))
+    ours = moments_of(torch.tensor(activations(1, 4, 6, 5)))
     assert torch.equal(losses.correlation_style(calm)(ours), losses.relative_style(calm)(ours))
     assert bool(losses.correlation_style(calm)(ours).isfinite())
 
@@ -165,7 +172,7 @@ def test_a_style_without_texture_has_no_correlations_and_is_compared_as_relative
 @pytest.mark.parametrize("name", losses.STYLE_LOSSES)
 def test_first_moments_are_for_the_losses_that_look_at_them(name: str) -> None:
     ours = losses.sums(torch.tensor(activations(1, 4, 6, 5)), means=False)
-    loss = losses.STYLE_LOSSES[name](losses.moments(torch.tensor(activations(2, 4, 6, 5))))
+    loss = losses.STYLE_LOSSES[name](moments_of(torch.tensor(activations(2, 4, 6, 5))))
     assert bool(loss(ours).isfinite()) == (name not in losses.WITH_MEANS)
 
 
@@ -198,7 +205,7 @@ def test_the_wasserstein_distance_is_that_of_gaussians() -> None:
 def test_channel_rms_is_the_root_mean_square_with_a_floor() -> None:
     f = activations(1, 3, 8, 8)
     f[:, 2] = 0
-    found = losses.channel_rms(losses.moments(torch.tensor(f))).numpy()
+    found = losses.channel_rms(moments_of(torch.tensor(f))).numpy()
     plain = np.sqrt((f**2).mean((0, 2, 3)))
     np.testing.assert_allclose(found[:2], plain[:2], rtol=CLOSE)
     assert found[2] == pytest.approx(plain.max() * losses.SILENT, rel=1e-6)

@@ -62,24 +62,17 @@ def mixed(parts: list[tuple[Moments, float]]) -> Moments:
 
 
 def sums(activations: Tensor, weights: Tensor | None = None, means: bool = True) -> Moments:
-    """Σ_k w_k·F_ik and Σ_k w_k·F_ik·F_jk of (1, C, h, w): moments, not yet divided; those of parts add up. weights as
-    for `moments`. means: whether the first are wanted; NaN where they are not. In float32 at least."""
+    """Σ_k w_k·F_ik and Σ_k w_k·F_ik·F_jk of (1, C, h, w): moments, not yet divided; those of parts add up.
+
+    weights: (1, 1, h, w), 0 or more; None for equal ones, and then the second is the Gram matrix of Gatys, Ecker,
+    Bethge 2016, equation 3. With weights it is their guided Gram matrix (Gatys et al. 2017, Controlling Perceptual
+    Factors, equation 3) for T² = w. means: whether the first are wanted; NaN where they are not. In float32 at least.
+    """
     second = gram(activations, weights)
     if not means:
         return Moments(second.new_full(second.shape[:1], torch.nan), second)
     exact = exactly(activations)
     return Moments((exact if weights is None else exact * weights).sum((2, 3))[0], second)
-
-
-def moments(activations: Tensor, weights: Tensor | None = None) -> Moments:
-    """Moments of (1, C, h, w): mean_i = Σ_k w_k·F_ik / Σ w_k and second_ij = Σ_k w_k·F_ik·F_jk / Σ w_k.
-
-    weights: (1, 1, h, w), 0 or more; None for equal ones, and then second is the Gram matrix of Gatys, Ecker, Bethge
-    2016, equation 3, over N. With weights it is their guided Gram matrix (Gatys et al. 2017, Controlling Perceptual
-    Factors, equation 3) for T² = w.
-    """
-    height, width = activations.shape[-2:]
-    return sums(activations, weights).over(height * width if weights is None else mass(weights))
 
 
 def mass(weights: Tensor) -> Tensor:
