@@ -3,7 +3,7 @@
 Theory of operation: whoever owns the sockets calls `handle(event, now)` with what happened and carries out the
 actions that come back, in order. The core knows sessions (who talks to us, and since when in silence), jobs (what
 was asked, how far it is) and the queue; it knows no sockets, no processes, no clock and no pixels beyond handing
-them on. One job at a time is with the worker; the others wait, first come first served.
+them on. One job at a time is with the worker; the others wait, and clients take turns.
 
 Every job ends exactly once, with a `result` or an `error` event to the client that owns it. Its outcome stays for
 `keep` seconds, so that a client that comes back can ask again: a repeated submit, `list` and `fetch` all answer
@@ -12,7 +12,7 @@ from it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -29,6 +29,7 @@ from .server_events import (
     Event,
     Evicted,
     Forget,
+    Gone,
     Keep,
     Leaving,
     Received,
@@ -44,12 +45,16 @@ from .server_events import (
 REMEMBERED = 1000
 """Ended jobs whose state is remembered at most, however short ago they ended."""
 
+COMES_BACK = 0.05
+"""Seconds that a client has to come back in after its connection has broken."""
+
 # What is known --------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Session:
-    """One client, over as many connections as it takes. `absent`: its lease ran out; it may still come back."""
+    """One client, over as many connections as it takes. `absent`: its lease ran out; it may still come back. `turn`:
+    the number of the last start of a job that was one of its own."""
 
     client: str
     route: bytes
@@ -57,6 +62,7 @@ class Session:
     agent: str = ""
     features: frozenset[str] = frozenset()
     absent: bool = False
+    turn: int = 0
 
 
 @dataclass
@@ -113,6 +119,7 @@ class ServerCore:
     jobs: dict[str, Job] = field(default_factory=dict, init=False)
     queue: deque[str] = field(default_factory=deque, init=False)
     active: Optional[str] = field(default=None, init=False)
+    turn: int = field(default=0, init=False)
     leaving: bool = field(default=False, init=False)
     idle_since: Optional[float] = field(default=None, init=False)
 
@@ -171,6 +178,14 @@ class ServerCore:
             self.jobs[event.job].kept = False
         return []
 
+    def _gone(self, event: Gone, now: float) -> list[Action]:
+        """Its client is as good as silent for a lease; one that comes back at once has lost nothing."""
+        client = self.routes.get(event.route)
+        session = self.sessions.get(client or "")
+        if session is not None and session.route == event.route:
+            session.seen = min(session.seen, now + COMES_BACK - self.lease)
+        return []
+
     def _tick(self, event: Tick, now: float) -> list[Action]:
         return []
 
@@ -198,10 +213,12 @@ class ServerCore:
         if self.routes.get(route, hello.client) != hello.client:
             sentence = f"This connection belongs to the client {self.routes[route]} already: open another one."
             return [_refusal(route, hello, Problem(Code.BAD_REQUEST, sentence))]
-        if hello.client in self.sessions:
-            self.routes.pop(self.sessions[hello.client].route, None)
+        before = self.sessions.get(hello.client)
+        if before:
+            self.routes.pop(before.route, None)
         features = frozenset(hello.features) & messages.FEATURES
-        self.sessions[hello.client] = Session(hello.client, route, now, hello.agent, features)
+        turn = before.turn if before else 0
+        self.sessions[hello.client] = Session(hello.client, route, now, hello.agent, features, turn=turn)
         self.routes[route] = hello.client
         welcome = messages.Welcome(
             re=hello.id,
@@ -225,7 +242,7 @@ class ServerCore:
         if self.leaving:
             raise ImpastoError(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
         check_limit("styles", len(request.styles), self.limits.styles)
-        self._check_room(submit)
+        self._check_room(session, submit)
         self.check(request)
         job = Job(
             id=submit.job,
@@ -241,17 +258,23 @@ class ServerCore:
             },
             forecast=self.forecast(request),
             detach=_detached(session, submit),
-            position=len(self.queue) + (1 if self.active else 0),
         )
         self.jobs[job.id] = job
         self.queue.append(job.id)
+        job.position = self._positions()[job.id]
         return [Send(session.route, _accepted(job, submit.id))]
 
-    def _check_room(self, submit: messages.Submit) -> None:
-        waiting = [each for name in self.queue if (each := self.jobs[name].submit)]
-        pixels = sum(_nbytes(each) for each in (*waiting, submit))
-        if len(waiting) >= self.limits.queue or (waiting and pixels > self.limits.queue_bytes):
-            sentence = f"{len(waiting)} jobs wait already, and no more may. Try again when some are done."
+    def _check_room(self, session: Session, submit: messages.Submit) -> None:
+        """A client may have as much waiting as is left to the others: whoever fills the queue leaves them half of it
+        (dynamic queue limits with a factor of one, Choudhury & Hahne 1998)."""
+        waiting = [(self.jobs[name].owner, each) for name in self.queue if (each := self.jobs[name].submit)]
+        own = [each for owner, each in waiting if owner == session.client]
+        left = self.limits.queue - len(waiting)
+        bytes_left = self.limits.queue_bytes - sum(_nbytes(each) for _, each in waiting)
+        too_large = waiting and sum(map(_nbytes, (*own, submit))) > bytes_left
+        if len(own) >= left or too_large:
+            yours = f", {len(own)} of them yours" if own else ""
+            sentence = f"{len(waiting)} jobs wait already{yours}, and no more may. Try again when some are done."
             raise ImpastoError(Code.QUEUE_FULL, sentence, waiting=len(waiting))
 
     def _submit_again(self, session: Session, submit: messages.Submit, job: Job, digest: str) -> list[Action]:
@@ -398,11 +421,29 @@ class ServerCore:
                 actions += [Forget(job.id)] if job.kept else []
         return actions
 
+    def _turns(self) -> list[str]:
+        """The jobs that wait, in the order in which they will start: clients take turns, who had one longest ago first,
+        and each one's jobs come in the order in which it handed them in."""
+        keys, before = dict[str, tuple[int, int]](), Counter[str]()
+        for name in self.queue:
+            owner = self.jobs[name].owner
+            keys[name] = (before[owner], self.sessions[owner].turn if owner in self.sessions else 0)
+            before[owner] += 1
+        return sorted(self.queue, key=keys.__getitem__)
+
+    def _positions(self) -> dict[str, int]:
+        """How many jobs are before each of those that wait."""
+        return {name: place + (1 if self.active else 0) for place, name in enumerate(self._turns())}
+
     def _schedule(self) -> list[Action]:
         """Start the next job if none is with the worker, and tell those that wait when their place changed."""
         actions: list[Action] = []
         if self.active is None and self.queue:
-            job = self.jobs[self.queue.popleft()]
+            job = self.jobs[self._turns()[0]]
+            self.queue.remove(job.id)
+            self.turn += 1
+            if job.owner in self.sessions:
+                self.sessions[job.owner].turn = self.turn
             job.state = jobstate.advance(job.state, jobstate.Event.START)
             job.position = 0
             self.active = job.id
@@ -410,9 +451,8 @@ class ServerCore:
             job.progress = messages.Progress(job=job.id, state=job.state)
             actions += [Start(job.submit), *self._to_owner(job, job.progress)]
             job.submit = None
-        for place, name in enumerate(self.queue):
+        for name, position in self._positions().items():
             job = self.jobs[name]
-            position = place + (1 if self.active else 0)
             if position != job.position:
                 job.position = position
                 actions += self._to_owner(job, messages.Progress(job=job.id, state=job.state, position=position))
@@ -424,6 +464,7 @@ _EVENTS: dict[type, Callable[[ServerCore, Any, float], list[Action]]] = {
     Refused: ServerCore._refused,
     WorkerSaid: ServerCore._worker_said,
     Evicted: ServerCore._evicted,
+    Gone: ServerCore._gone,
     Tick: ServerCore._tick,
     Leaving: ServerCore._leaving,
 }

@@ -45,6 +45,13 @@ class Evicted:
 
 
 @dataclass(frozen=True)
+class Gone:
+    """The connection with this address has ended: its client has closed it, or is no more."""
+
+    route: bytes
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time has passed."""
 
@@ -54,7 +61,7 @@ class Leaving:
     """The daemon is about to end."""
 
 
-Event = Union[Received, Refused, WorkerSaid, Evicted, Tick, Leaving]
+Event = Union[Received, Refused, WorkerSaid, Evicted, Gone, Tick, Leaving]
 
 # What is to be done ---------------------------------------------------------------------------------------
 

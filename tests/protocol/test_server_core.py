@@ -11,12 +11,13 @@ from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.request import Request
-from impasto_protocol.server_core import ServerCore
+from impasto_protocol.server_core import COMES_BACK, ServerCore
 from impasto_protocol.server_events import (
     AckWorker,
     Action,
     Evicted,
     Forget,
+    Gone,
     Keep,
     Leaving,
     Received,
@@ -55,6 +56,9 @@ class Talk:
 
     def finish(self, job: str = "j") -> list[Action]:
         return self.worker(messages.Result(job=job, pictures=(picture(),)))
+
+    def gone(self, route: bytes) -> list[Action]:
+        return self.core.handle(Gone(route), self.now)
 
     def later(self, seconds: float) -> list[Action]:
         self.now += seconds
@@ -136,6 +140,46 @@ def test_the_queue_is_bounded(talk: Talk) -> None:
     talk.core.limits = Limits(queue=1)
     talk.submit("one"), talk.submit("two")
     assert the_error(talk.submit("three")) is Code.QUEUE_FULL
+
+
+def test_clients_take_turns_whoever_came_first(talk: Talk) -> None:
+    talk.hello(b"B", "bob")
+    for job in ("a1", "a2", "a3"):
+        talk.submit(job)
+    places = [sent(talk.submit(job, route=b"B"), messages.Accepted)[0].position for job in ("b1", "b2")]
+    assert places == [1, 3], "before and after alice's second"
+    started = []
+    for job in ("a1", "b1", "a2", "b2", "a3"):
+        started += [job] if talk.core.active == job else []
+        talk.finish(job)
+    assert started == ["a1", "b1", "a2", "b2", "a3"]
+
+
+def test_who_floods_the_queue_leaves_room_for_others(talk: Talk) -> None:
+    talk.hello(b"B", "bob")
+    talk.core.limits = Limits(queue=4)
+    answers = [talk.submit(f"a{number}") for number in range(4)]
+    assert the_error(answers[-1]) is Code.QUEUE_FULL and len(talk.core.queue) == 2, "one runs"
+    assert sent(talk.submit("b1", route=b"B"), messages.Accepted)
+    assert the_error(talk.submit("b2", route=b"B")) is Code.QUEUE_FULL
+
+
+def test_whoever_has_lost_the_connection_has_a_moment_to_come_back(talk: Talk) -> None:
+    talk.submit("j")
+    talk.gone(b"A")
+    assert talk.core.next_deadline() == pytest.approx(COMES_BACK)
+    talk.later(COMES_BACK / 2)
+    talk.hello(b"A again")
+    assert talk.later(1) == []
+
+
+def test_whose_connection_is_gone_frees_the_device_at_once_and_keeps_what_is_detached(talk: Talk) -> None:
+    talk.submit("j")
+    talk.submit("kept", detach=True)
+    talk.gone(b"A")
+    assert talk.later(1.1 * COMES_BACK) == [Stop("j")]
+    assert talk.core.jobs["kept"].state is State.QUEUED
+    assert talk.gone(b"nobody") == []
 
 
 def test_so_are_the_pixels_that_wait(talk: Talk) -> None:
