@@ -19,6 +19,7 @@ STANDARD = set(sys.stdlib_module_names)
 SUPERVISOR = [
     "supervisor",
     "router",
+    "departures",
     "executor",
     "worker_process",
     "results",

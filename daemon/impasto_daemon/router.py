@@ -24,7 +24,9 @@ from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.limits import PICTURES, Limits
 from impasto_protocol.messages import Error, Message, Preview, Progress, Result
 from impasto_protocol.picture import Buffer
-from impasto_protocol.server_events import Received, Refused
+from impasto_protocol.server_events import Gone, Received, Refused
+
+from .departures import Departures
 
 PIPE = 100
 """Messages that ZeroMQ itself holds for one client."""
@@ -115,14 +117,21 @@ class Router:
         except (zmq.ZMQError, OSError) as error:
             self.socket.close()
             raise ImpastoError(Code.BAD_REQUEST, f"The daemon cannot listen on {path}: {error.strerror}.") from error
+        self._departures = Departures()
 
-    def receive(self) -> Iterator[Received | Refused]:
-        """What has arrived, one turn of it. Pixels are views of ZeroMQ's own memory."""
+    def watched(self) -> list[zmq.Socket[bytes] | int]:
+        """The socket, and descriptors; when one is readable, `receive`."""
+        return [self.socket, *self._departures.watched()]
+
+    def receive(self) -> Iterator[Received | Refused | Gone]:
+        """What has arrived, one turn of it, and who has left. Pixels are views of ZeroMQ's own memory."""
+        yield from map(Gone, self._departures.gone())
         for _ in range(TURN):
             try:
                 route = self.socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
+            self._departures.met(route)
             frames, too_many = self._rest()
             if not _is_ours(route):
                 logger.warning("refused a message from another user")
@@ -190,6 +199,7 @@ class Router:
 
     def close(self) -> None:
         self.flush()
+        self._departures.close()
         self.socket.close()
 
 

@@ -197,7 +197,7 @@ class Supervisor:
             self._leaves_at(),
         )
         seconds = max(0.0, min(at for at in times if at is not None) - now)
-        watched = [self._router.socket, self._wake, *self._executor.watched()]
+        watched = [*self._router.watched(), self._wake, *self._executor.watched()]
         zmq.zmq_poll([(each, zmq.POLLIN) for each in watched], int(seconds * 1000) + 1)
 
     def _leaves(self) -> bool:

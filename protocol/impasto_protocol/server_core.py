@@ -45,9 +45,6 @@ from .server_events import (
 REMEMBERED = 1000
 """Ended jobs whose state is remembered at most, however short ago they ended."""
 
-COMES_BACK = 0.05
-"""Seconds that a client has to come back in after its connection has broken."""
-
 # What is known --------------------------------------------------------------------------------------------
 
 
@@ -179,11 +176,11 @@ class ServerCore:
         return []
 
     def _gone(self, event: Gone, now: float) -> list[Action]:
-        """Its client is as good as silent for a lease; one that comes back at once has lost nothing."""
+        """As good as silent for a lease."""
         client = self.routes.get(event.route)
         session = self.sessions.get(client or "")
         if session is not None and session.route == event.route:
-            session.seen = min(session.seen, now + COMES_BACK - self.lease)
+            session.seen = min(session.seen, now - self.lease)
         return []
 
     def _tick(self, event: Tick, now: float) -> list[Action]:
@@ -403,7 +400,7 @@ class ServerCore:
 
     def _expire(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        for session in [s for s in self.sessions.values() if not s.absent and now - s.seen > self.lease]:
+        for session in [s for s in self.sessions.values() if not s.absent and now >= s.seen + self.lease]:
             session.absent = True
             for job in [j for j in self.jobs.values() if j.owner == session.client]:
                 if not job.detach and not job.state.terminal:

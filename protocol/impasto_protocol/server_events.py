@@ -46,7 +46,7 @@ class Evicted:
 
 @dataclass(frozen=True)
 class Gone:
-    """The connection with this address has ended: its client has closed it, or is no more."""
+    """The client at this address is no more: its process has ended."""
 
     route: bytes
 

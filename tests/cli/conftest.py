@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.painters import STEERING
+from tests.fakes.daemon import PYTHONPATH
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30
@@ -33,7 +34,7 @@ class House:
         self.log = folder / "state" / "impasto" / "daemon.log"
         self.environ = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": PYTHONPATH,
             "PYTHONWARNINGS": "error",
             "HOME": str(folder),
             "TMPDIR": str(folder),

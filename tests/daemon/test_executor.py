@@ -20,7 +20,7 @@ from impasto_daemon.worker_process import WorkerSettings
 from impasto_protocol.errors import Code
 from impasto_protocol.messages import Error, Preview, Progress, Result
 
-from tests.fakes.daemon import FAKE_PAINTER, ROOT, alive, submit
+from tests.fakes.daemon import FAKE_PAINTER, PYTHONPATH, alive, submit
 from tests.fakes.painter import DEVICE
 
 
@@ -80,7 +80,7 @@ class Bench:
 
 @pytest.fixture
 def bench_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     benches: list[Bench] = []
 
     def make(**settings: Any) -> Bench:

@@ -16,7 +16,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import PICTURES, Limits
 from impasto_protocol.messages import Error, Hello, Ping, Pong, Preview, Progress, Result, Submit
-from impasto_protocol.server_events import Received, Refused
+from impasto_protocol.server_events import Gone, Received, Refused
 
 from tests.fakes.daemon import RawClient, picture, submit, wait_for
 
@@ -41,7 +41,9 @@ def client(router: Router, socket_folder: Path) -> Iterator[RawClient]:
 
 
 def heard(router: Router) -> Received | Refused:
-    return wait_for(lambda: list(router.receive()))[0]
+    event = wait_for(lambda: list(router.receive()))[0]
+    assert not isinstance(event, Gone)
+    return event
 
 
 def greeted(router: Router, client: RawClient) -> bytes:

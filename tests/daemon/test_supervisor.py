@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +20,7 @@ from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Accepted, Ack, Cancel, Error, Jobs, List, Ping, Pong, Preview, Progress, Result
 from impasto_protocol.zmq_client import Interrupt, new_job_name
 
-from tests.fakes.daemon import RawClient, RunningDaemon, picture, refused, request, running, submit, wait_for
+from tests.fakes.daemon import ROOT, RawClient, RunningDaemon, picture, refused, request, running, submit, wait_for
 from tests.fakes.painter import DEVICE, inverted
 
 Launch = Callable[..., RunningDaemon]
@@ -222,6 +224,21 @@ def test_a_client_that_vanishes_frees_the_device(launch: Launch) -> None:
         assert isinstance(other.stylize(request()), Result)
         (orphan, _) = other.jobs()
         assert (orphan["state"], orphan["error"]) == ("cancelled", "abandoned")
+
+
+def test_a_client_that_is_killed_frees_the_device_long_before_its_lease_runs_out(launch: Launch) -> None:
+    daemon = launch(lease=3600.0)
+    code = (
+        "from tests.fakes.daemon import request; from impasto_protocol.zmq_client import Client\n"
+        f"with Client({daemon.endpoint!r}) as client: client.stylize(request(steps=100_000, delay=0.01))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as doomed, daemon.client() as other:
+        wait_for(lambda: [job for job in other.jobs() if job["state"] == "running"])
+        doomed.kill()
+        doomed.wait()
+        wait_for(lambda: other.status()["running"] == "")
+        (job,) = other.jobs()
+        assert (job["state"], job["error"]) == ("cancelled", "abandoned")
 
 
 def test_a_detached_job_goes_on_without_its_client_and_its_result_waits(launch: Launch) -> None:

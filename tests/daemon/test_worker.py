@@ -34,7 +34,7 @@ from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result
 from impasto_protocol.picture import Picture
 
-from tests.fakes.daemon import FAKE_PAINTER, ROOT, alive, picture, submit, wait_for
+from tests.fakes.daemon import FAKE_PAINTER, PYTHONPATH, ROOT, alive, picture, submit, wait_for
 from tests.fakes.painter import inverted, open_painter
 
 # What is said, and when -----------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class WorkerProcess:
                 [sys.executable, "-m", "impasto_daemon.worker", "--link", f"ipc://{folder}/link", "--painter", painter],
                 stdin=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": PYTHONPATH},
             )
         self._heard: list[Message] = []
 

@@ -13,6 +13,8 @@ import pytest
 from impasto_protocol.errors import ImpastoError
 from impasto_protocol.zmq_client import Client
 
+from tests.fakes.daemon import PYTHONPATH
+
 from .studio import REPOSITORY, Gimp, NoGimp, Studio, patiently
 
 
@@ -53,11 +55,10 @@ class running_daemon:
         self._studio = studio
 
     def __enter__(self) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e.quick_daemon", self._studio.endpoint],
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": path, "XDG_STATE_HOME": str(self._studio.folder / "state")},
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, "XDG_STATE_HOME": str(self._studio.folder / "state")},
         )
         assert patiently(lambda: answers(self._studio.endpoint)), "the daemon for the tests did not start"
         return self._process

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.daemon import PYTHONPATH
+
 ROOT = Path(__file__).parents[2]
 SIDE, TILE = 512, 128
 MORE = 560 << 20
@@ -45,7 +47,7 @@ print(json.dumps(paint({SIDE}, [Plan(), Plan(tile={TILE}, history=4)])))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such limit")
 def test_under_a_limit_a_painting_goes_on_in_tiles() -> None:
-    alone = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    alone = {**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, env=alone, capture_output=True, text=True, timeout=180
     )

@@ -25,6 +25,8 @@ from impasto_protocol.request import Request, Style
 from impasto_protocol.zmq_client import Client
 
 ROOT = Path(__file__).parents[2]
+PYTHONPATH = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+"""For processes that are to find the tests' modules, and ours where this process does."""
 FAKE_PAINTER = "tests.fakes.painter:open_painter"
 
 T = TypeVar("T")
@@ -75,7 +77,7 @@ class RunningDaemon:
                 [sys.executable, "-m", "tests.fakes.serve", json.dumps(values)],
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")},
+                env={**os.environ, "PYTHONPATH": PYTHONPATH, "XDG_STATE_HOME": str(folder / "state")},
             )
 
     @property

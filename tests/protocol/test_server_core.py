@@ -11,7 +11,7 @@ from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.request import Request
-from impasto_protocol.server_core import COMES_BACK, ServerCore
+from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_events import (
     AckWorker,
     Action,
@@ -164,20 +164,10 @@ def test_who_floods_the_queue_leaves_room_for_others(talk: Talk) -> None:
     assert the_error(talk.submit("b2", route=b"B")) is Code.QUEUE_FULL
 
 
-def test_whoever_has_lost_the_connection_has_a_moment_to_come_back(talk: Talk) -> None:
-    talk.submit("j")
-    talk.gone(b"A")
-    assert talk.core.next_deadline() == pytest.approx(COMES_BACK)
-    talk.later(COMES_BACK / 2)
-    talk.hello(b"A again")
-    assert talk.later(1) == []
-
-
-def test_whose_connection_is_gone_frees_the_device_at_once_and_keeps_what_is_detached(talk: Talk) -> None:
+def test_a_client_that_is_gone_frees_the_device_at_once_and_keeps_what_is_detached(talk: Talk) -> None:
     talk.submit("j")
     talk.submit("kept", detach=True)
-    talk.gone(b"A")
-    assert talk.later(1.1 * COMES_BACK) == [Stop("j")]
+    assert talk.gone(b"A") == [Stop("j")]
     assert talk.core.jobs["kept"].state is State.QUEUED
     assert talk.gone(b"nobody") == []
 

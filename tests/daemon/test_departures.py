@@ -1,0 +1,67 @@
+"""Departures: a client whose process has ended is known at once, and nobody else is taken for gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from impasto_daemon.departures import MOST, Departures
+
+from tests.fakes.daemon import wait_for
+
+
+class Frame:
+    """The first frame of a message, and what it says of its sender."""
+
+    def __init__(self, route: bytes, process: int | str) -> None:
+        self.bytes, self._process = route, process
+
+    def get(self, _: str) -> str:
+        return f"localhost:1:1:{self._process}"
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
+        yield process
+
+
+def met(*frames: Frame) -> Departures:
+    departures = Departures()
+    for frame in frames:
+        departures.met(frame)  # type: ignore[arg-type]
+    return departures
+
+
+def test_all_routes_of_a_process_are_gone_with_it_and_no_others(process: subprocess.Popen[bytes]) -> None:
+    departures = met(Frame(b"a", process.pid), Frame(b"b", os.getpid()), Frame(b"c", process.pid))
+    assert departures.gone() == [] and len(departures.watched()) == 2
+    process.kill()
+    process.wait()
+    assert wait_for(departures.gone) == [b"a", b"c"]
+    assert departures.gone() == [] and len(departures.watched()) == 1
+    departures.close()
+
+
+@pytest.mark.parametrize("unknown", [0, "", "x"])
+def test_whoever_cannot_be_seen_is_never_gone(unknown: int | str) -> None:
+    departures = met(Frame(b"a", unknown))
+    assert departures.watched() == [] and departures.gone() == []
+
+
+def test_nothing_stays_open_or_grows_for_ever(process: subprocess.Popen[bytes]) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = descriptors()
+    departures = met(*(Frame(str(number).encode(), process.pid) for number in range(MOST + 10)))
+    assert descriptors() == before + 1
+    process.kill()
+    process.wait()
+    gone = wait_for(departures.gone)
+    assert len(gone) == MOST and gone[-1] == str(MOST + 9).encode()
+    assert descriptors() == before
