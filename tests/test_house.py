@@ -23,6 +23,7 @@ SUPERVISOR = [
     "executor",
     "worker_process",
     "results",
+    "spool",
     "forecasting",
     "planning",
     "worker",

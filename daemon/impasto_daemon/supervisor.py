@@ -33,6 +33,7 @@ from .executor import Executor
 from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
 from .router import Router
+from .spool import AGE, Spool, folder_of
 from .worker_process import WorkerSettings
 
 TAKEN = 3
@@ -68,6 +69,7 @@ class Settings:
     heartbeat: float = 2.0
     grace: float = 2.0
     keep: float = 3600.0
+    keep_results: float = AGE
     keep_bytes: int = KEEP_BYTES
 
 
@@ -129,7 +131,7 @@ class Supervisor:
         self._router = Router(self._context, path, settings.limits)
         self._forecaster = Forecaster(settings.device)
         self._executor = Executor(self._context, _worker_settings(settings), self._forecaster.learn)
-        self._results = Results(settings.keep_bytes)
+        self._results = Results(Spool(folder_of(settings.endpoint)), settings.keep_bytes)
         self._core = ServerCore(
             instance=uuid.uuid4().hex,
             limits=settings.limits,
@@ -137,6 +139,7 @@ class Supervisor:
             lease=settings.lease,
             heartbeat=settings.heartbeat,
             keep=settings.keep,
+            keep_results=settings.keep_results,
             # Another painter has settings of its own.
             check=check_recipe if settings.painter == REAL_PAINTER else accept_all,
             forecast=self._forecaster.forecast,
@@ -145,6 +148,9 @@ class Supervisor:
 
     def serve(self) -> None:
         """Until asked to end, or idle for long enough."""
+        with self._guarded("looking for results of earlier daemons"):
+            for found in self._results.take_over():
+                self._handle(found, time.monotonic())
         logger.info("ready: %s, process %d", self._settings.endpoint, os.getpid())
         while not self._leaves():
             self._wait()
@@ -182,6 +188,7 @@ class Supervisor:
         self._handle(server_events.Leaving(), time.monotonic())
         self._executor.close()
         self._router.close()
+        self._results.close()
         self._context.term()
         logger.info("ended")
 
@@ -215,7 +222,7 @@ class Supervisor:
     def _leaves_at(self) -> float | None:
         """When nobody will have needed this daemon for long enough; None where it is to stay."""
         idle = self._core.idle_since
-        stays = not self._settings.idle_exit or idle is None or len(self._results)
+        stays = not self._settings.idle_exit or idle is None or self._results.in_memory
         return None if stays or idle is None else idle + self._settings.idle_exit
 
     # Events and actions ---------------------------------------------------------------------------------------
@@ -247,7 +254,7 @@ class Supervisor:
 
     def _keep(self, action: server_events.Keep, now: float) -> None:
         self._forecaster.learn_of_painting(action.result.record)
-        for job in self._results.keep(action.job, action.result):
+        for job in self._results.keep(action.finished, action.result):
             self._handle(server_events.Evicted(job), now)
 
     def _forget(self, action: server_events.Forget, now: float) -> None:

@@ -180,7 +180,7 @@ def _not_inserted(job: str, error: Exception) -> ImpastoError:
     reason = str(error).rstrip(".") or repr(error)
     return ImpastoError(
         Code.CANCELLED,
-        f"The painting could not be put into the image: {reason}. It is not lost, the daemon keeps it for an hour. "
+        f"The painting could not be put into the image: {reason}. It is not lost, the daemon keeps it for a day. "
         f"Type in a terminal: impasto fetch {job[:8]} -o FILE.png",
     )
 

@@ -2,7 +2,8 @@
 
 Theory of operation: whoever owns the socket calls `start` once and then `handle(event, now)` with what happened,
 and carries out the actions in order. The core says hello (again whenever the connection broke or the daemon forgot
-us), numbers requests, keeps the lease alive, acknowledges previews and notices a daemon that is gone. It knows no
+us), numbers requests, keeps the lease alive, acknowledges previews and notices a daemon that is gone, or one that was
+restarted: it may have results of before, and what it does not know is lost. It knows no
 sockets, no threads and no clock; what a message means for the user is the shell's business.
 """
 
@@ -17,8 +18,8 @@ from .errors import Code, ImpastoError, Problem
 from .limits import Limits
 from .request import Request
 
-RECONNECT = 3.0
-"""Seconds that a broken connection has to come back."""
+RECONNECT = 5.0
+"""Seconds that a broken connection has to come back: a daemon that failed may just be started again."""
 SLOWEST_LINK = 1_000_000
 """Bytes a second: while a large message may be under way, the daemon's silence is not an absence."""
 
@@ -94,6 +95,7 @@ class ClientCore:
     phase: Phase = field(default=Phase.NEW, init=False)
     welcome: Optional[messages.Welcome] = field(default=None, init=False)
     limits: Limits = field(default_factory=Limits, init=False)
+    restarted: bool = field(default=False, init=False)
     _number: int = field(default=0, init=False)
     _hello: int = field(default=0, init=False)
     _greeted: float = field(default=0.0, init=False)
@@ -115,6 +117,14 @@ class ClientCore:
                 "daemon runs.",
                 feature=feature,
             )
+
+    def end_of(self, error: messages.Error) -> Problem:
+        """How a job ended of which the daemon says this: what a restarted daemon does not know was lost with the one
+        before."""
+        if self.restarted and error.code == Code.UNKNOWN_JOB.value and "resume" not in error.details:
+            sentence = "The daemon was restarted and has forgotten the work it had. Ask for the picture again."
+            return Problem(Code.DAEMON_LOST, sentence)
+        return error.problem()
 
     def request(self, message: messages.ClientMessage, now: float) -> messages.ClientMessage:
         """The message with a number of its own, ready to be sent."""
@@ -175,8 +185,7 @@ class ClientCore:
         if welcome.re != self._hello:
             return []
         if self.welcome and self.welcome.instance != welcome.instance:
-            sentence = "The daemon was restarted and has forgotten the work it had. Ask for the picture again."
-            return [self._lose(Problem(Code.DAEMON_LOST, sentence))]
+            self.restarted = True
         self.phase, self.welcome = Phase.READY, welcome
         self.limits = Limits.from_wire(dict(welcome.limits))
         return [Tell(welcome)]

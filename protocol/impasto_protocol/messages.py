@@ -220,7 +220,7 @@ class Ping:
 class Welcome:
     """Answers `hello`. `lease` and `heartbeat` in seconds: silence longer than the lease is an absence; a client
     with nothing to say pings once a heartbeat. `instance` names this run of the daemon: another one remembers
-    nothing of the jobs before it."""
+    of the jobs before it those whose results it still has."""
 
     TYPE: ClassVar[str] = "welcome"
     re: int = wire(schema.integer())

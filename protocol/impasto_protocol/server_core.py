@@ -6,8 +6,9 @@ was asked, how far it is) and the queue; it knows no sockets, no processes, no c
 them on. One job at a time is with the worker; the others wait, and clients take turns.
 
 Every job ends exactly once, with a `result` or an `error` event to the client that owns it. Its outcome stays for
-`keep` seconds, so that a client that comes back can ask again: a repeated submit, `list` and `fetch` all answer
-from it.
+`keep` seconds, and one with a result that nobody has acknowledged for `keep_results`, so that a client that comes
+back can ask again: a repeated submit, `list` and `fetch` all answer from it. Jobs whose results outlived the daemon
+that made them are told to the next one with `Found`, and are like its own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from .server_events import (
     Action,
     Event,
     Evicted,
+    Finished,
     Forget,
+    Found,
     Gone,
     Keep,
     Leaving,
@@ -107,6 +110,7 @@ class ServerCore:
     lease: float = 10.0
     heartbeat: float = 2.0
     keep: float = 3600.0
+    keep_results: float = 86_400.0
     check: Callable[[Request], None] = accept_all
     forecast: Callable[[Request], Mapping[str, Any]] = no_forecast
     report: Callable[[], Mapping[str, Any]] = dict
@@ -133,7 +137,7 @@ class ServerCore:
     def next_deadline(self) -> Optional[float]:
         """When a Tick is due at the latest, if nothing happens before."""
         leases = [session.seen + self.lease for session in self.sessions.values() if not session.absent]
-        ends = [job.ended + self.keep for job in self.jobs.values() if job.state.terminal]
+        ends = [self._forgotten_at(job) for job in self.jobs.values() if job.state.terminal]
         return min(leases + ends, default=None)
 
     # Events -----------------------------------------------------------------------------------------------
@@ -181,6 +185,26 @@ class ServerCore:
         session = self.sessions.get(client or "")
         if session is not None and session.route == event.route:
             session.seen = min(session.seen, now - self.lease)
+        return []
+
+    def _found(self, event: Found, now: float) -> list[Action]:
+        done = event.finished
+        if done.job not in self.jobs:
+            ended = now - event.age
+            self.jobs[done.job] = Job(
+                id=done.job,
+                owner="",
+                digest=done.digest,
+                submit=None,
+                submitted=ended - done.seconds,
+                facts={name: getattr(done, name) for name in _FACTS},
+                forecast={},
+                detach=True,
+                state=State.SUCCEEDED,
+                progress=messages.Progress(job=done.job, state=State.SUCCEEDED, step=done.steps, steps=done.steps),
+                kept=True,
+                ended=ended,
+            )
         return []
 
     def _tick(self, event: Tick, now: float) -> list[Action]:
@@ -345,7 +369,7 @@ class ServerCore:
         self.active = None
         keep = job.state is not State.CANCELLING
         job.kept = keep
-        actions: list[Action] = [Keep(job.id, result)] if keep else []
+        actions: list[Action] = [Keep(_finished(job, now), result)] if keep else []
         return actions + self._end(job, jobstate.Event.SUCCEED, job.problem, now)
 
     def _worker_error(self, job: Job, error: messages.Error, now: float) -> list[Action]:
@@ -413,7 +437,7 @@ class ServerCore:
                 self.routes.pop(session.route, None)
         ended = [job for job in self.jobs.values() if job.state.terminal]
         for place, job in enumerate(ended):
-            if now - job.ended > self.keep or len(ended) - place > REMEMBERED:
+            if now > self._forgotten_at(job) or len(ended) - place > REMEMBERED:
                 del self.jobs[job.id]
                 actions += [Forget(job.id)] if job.kept else []
         return actions
@@ -431,6 +455,10 @@ class ServerCore:
     def _positions(self) -> dict[str, int]:
         """How many jobs are before each of those that wait."""
         return {name: place + (1 if self.active else 0) for place, name in enumerate(self._turns())}
+
+    def _forgotten_at(self, job: Job) -> float:
+        """When a job that has ended is to be forgotten."""
+        return job.ended + (self.keep_results if job.kept else self.keep)
 
     def _schedule(self) -> list[Action]:
         """Start the next job if none is with the worker, and tell those that wait when their place changed."""
@@ -462,6 +490,7 @@ _EVENTS: dict[type, Callable[[ServerCore, Any, float], list[Action]]] = {
     WorkerSaid: ServerCore._worker_said,
     Evicted: ServerCore._evicted,
     Gone: ServerCore._gone,
+    Found: ServerCore._found,
     Tick: ServerCore._tick,
     Leaving: ServerCore._leaving,
 }
@@ -482,6 +511,16 @@ _WORKER: dict[type, Callable[[ServerCore, Job, Any, float], list[Action]]] = {
     messages.Result: ServerCore._worker_result,
     messages.Error: ServerCore._worker_error,
 }
+
+
+_FACTS = ("agent", "recipe", "width", "height")
+"""What is said of a job besides how far it is."""
+
+
+def _finished(job: Job, now: float) -> Finished:
+    """What is to be remembered of a job that ends with a result now."""
+    steps = job.progress.step if job.progress else 0
+    return Finished(job=job.id, digest=job.digest, steps=steps, seconds=now - job.submitted, **job.facts)
 
 
 def _detached(session: Session, submit: messages.Submit) -> bool:

@@ -8,8 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
-from . import messages
+from . import messages, schema
 from .errors import ProtocolError
+from .limits import NAME
+from .schema import wire
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job that has succeeded, as it is remembered beside its result from one run of the daemon to the next.
+
+    steps: that were done. seconds: from its submit to its end. Each field has a reader, as those of messages have.
+    """
+
+    job: str = wire(schema.name)
+    digest: str = wire(schema.text(64))
+    agent: str = wire(schema.text(NAME))
+    recipe: str = wire(schema.name)
+    width: int = wire(schema.integer(1))
+    height: int = wire(schema.integer(1))
+    steps: int = wire(schema.integer())
+    seconds: float = wire(schema.number(0))
+
 
 # What happens ---------------------------------------------------------------------------------------------
 
@@ -52,6 +72,15 @@ class Gone:
 
 
 @dataclass(frozen=True)
+class Found:
+    """An earlier run of the daemon finished this job `age` seconds ago, and its result of `nbytes` is still kept."""
+
+    finished: Finished
+    age: float
+    nbytes: int = 0
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time has passed."""
 
@@ -61,7 +90,7 @@ class Leaving:
     """The daemon is about to end."""
 
 
-Event = Union[Received, Refused, WorkerSaid, Evicted, Gone, Tick, Leaving]
+Event = Union[Received, Refused, WorkerSaid, Evicted, Gone, Found, Tick, Leaving]
 
 # What is to be done ---------------------------------------------------------------------------------------
 
@@ -85,10 +114,14 @@ class SendKept:
 
 @dataclass(frozen=True)
 class Keep:
-    """Keep this result until told to forget it."""
+    """Keep this result until told to forget it, and with it what is to be remembered of its job."""
 
-    job: str
+    finished: Finished
     result: messages.Result
+
+    @property
+    def job(self) -> str:
+        return self.finished.job
 
 
 @dataclass(frozen=True)

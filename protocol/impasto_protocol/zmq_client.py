@@ -214,12 +214,12 @@ class Client:
                 wake=interrupt if deadline is None else None,
             )
             if isinstance(message, messages.Welcome):
-                # The connection was broken: the job may have ended meanwhile.
+                # The connection was broken: the job may have ended meanwhile, or the daemon with it.
                 self._say(messages.Fetch(id=1, job=job))
             elif isinstance(message, messages.Result):
                 return message
             elif isinstance(message, messages.Error) and message.code != Code.NOT_FINISHED.value:
-                client_core.raise_error(message)
+                raise ImpastoError.of(self._core.end_of(message))
             elif message is not None and type(message) in listeners:
                 self._tell(listeners[type(message)], message, job)
 

@@ -81,12 +81,18 @@ def test_what_should_not_happen_is_one_line_with_a_hint(monkeypatch: pytest.Monk
     assert isinstance(invoke("--debug", "recipes", "gatys").exception, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("words", [["status"], ["cancel", "x"], ["fetch", "x", "-o", "x.png"]])
+@pytest.mark.parametrize("words", [["status"], ["cancel", "x"]])
 def test_without_a_daemon_a_question_is_answered_with_what_to_do(house: House, words: list[str]) -> None:
     done = house.run(*words)
     assert done.returncode == 1 and done.stdout == ""
     assert "impasto doctor" in done.stderr and done.stderr.count("\n") == 1
     assert not house.log.exists()
+
+
+def test_a_result_may_wait_on_disk_so_fetching_starts_a_daemon(house: House) -> None:
+    done = house.run("fetch", "x", "-o", "x.png")
+    assert done.returncode == 1 and "There is no job x here" in done.stderr
+    assert house.log.exists()
 
 
 def test_for_machines_the_absence_of_a_daemon_is_an_object(house: House) -> None:

@@ -1,47 +1,118 @@
-"""Finished pictures stay within their budget."""
+"""Finished pictures stay within their budget, on disk where there is room, and outlive the daemon."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from impasto_daemon import spool
 from impasto_daemon.results import Results
+from impasto_daemon.spool import Spool
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
+from impasto_protocol.server_events import Finished
+
+from tests.fakes.daemon import wait_for
+
+
+def finished(job: str) -> Finished:
+    return Finished(job, "77aa", "test", "impasto", 1, 1, steps=5, seconds=1.5)
 
 
 def result(job: str, nbytes: int) -> Result:
-    return Result(job=job, pictures=(Picture(1, nbytes // 3, 3, "u8", bytes(nbytes)),))
+    return Result(job=job, record={"recipe": "impasto"}, pictures=(Picture(1, nbytes // 3, 3, "u8", bytes(nbytes)),))
 
 
-def test_a_result_is_kept_until_it_is_forgotten() -> None:
-    results = Results()
-    assert results.keep("a", result("a", 300)) == ()
+def keep(results: Results, job: str, nbytes: int) -> tuple[str, ...]:
+    return results.keep(finished(job), result(job, nbytes))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "results" / "endpoint"
+
+
+@pytest.fixture
+def results(folder: Path) -> Iterator[Results]:
+    results = Results(Spool(folder), budget=1000)
+    yield results
+    results.close()
+
+
+def test_a_result_is_kept_until_it_is_forgotten(results: Results, folder: Path) -> None:
+    assert keep(results, "a", 300) == ()
     assert results.get("a") == result("a", 300)
     assert (len(results), results.nbytes) == (1, 300)
     results.forget("a")
     assert results.get("a") is None
     assert (len(results), results.nbytes) == (0, 0)
+    results.close()
+    assert not folder.exists()
 
 
-def test_the_oldest_results_go_when_the_budget_is_exceeded() -> None:
-    results = Results(budget=1000)
+def test_a_result_on_disk_is_not_in_memory_as_well(results: Results) -> None:
+    keep(results, "a", 300)
+    wait_for(lambda: not results.in_memory)
+    assert results.get("a") == result("a", 300)
+
+
+def test_results_outlive_those_who_kept_them(results: Results, folder: Path) -> None:
+    for job in ("a", "b"):
+        keep(results, job, 300)
+    results.forget("a")
+    results.close()
+    successor = Results(Spool(folder))
+    (found,) = successor.take_over()
+    assert found.finished == finished("b") and found.age < 60
+    assert (successor.get("b"), successor.nbytes) == (result("b", 300), 300)
+    successor.forget("b")
+    successor.close()
+    assert not folder.exists()
+
+
+def test_the_oldest_results_go_when_the_budget_is_exceeded(results: Results) -> None:
     for job in ("a", "b", "c"):
-        results.keep(job, result(job, 300))
-    assert results.keep("d", result("d", 600)) == ("a", "b")
+        keep(results, job, 300)
+    assert keep(results, "d", 600) == ("a", "b")
     assert [job for job in "abcd" if results.get(job)] == ["c", "d"]
 
 
-def test_a_result_larger_than_the_budget_is_still_delivered() -> None:
-    results = Results(budget=100)
-    assert results.keep("a", result("a", 300)) == ()
+def test_results_that_were_found_have_the_same_budget(results: Results, folder: Path) -> None:
+    for job in ("a", "b", "c"):
+        keep(results, job, 300)
+        wait_for(lambda: not results.in_memory)
+    results.close()
+    successor = Results(Spool(folder), budget=600)
+    assert [found.finished.job for found in successor.take_over()] == ["b", "c"]
+    successor.close()
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_result_larger_than_the_budget_is_still_delivered(results: Results) -> None:
+    assert keep(results, "a", 3000) == ()
     assert results.get("a") is not None
-    assert results.keep("b", result("b", 3)) == ("a",)
+    assert keep(results, "b", 3) == ("a",)
 
 
-def test_keeping_a_job_again_replaces_its_result() -> None:
-    results = Results(budget=1000)
-    results.keep("a", result("a", 900))
-    assert results.keep("a", result("a", 600)) == ()
+def test_keeping_a_job_again_replaces_its_result(results: Results) -> None:
+    keep(results, "a", 900)
+    assert keep(results, "a", 600) == ()
     assert results.nbytes == 600
+    wait_for(lambda: not results.in_memory)
+    assert results.get("a") == result("a", 600)
 
 
-def test_forgetting_what_is_not_kept_is_harmless() -> None:
-    Results().forget("never heard of")
+def test_forgetting_what_is_not_kept_is_harmless(results: Results) -> None:
+    results.forget("never heard of")
+
+
+def test_a_full_disk_costs_no_result(
+    results: Results, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(spool, "ROOM_LEFT", 2**62)
+    keep(results, "a", 300)
+    wait_for(lambda: caplog.records)
+    assert "job a is kept in memory alone" in caplog.text and "No space left" in caplog.text
+    assert results.get("a") == result("a", 300)
+    assert (results.in_memory, list(folder.iterdir())) == (1, [])

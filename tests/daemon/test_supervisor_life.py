@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from impasto_daemon.supervisor import FAULTS, TAKEN
-from impasto_protocol.errors import Code
-from impasto_protocol.messages import Accepted, Health, Ping, Status
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.messages import Accepted, Health, Ping, Progress, Status
 from impasto_protocol.zmq_client import Client, new_job_name
 
 from tests.fakes.daemon import RunningDaemon, alive, refused, request, running, submit, wait_for
@@ -140,7 +141,57 @@ def test_a_daemon_that_nobody_ever_speaks_to_leaves_too(launch: Launch) -> None:
     assert launch(ready=False, idle_exit=0.3).process.wait(10) == 0
 
 
-def test_a_daemon_with_an_unfetched_result_does_not_leave(launch: Launch) -> None:
+def spooled(daemon: RunningDaemon) -> list[Path]:
+    return list(daemon.path.parent.glob("state/impasto/results/*/*.result"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_result_that_nobody_fetched_outlives_its_daemon(launch: Launch, number: signal.Signals) -> None:
+    daemon = launch()
+    with daemon.client() as client:
+        painted = client.stylize(request(), job="kept")
+        wait_for(lambda: spooled(daemon))
+    daemon.end(number)
+    (file,) = spooled(daemon)
+    assert file.stat().st_mode & 0o077 == 0
+    successor = launch(ready=False)
+    wait_for(lambda: "ready" in successor.log)
+    with successor.client() as client:
+        (row,) = client.jobs()
+        assert (row["job"], row["state"], row["kept"], row["agent"]) == ("kept", "succeeded", True, "test")
+        assert client.fetch("kept").pictures == painted.pictures
+        with pytest.raises(ImpastoError, match="There is no job never"):
+            client.fetch("never")
+        client.acknowledge("kept")
+        wait_for(lambda: not spooled(successor))
+    assert successor.end() == 0
+    assert not file.parent.exists()
+
+
+def test_a_client_that_waits_hears_from_the_next_daemon_that_its_job_is_lost(launch: Launch) -> None:
+    daemon = launch()
+    with daemon.client() as client, ThreadPoolExecutor(1) as other:
+
+        def restart(_: Progress) -> None:
+            if daemon.process.returncode is None:
+                daemon.end(signal.SIGKILL)
+                other.submit(launch)
+
+        with pytest.raises(ImpastoError, match="was restarted") as caught:
+            client.stylize(request(steps=1000, delay=0.02), on_progress=restart)
+    assert caught.value.code is Code.DAEMON_LOST
+
+
+def test_a_daemon_leaves_though_a_result_waits_for_the_next_one(launch: Launch) -> None:
+    daemon = launch(idle_exit=0.3, lease=0.3, heartbeat=0.1)
+    with daemon.client() as client:
+        client.stylize(request(), job="kept")
+    assert daemon.process.wait(10) == 0
+    assert len(spooled(daemon)) == 1
+
+
+def test_a_daemon_stays_while_a_result_is_in_its_memory_alone(launch: Launch, socket_folder: Path) -> None:
+    (socket_folder / "state").touch()  # no folder can be made there
     daemon = launch(idle_exit=0.2, lease=0.2, heartbeat=0.1)
     with daemon.client() as client:
         client.stylize(request(), job="kept")
@@ -149,6 +200,7 @@ def test_a_daemon_with_an_unfetched_result_does_not_leave(launch: Launch) -> Non
         assert client.fetch("kept").job == "kept"
         client.acknowledge("kept")
     assert daemon.process.wait(10) == 0
+    assert "kept in memory alone" in daemon.log
 
 
 @pytest.mark.parametrize(

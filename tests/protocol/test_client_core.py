@@ -94,10 +94,17 @@ def test_a_connection_that_stays_broken_is_the_end() -> None:
     assert the_loss(core.handle(Tick(), 1 + RECONNECT)) is Code.DAEMON_LOST
 
 
-def test_a_restarted_daemon_has_lost_our_job() -> None:
+def test_what_a_restarted_daemon_does_not_know_was_lost_with_the_one_before() -> None:
     core = ready()
+    unknown, ours = (messages.Error.of(Problem(code, "?"), job="j") for code in (Code.UNKNOWN_JOB, Code.DIVERGED))
+    assert core.end_of(unknown).code is Code.UNKNOWN_JOB
     core.handle(Broken(), 1)
-    assert the_loss(core.handle(welcome(re=2, instance="another"), 2)) is Code.DAEMON_LOST
+    assert isinstance(core.handle(welcome(re=2, instance="another"), 2)[0], Tell)
+    assert core.phase is Phase.READY
+    assert core.end_of(unknown).code is Code.DAEMON_LOST
+    assert core.end_of(ours).code is Code.DIVERGED
+    resumed = messages.Error.of(Problem(Code.UNKNOWN_JOB, "?", {"resume": "earlier"}), job="j")
+    assert core.end_of(resumed).code is Code.UNKNOWN_JOB
 
 
 def test_a_daemon_that_forgot_us_is_greeted_again() -> None:

@@ -16,7 +16,9 @@ from impasto_protocol.server_events import (
     AckWorker,
     Action,
     Evicted,
+    Finished,
     Forget,
+    Found,
     Gone,
     Keep,
     Leaving,
@@ -323,12 +325,59 @@ def test_an_evicted_result_is_gone(talk: Talk) -> None:
     assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="j"))) is Code.RESULT_GONE
 
 
-def test_ended_jobs_are_forgotten_after_a_while(talk: Talk) -> None:
-    talk.submit()
-    talk.finish()
-    assert Forget("j") in talk.later(3601)
+def test_ended_jobs_are_forgotten_after_a_while_and_unfetched_ones_much_later(talk: Talk) -> None:
+    talk.submit("one"), talk.submit("j")
+    talk.finish("one"), talk.finish("j")
+    talk.hear(b"A", messages.Ack(job="one", of="result"))
+    assert talk.later(3601) == []
+    assert list(talk.core.jobs) == ["j"]
+    assert talk.later(80_000) == []
+    assert talk.later(5000) == [Forget("j")]
     assert not talk.core.jobs
     assert not talk.core.sessions or talk.core.sessions["alice"].absent
+
+
+def successor(talk: Talk, age: float = 60.0) -> Talk:
+    """The next run of the daemon, which has found the result of the job that this one now finishes."""
+    (keep,) = [a for a in talk.finish() if isinstance(a, Keep)]
+    after = Talk()
+    assert after.core.handle(Found(keep.finished, age), 0.0) == []
+    after.hello()
+    return after
+
+
+def test_a_result_that_outlived_its_daemon_is_listed_fetched_and_acknowledged(talk: Talk) -> None:
+    talk.submit()
+    talk.worker(STEP)
+    before = sent(talk.hear(b"A", messages.List(id=4)), messages.Jobs)[0].jobs[0]
+    talk.now += 5
+    after = successor(talk)
+    (row,) = sent(after.hear(b"A", messages.List(id=4)), messages.Jobs)[0].jobs
+    now = {"state": "succeeded", "kept": True, "age": 65.0, "steps": 1}
+    assert row == {**{name: before[name] for name in row}, **now}
+    assert after.hear(b"A", messages.Fetch(id=5, job="j")) == [SendKept(b"A", "j", 5)]
+    assert after.hear(b"A", messages.Ack(job="j", of="result")) == [Forget("j")]
+
+
+def test_the_same_submit_to_the_next_daemon_is_answered_with_that_result(talk: Talk) -> None:
+    talk.submit()
+    after = successor(talk)
+    assert the_error(after.submit(strength=1.0)) is Code.CONFLICT
+    actions = after.submit()
+    assert sent(actions, messages.Accepted)[0].state is State.SUCCEEDED
+    assert SendKept(b"A", "j") in actions
+
+
+def test_what_outlived_its_daemon_does_not_grow_younger(talk: Talk) -> None:
+    talk.submit()
+    after = successor(talk, age=86_000)
+    assert after.later(401) == [Forget("j")]
+
+
+def test_a_job_that_is_known_is_not_found_again(talk: Talk) -> None:
+    talk.submit()
+    talk.core.handle(Found(Finished("j", "", "", "impasto", 1, 1, 0, 0), 0), 0)
+    assert talk.core.jobs["j"].state is State.LOADING
 
 
 def test_leaving_ends_every_job_and_takes_no_more(talk: Talk) -> None:

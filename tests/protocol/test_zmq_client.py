@@ -174,6 +174,37 @@ def test_after_a_break_a_job_that_is_lost_is_said_to_be(scripted: Callable[[Repl
     assert caught.value.code is code
 
 
+def restarted(answer: Callable[[messages.Fetch], messages.Message]) -> Reply:
+    """A daemon that ends when it has a job; the next one answers so when it is asked for it."""
+    instances = iter(("before", "after"))
+
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Hello):
+            return [messages.Welcome(re=message.id, version=1, instance=next(instances))]
+        if isinstance(message, messages.Submit):
+            return [*usual(message), messages.Error(code="no_session", message="?")]
+        return [answer(message)] if isinstance(message, messages.Fetch) else usual(message)
+
+    return reply
+
+
+def test_a_result_that_outlived_its_daemon_is_fetched_from_the_next_one(
+    scripted: Callable[[Reply], Scripted],
+) -> None:
+    daemon = scripted(restarted(lambda fetch: done(fetch.job, fetch.id)))
+    with Client(daemon.endpoint) as client:
+        assert client.stylize(request()).pictures[0].width == 4
+    assert daemon.kinds() == ["hello", "submit", "hello", "fetch"]
+
+
+def test_a_job_that_ended_with_its_daemon_is_said_to_be_lost(scripted: Callable[[Reply], Scripted]) -> None:
+    unknown = Problem(Code.UNKNOWN_JOB, "?")
+    daemon = scripted(restarted(lambda fetch: messages.Error.of(unknown, re=fetch.id, job=fetch.job)))
+    with Client(daemon.endpoint) as client, pytest.raises(ImpastoError, match="was restarted") as caught:
+        client.stylize(request())
+    assert caught.value.code is Code.DAEMON_LOST and caught.value.problem.retryable
+
+
 def test_a_submit_that_a_break_swallowed_is_sent_again(scripted: Callable[[Reply], Scripted]) -> None:
     submits = 0
 

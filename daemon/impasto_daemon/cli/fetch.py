@@ -19,10 +19,11 @@ from . import options
 def fetch(job: str, output: Path, endpoint: str | None) -> None:
     """Save a result that was not collected.
 
-    The daemon keeps the result of JOB for a while when its client went away; once saved, it is forgotten there.
+    The result of JOB is kept for a day when its client went away, whatever becomes of the daemon; once saved, it is
+    forgotten. Where no daemon runs, one is started.
     """
     pictures.check_destination(output)
-    with Client(launch.usable_endpoint(endpoint), agent=options.AGENT) as client:
+    with Client(launch.ensure_daemon(endpoint), agent=options.AGENT) as client:
         result = client.fetch(options.whole_job_name(client, job))
         pictures.save(result.pictures[0], output, lambda note: click.echo(note, err=True))
         client.acknowledge(result.job)

@@ -1,0 +1,167 @@
+"""Finished pictures on disk, so that they outlive the daemon that made them. Files alone: no jobs' states, no sockets.
+
+One file a job, for this user alone, in a folder of its own for each endpoint, whose lock keeps two daemons apart. A
+file is there whole or not at all: it is written beside its place and then moved there. It holds what is remembered of
+the job (JSON) and the frames of its `result` as the codec makes them, each after its length (8 bytes, big-endian).
+What is found in the folder is never trusted: it is read as carefully as what a client sends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import logging
+import mmap
+import os
+import shutil
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+from impasto_protocol import codec
+from impasto_protocol.errors import Code, ProtocolError
+from impasto_protocol.limits import PICTURES
+from impasto_protocol.messages import Result
+from impasto_protocol.picture import Buffer
+from impasto_protocol.server_events import Finished, Found
+
+from .link import UNLIMITED
+
+AGE = 86_400.0
+"""Seconds after which a file of any kind is nobody's any more."""
+ROOM_LEFT = 1024**3
+"""Bytes that stay free on the disk: other programs need them more."""
+SUFFIX, UNFINISHED = ".result", ".unfinished"
+LENGTH = struct.Struct(">Q")
+
+UNREADABLE = (OSError, ValueError, RecursionError, ProtocolError)
+"""What reading a file raises that is not what it should be."""
+
+logger = logging.getLogger("impasto.spool")
+
+
+def folder_of(endpoint: str) -> Path:
+    """Where the results of the daemon at this endpoint are, in the user's state folder."""
+    state = platformdirs.user_state_path("impasto", appauthor=False)
+    return Path(state) / "results" / hashlib.sha256(endpoint.encode()).hexdigest()[:16]
+
+
+class Spool:
+    """The files of one folder. Knows no budget; everything but `found` and `read` raises OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, finished: Finished, result: Result) -> None:
+        """Keep one more, in the place of an earlier one of the same job."""
+        facts = json.dumps(dataclasses.asdict(finished)).encode()
+        frames = [memoryview(frame).cast("B") for frame in (facts, *codec.encode(result))]
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        if shutil.disk_usage(self._folder).free < ROOM_LEFT + sum(frame.nbytes for frame in frames):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        handle, name = tempfile.mkstemp(dir=self._folder, suffix=UNFINISHED)  # 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for frame in frames:
+                    file.write(LENGTH.pack(frame.nbytes))
+                    file.write(frame)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path(finished.job))
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def read(self, job: str) -> Result | None:
+        """The result of this job; None where there is none that can be read. Its pixels are read when they are used."""
+        try:
+            return _load(self._path(job))[1]
+        except UNREADABLE:
+            return None
+
+    def remove(self, job: str) -> None:
+        self._path(job).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leave no empty folder."""
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+
+    def found(self) -> list[Found]:
+        """What earlier daemons left here, the oldest first. Files that cannot be read are logged and passed over; what
+        is too old is removed, in the folders of other endpoints too, and what was never finished in this one."""
+        found = []
+        for path, age in _sweep(self._folder):
+            try:
+                if path.suffix != SUFFIX:
+                    raise ValueError("it has another name")
+                finished, result = _load(path)
+                if path != self._path(finished.job):
+                    raise ValueError("it is of another job than its name says")
+                found.append(Found(finished, age, result.pictures[0].nbytes))
+            except UNREADABLE as reason:
+                logger.warning("%s is no result that can be read (%s): it is left alone until it is old", path, reason)
+        return sorted(found, key=lambda each: -each.age)
+
+    def _path(self, job: str) -> Path:
+        return self._folder / (hashlib.sha256(job.encode()).hexdigest()[:40] + SUFFIX)
+
+
+def _load(path: Path) -> tuple[Finished, Result]:
+    """What a file holds. Raises what is UNREADABLE."""
+    with path.open("rb") as file:
+        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    facts, *frames = _frames(whole)
+    result = codec.decode(frames, UNLIMITED)
+    finished = _finished(facts)
+    if not isinstance(result, Result) or result.job != finished.job or len(result.pictures) != 1:
+        raise ValueError("it holds something else")
+    return finished, result
+
+
+def _frames(whole: memoryview) -> Iterator[Buffer]:
+    place = 0
+    for _ in range(PICTURES + 3):
+        if place == len(whole):
+            return
+        begin = place + LENGTH.size
+        if begin > len(whole):
+            raise ValueError("it ends too early")
+        (length,) = LENGTH.unpack(whole[place:begin])
+        place = begin + length
+        if place > len(whole):
+            raise ValueError("it ends too early")
+        yield whole[begin:place]
+    raise ValueError("it has too many parts")
+
+
+def _finished(frame: Buffer) -> Finished:
+    facts = json.loads(bytes(frame))
+    if not isinstance(facts, dict):
+        raise ProtocolError(Code.MALFORMED, "what is remembered of the job is not a map")
+    readers = {field.name: field.metadata["reader"] for field in dataclasses.fields(Finished)}
+    return Finished(**{name: read(facts.get(name), name) for name, read in readers.items()})
+
+
+def _sweep(own: Path) -> list[tuple[Path, float]]:
+    """Remove what is old; what is left in the own folder, with the seconds since it was written."""
+    left = []
+    for path in own.parent.glob("*/*"):
+        with contextlib.suppress(OSError):
+            age = max(0.0, time.time() - path.lstat().st_mtime)
+            if age > AGE or (path.parent == own and path.suffix == UNFINISHED):
+                path.unlink()
+            elif path.parent == own:
+                left.append((path, age))
+    for folder in own.parent.glob("*"):
+        if folder != own:
+            with contextlib.suppress(OSError):  # there is something in it
+                folder.rmdir()
+    return left

@@ -1,0 +1,126 @@
+"""What is on disk is for its user alone, whole or not there at all, and never believed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from impasto_daemon.spool import AGE, LENGTH, Spool, folder_of
+from impasto_protocol.messages import Result
+from impasto_protocol.picture import Picture
+from impasto_protocol.server_events import Finished
+
+FINISHED = Finished("job", "77aa", "test", "impasto", 2, 3, steps=5, seconds=1.5)
+RESULT = Result(job="job", record={"seconds": 1.5}, pictures=(Picture(2, 3, 3, "u8", bytes(range(18))),))
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    spool = Spool(tmp_path / "results" / "mine")
+    spool.write(FINISHED, RESULT)
+    return spool
+
+
+@pytest.fixture
+def file(tmp_path: Path, spool: Spool) -> Path:
+    """The one file that is there."""
+    (path,) = (tmp_path / "results" / "mine").iterdir()
+    return path
+
+
+def test_each_endpoint_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    one, another = folder_of("ipc:///a"), folder_of("ipc:///b")
+    assert one != another and one.parent == another.parent == tmp_path / "impasto" / "results"
+
+
+def test_files_and_folder_are_for_the_user_alone(file: Path) -> None:
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_was_written_is_read(spool: Spool) -> None:
+    assert spool.read("job") == RESULT
+    assert spool.read("another") is None
+    (found,) = spool.found()
+    assert (found.finished, found.nbytes) == (FINISHED, 18)
+
+
+def test_a_result_that_was_fetched_stays_readable_when_its_file_goes(spool: Spool) -> None:
+    result = spool.read("job")
+    spool.remove("job")
+    assert result == RESULT
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda whole: b"",
+    "cut off": lambda whole: whole[:-1],
+    "without pixels": lambda whole: whole[: -18 - LENGTH.size],
+    "cut off in a length": lambda whole: whole[:3],
+    "too long": lambda whole: whole + b"!",
+    "of endless parts": lambda whole: whole + LENGTH.pack(0) * 100,
+    "a claim of more than there is": lambda whole: LENGTH.pack(2**63) + whole[8:],
+    "no json": lambda whole: whole.replace(b'{"job"', b'["job"'),
+    "deeply nested": lambda whole: LENGTH.pack(50_000) + b"[" * 50_000,
+    "another type": lambda whole: whole.replace(b'"steps": 5', b'"steps": {'),
+    "not a number": lambda whole: whole.replace(b'"seconds": 1.5', b'"seconds": NaN'),
+    "another protocol": lambda whole: whole.replace(b"IMPASTO\x01", b"IMPASTO\x02"),
+    "of another job": lambda whole: whole.replace(b'"job": "job"', b'"job": "sue"'),
+    "another job's result": lambda whole: whole.replace(b"\xa3job\xa3job", b"\xa3job\xa3sue"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+def test_a_damaged_file_is_logged_and_passed_over(
+    spool: Spool, file: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = file.read_bytes()
+    damaged = damage(whole)
+    assert damaged != whole
+    file.write_bytes(damaged)
+    assert spool.found() == []
+    assert spool.read("job") is None or "sue" in damaged.decode(errors="replace")
+    assert caplog.text.count("is no result that can be read") == 1
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "x.result"])
+def test_foreign_files_are_left_alone_until_they_are_old(spool: Spool, file: Path, name: str) -> None:
+    foreign = file.with_name(name)
+    foreign.write_bytes(file.read_bytes())
+    assert [found.finished for found in spool.found()] == [FINISHED]
+    assert foreign.exists()
+    age(foreign)
+    spool.found()
+    assert not foreign.exists() and file.exists()
+
+
+def test_what_was_never_finished_is_removed_at_once(spool: Spool, file: Path) -> None:
+    unfinished = file.with_name("x.unfinished")
+    unfinished.touch()
+    spool.found()
+    assert not unfinished.exists()
+
+
+def test_old_results_go_those_of_other_endpoints_too(spool: Spool, file: Path) -> None:
+    another = file.parent.parent / "another"
+    Spool(another).write(FINISHED, RESULT)
+    spool.found()
+    assert another.exists()
+    for path in (file, *another.iterdir()):
+        age(path)
+    assert spool.found() == []
+    assert not file.exists() and not another.exists()
+
+
+def test_a_clock_that_was_put_back_makes_no_result_younger_than_now(spool: Spool, file: Path) -> None:
+    os.utime(file, (time.time() + 9999,) * 2)
+    assert [found.age for found in spool.found()] == [0.0]
+
+
+def age(path: Path) -> None:
+    """Let a file have been written long ago."""
+    long_ago = time.time() - AGE - 1
+    os.utime(path, (long_ago, long_ago))
