@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.impasto-installed
 
-.PHONY: demo test setup lint format types unit e2e bench quality pictures clean
+.PHONY: demo test setup lint format types unit e2e bench chaos soak fuzz quality pictures clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -46,6 +46,15 @@ e2e: setup ## The tests in a real GIMP 3 alone
 
 bench: setup ## Ratios and tables measured in one run: make bench BENCH='--weights FILE --only step'
 	$(BIN)/python -m benchmarks.bench $(BENCH)
+
+chaos: setup ## Kill and stop client, worker and supervisor at random: make chaos CHAOS='--rounds 500 --seed 1'
+	$(BIN)/python -m tests.reliability.chaos $(CHAOS)
+
+soak: setup ## Thousands of jobs by many clients, and what the daemon holds: make soak SOAK='--jobs 10000'
+	$(BIN)/python -m tests.reliability.soak $(SOAK)
+
+fuzz: setup ## Damaged messages by the million: make fuzz FUZZ='--inputs 1000000'
+	$(BIN)/python -m tests.reliability.fuzz $(FUZZ)
 
 quality: setup ## Every recipe at equal time, in figures and on a sheet: make quality QUALITY='--weights FILE'
 	$(BIN)/python -m benchmarks.quality -o artifacts/quality $(QUALITY)

@@ -1,0 +1,194 @@
+"""`make chaos`: client, worker and supervisor are killed or stopped at random moments, and every promise is checked.
+
+A round: one client process hands in one job; at some moment one process gets SIGKILL, or SIGSTOP for a while. Then
+
+- whoever waits for the job and lives has its result, or an error that says what to do;
+- a job that the daemon says has succeeded has the right picture to be fetched, unless the client got it;
+- a killed supervisor takes its worker with it, and another daemon takes its place at once;
+- the next job runs, and neither processes nor descriptors nor files are left over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.jobstate import State
+from impasto_protocol.zmq_client import Client
+
+from tests.fakes.daemon import PYTHONPATH, ROOT, RunningDaemon, alive, picture, request, wait_for
+from tests.fakes.painter import inverted
+
+VICTIMS = ("client", "worker", "supervisor")
+SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
+STOPPED = 0.4
+"""Seconds that a stopped process stays so."""
+LATEST = 0.5
+"""Seconds after the client's start until the blow falls."""
+TOLD = {Code.WORKER_DIED, Code.DAEMON_LOST, Code.ABANDONED, Code.CANCELLED, Code.UNREACHABLE, Code.TIMED_OUT}
+"""Errors that may be said of such accidents; each has its remedy."""
+RIGHT = inverted(picture()).sha256()
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One accident: who is struck by what, seconds after the client's start, and what the job is like."""
+
+    number: int
+    victim: str
+    blow: signal.Signals
+    after: float
+    steps: int
+    detach: bool
+
+    @classmethod
+    def drawn(cls, number: int, chance: random.Random) -> Round:
+        return cls(
+            number=number,
+            victim=chance.choice(VICTIMS),
+            blow=chance.choice(SIGNALS),
+            after=chance.uniform(0, LATEST),
+            steps=chance.choice((1, 20, 60)),
+            detach=chance.random() < 0.5,
+        )
+
+    @property
+    def job(self) -> str:
+        return f"round-{self.number}"
+
+
+class Chaos:
+    """Rounds in a folder of its own. `tally`: how often each thing came about."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.tally: Counter[str] = Counter()
+        self._daemon = self._started()
+
+    def close(self) -> None:
+        self._daemon.end()
+
+    def run(self, each: Round) -> None:
+        """One round. Raises AssertionError where a promise is broken."""
+        words = [self._daemon.endpoint, each.job, str(each.steps), "yes" if each.detach else "no"]
+        command = [sys.executable, "-m", "tests.reliability.client", *words]
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, text=True) as client:
+            time.sleep(each.after)
+            worker = int(self._daemon.worker().get("pid", 0))
+            struck = self._strike(each, client.pid, worker)
+            said, _ = client.communicate(timeout=PATIENCE)
+        if struck == self._daemon.process.pid and each.blow == signal.SIGKILL:
+            self._replace_daemon(worker)
+        delivered = self._judge(each, said.split(), survived=not (struck == client.pid and each.blow == signal.SIGKILL))
+        self._nothing_is_lost(each, delivered)
+        self._all_is_well()
+
+    def _started(self) -> RunningDaemon:
+        return RunningDaemon(self._folder, lease=1.0, heartbeat=0.2, grace=0.5).wait_until_ready()
+
+    def _strike(self, each: Round, client: int, worker: int) -> int:
+        """Returns the process that was struck, 0 where it was not there yet or any more."""
+        process = {"client": client, "worker": worker, "supervisor": self._daemon.process.pid}[each.victim]
+        with suppress(ProcessLookupError):
+            if process:
+                os.kill(process, each.blow)
+                self.tally[f"{each.victim} {each.blow.name}"] += 1
+                if each.blow == signal.SIGSTOP:
+                    time.sleep(STOPPED)
+                    os.kill(process, signal.SIGCONT)
+                return process
+        return 0
+
+    def _replace_daemon(self, worker: int) -> None:
+        self._daemon.process.wait(PATIENCE)
+        if worker:
+            wait_for(lambda: not alive(worker))
+        self._daemon = self._started()
+
+    def _judge(self, each: Round, said: list[str], survived: bool) -> bool:
+        """Whether the client got the right picture; if it lives it has that or an error that may be."""
+        if said[:1] == ["result"]:
+            assert said[1] == RIGHT, f"{each}: the wrong picture"
+            self.tally["result delivered"] += 1
+            return True
+        if survived:
+            assert said[:1] == ["error"] and Code(said[1]) in TOLD, f"{each}: {said}"
+            self.tally[f"told {said[1]}"] += 1
+        return False
+
+    def _nothing_is_lost(self, each: Round, delivered: bool) -> None:
+        with self._daemon.client() as other:
+            wait_for(lambda: self._over(other, each.job), PATIENCE)
+            rows = [row for row in other.jobs() if row["job"] == each.job]
+            if not rows or delivered:
+                self.tally["unknown to the daemon"] += not rows and not delivered
+                return
+            if rows[0]["state"] == State.SUCCEEDED.value:
+                assert other.fetch(each.job).pictures[0].sha256() == RIGHT, f"{each}: the wrong picture was kept"
+                other.acknowledge(each.job)
+                self.tally["result fetched"] += 1
+            else:
+                assert Code(rows[0]["error"]) in TOLD, f"{each}: {rows[0]}"
+                self.tally[f"listed as {rows[0]['error']}"] += 1
+
+    def _over(self, client: Client, job: str) -> bool:
+        return all(State(row["state"]).terminal for row in client.jobs() if row["job"] == job)
+
+    def _all_is_well(self) -> None:
+        """The next job runs, and there is one worker, no other process and no file too many."""
+        with self._daemon.client() as client:
+            for _ in range(3):
+                with suppress(ImpastoError):  # a worker that was just struck may take one more job with it
+                    result = client.stylize(request())
+                    break
+            else:
+                raise AssertionError("no job runs any more")
+            assert result.pictures[0].sha256() == RIGHT
+            client.acknowledge(result.job)
+        children = wait_for(lambda: self._children(1))
+        assert len(children) == 1, f"processes are left over: {children}"
+        left = list(self._folder.glob("impasto-*"))
+        assert not left, f"files are left over: {left}"
+
+    def _children(self, wanted: int) -> list[int]:
+        """Of the supervisor, when there are this many."""
+        pid = self._daemon.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children] if len(children) == wanted else []
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="make chaos", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=500, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other accidents")
+    options = parser.parse_args(arguments)
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        os.environ["TMPDIR"], tempfile.tempdir = folder, None
+        chaos = Chaos(Path(folder))
+        try:
+            for number in range(options.rounds):
+                chaos.run(Round.drawn(number, chance))
+        finally:
+            chaos.close()
+    print(f"{options.rounds} rounds, seed {options.seed}: every promise was kept")
+    for what, count in sorted(chaos.tally.items()):
+        print(f"  {count:5}  {what}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""`python -m tests.reliability.client ENDPOINT JOB STEPS DETACH`: one client with one job, to be killed or stopped.
+
+Prints the digest of the picture that it got, or the code of the error; only then does it acknowledge.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from impasto_protocol.errors import ImpastoError
+from impasto_protocol.zmq_client import Client
+
+from tests.fakes.daemon import request
+
+DELAY = 0.005
+"""Seconds that a step of the fake painter takes."""
+
+
+def main(endpoint: str, job: str, steps: str, detach: str) -> None:
+    try:
+        with Client(endpoint, agent="chaos") as client:
+            asked = request(steps=int(steps), delay=DELAY)
+            result = client.stylize(asked, job=job, preview=4, detach=detach == "yes")
+            print("result", result.pictures[0].sha256(), flush=True)
+            client.acknowledge(job)
+    except ImpastoError as error:
+        print("error", error.code.value, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,30 @@
+"""Whoever is killed or stopped, whenever that is: no result is lost, nothing is left over, and the next job runs."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from .chaos import SIGNALS, VICTIMS, Chaos, Round
+
+
+@pytest.fixture(scope="module")
+def chaos() -> Iterator[Chaos]:
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", None)
+        chaos = Chaos(Path(folder))
+        yield chaos
+        chaos.close()
+
+
+@pytest.mark.parametrize(("victim", "blow"), list(product(VICTIMS, SIGNALS)), ids=str)
+def test_an_accident_costs_at_most_its_own_job(chaos: Chaos, victim: str, blow: signal.Signals) -> None:
+    for number, (after, steps, detach) in enumerate([(0.3, 60, True), (0.35, 20, False)]):
+        name = 100 * VICTIMS.index(victim) + 10 * SIGNALS.index(blow) + number
+        chaos.run(Round(name, victim, blow, after, steps, detach))
