@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def launch(socket_folder: Path) -> Iterator[Callable[..., RunningDaemon]]:
     """Start a daemon with the fake painter; keywords are fields of its `Settings`. It listens when this returns."""
     started: list[RunningDaemon] = []
 
-    def start(*, ready: bool = True, **settings: object) -> RunningDaemon:
+    def start(*, ready: bool = True, **settings: Any) -> RunningDaemon:
         started.append(RunningDaemon(socket_folder, **settings))
         return started[-1].wait_until_ready() if ready else started[-1]
 

@@ -24,6 +24,7 @@ SUPERVISOR = [
     "worker_process",
     "results",
     "spool",
+    "systemd",
     "forecasting",
     "planning",
     "worker",

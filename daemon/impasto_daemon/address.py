@@ -37,8 +37,9 @@ def socket_path(endpoint: str) -> Path:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """Own this socket path, in a private folder, until the end of the block; then no socket is left there.
+def claimed(path: Path, *, given: bool = False) -> Iterator[None]:
+    """Own this socket path, in a private folder, until the end of the block; then no socket is left there, but for one
+    that was `given` to us listening and stays with the giver.
 
     Raises ImpastoError where the folder is not private or another daemon has the path.
     """
@@ -54,12 +55,13 @@ def claimed(path: Path) -> Iterator[None]:
     except OSError as error:
         raise _refusal(f"The daemon cannot listen on {path}: {error.strerror or error}.") from error
     try:
-        if _somebody_listens(path):
+        if not given and _somebody_listens(path):
             raise _refusal(f"Another program listens on {path}: stop it, or choose another endpoint.")
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            if not given:
+                path.unlink(missing_ok=True)
     finally:
         lock.release()
 

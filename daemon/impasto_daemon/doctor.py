@@ -261,7 +261,7 @@ def unit() -> Iterator[Finding]:
     elif not now.current:
         yield Finding("service", WARNING, f"{now.unit} is of another version or changed", "impasto service install")
     elif now.active in ("active", "unknown"):
-        yield Finding("service", OK, f"{now.unit} is {now.active}")
+        yield Finding("service", OK, f"the socket of {now.unit} is {now.active}, the daemon {now.running}")
     else:
-        remedy = "systemctl --user status impasto, then impasto service install"
-        yield Finding("service", PROBLEM, f"the service is installed but {now.active}", remedy)
+        remedy = "systemctl --user status impasto.socket impasto, then impasto service install"
+        yield Finding("service", PROBLEM, f"the service is installed, but its socket is {now.active}", remedy)

@@ -50,6 +50,7 @@ class Executor:
         self._idle_since = 0.0
         self._said: list[WorkerMessage] = []
         self._starts = 0
+        self._stale = False
 
     # What the supervisor asks for -----------------------------------------------------------------------------
 
@@ -75,6 +76,11 @@ class Executor:
         """This job's preview has arrived where it was wanted."""
         if self._worker and self._sent and self._job and self._job.job == job:
             self._worker.link.send(Ack(job=job, of="preview"))
+
+    def renew(self, now: float) -> None:
+        """The next job gets a fresh worker; a job that is under way goes on with the one it has."""
+        self._stale = self._worker is not None
+        self._move(now)
 
     def about(self) -> dict[str, Any]:
         """The worker as plain data: its state, and what it said of its device."""
@@ -131,6 +137,9 @@ class Executor:
         worker = self._worker
         if self._job and worker is None:
             self._spawn(now)
+        elif worker and self._stale and not self._sent and not worker.doomed:
+            logger.info("the worker leaves, and the next job gets a fresh one")
+            worker.dismiss(now, self._settings.grace)
         elif self._job and worker and not self._sent and worker.about is not None and not worker.doomed:
             self._hand_over(worker, self._job, now)
         elif worker and (problem := worker.overdue(now)):
@@ -161,7 +170,7 @@ class Executor:
             sentence = f"The process that paints cannot be started: {error.strerror or error}."
             self._finish_ourselves(Problem(Code.WORKER_DIED, sentence), now)
             return
-        self._starts += 1
+        self._starts, self._stale = self._starts + 1, False
         if self._job:
             self._said.append(Progress(job=self._job.job, state=State.LOADING, note="The painter is being started."))
         logger.info("worker %d started", self._worker.process.pid)

@@ -101,9 +101,11 @@ class Outbox:
 
 
 class Router:
-    """The bound socket. Belongs to one thread."""
+    """The bound socket. Belongs to one thread. `listening`: a descriptor that listens on the path already, if any."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], path: Path, limits: Limits) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], path: Path, limits: Limits, listening: int | None = None
+    ) -> None:
         self._limits = limits
         self._outboxes: dict[bytes, Outbox] = {}
         self.socket = context.socket(zmq.ROUTER)
@@ -111,6 +113,8 @@ class Router:
         self.socket.maxmsgsize = limits.frame_bytes
         self.socket.sndhwm = self.socket.rcvhwm = PIPE
         self.socket.linger = LINGER
+        if listening is not None:
+            self.socket.use_fd = listening
         try:
             self.socket.bind(f"ipc://{path}")
             path.chmod(0o600)

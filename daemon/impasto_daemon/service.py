@@ -1,7 +1,8 @@
-"""The daemon as a systemd service of one user: its unit file, and systemctl around it. Knows nothing of sockets.
+"""The daemon as a systemd service of one user: its unit files, and systemctl around them. Knows nothing of what is
+said over a socket.
 
-Where no user manager answers (a container, a login without systemd) the file is written all the same, and the
-caller is told what to type once there is one.
+systemd holds the socket and starts the daemon for whoever asks first. Where no user manager answers (a container, a
+login without systemd) the files are written all the same, and the caller is told what to type once there is one.
 """
 
 from __future__ import annotations
@@ -14,40 +15,43 @@ from pathlib import Path
 
 from impasto_protocol.errors import Code, ImpastoError
 
-NAME = "impasto.service"
-TEMPLATE = Path(__file__).with_name(NAME)
-ENABLE = ("daemon-reload",), ("enable", "--now", NAME)
-DISABLE = (("disable", "--now", NAME),)
+NAME, SOCKET = "impasto.service", "impasto.socket"
+UNITS = (NAME, SOCKET)
+TEMPLATES = Path(__file__).parent
+ENABLE = ("daemon-reload",), ("enable", "--now", SOCKET)
+DISABLE = (("disable", "--now", *UNITS),)
 
 
 @dataclass(frozen=True)
 class Status:
-    """unit: the file, if it is there. current: it is what this version would write. enabled, active: systemd's own
-    words, `unknown` where no user manager answers."""
+    """unit: the service's file, if it is there. current: it and the socket's are what this version would write.
+    enabled, active: systemd's own words of the socket, and running: of the daemon; `unknown` where no user manager
+    answers."""
 
     unit: Path | None
     current: bool
     enabled: str
     active: str
+    running: str
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done: the unit's path, and what is left for the user to type (nothing, if systemd answered)."""
+    """What was done: the units' paths, and what is left for the user to type (nothing, if systemd answered)."""
 
-    unit: Path
+    units: tuple[Path, ...]
     left: tuple[str, ...]
 
 
-def unit_path() -> Path:
+def unit_path(name: str = NAME) -> Path:
     """Where systemd looks for the units that a user wrote."""
     config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(config).expanduser() / "systemd" / "user" / NAME
+    return Path(config).expanduser() / "systemd" / "user" / name
 
 
-def unit_text(python: str = sys.executable) -> str:
+def unit_text(name: str = NAME, python: str = sys.executable) -> str:
     """The unit file for this Python."""
-    return TEMPLATE.read_text(encoding="utf-8").replace("@PYTHON@", quoted(python))
+    return (TEMPLATES / name).read_text(encoding="utf-8").replace("@PYTHON@", quoted(python))
 
 
 def quoted(word: str) -> str:
@@ -56,44 +60,49 @@ def quoted(word: str) -> str:
 
 
 def install() -> Outcome:
-    """Write the unit, have it started now and at every login. Raises ImpastoError."""
-    path = unit_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_text(unit_text(), encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        raise _failed(f"{path} cannot be written: {error.strerror}. Check the folder's permissions") from None
-    return Outcome(path, _systemctl_all(ENABLE))
+    """Write the units, have the daemon started when it is needed from now on. Raises ImpastoError."""
+    paths = tuple(unit_path(name) for name in UNITS)
+    for path in paths:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_suffix(".new")
+            new.write_text(unit_text(path.name), encoding="utf-8")
+            new.replace(path)
+        except OSError as error:
+            raise _failed(f"{path} cannot be written: {error.strerror}. Check the folder's permissions") from None
+    return Outcome(paths, _systemctl_all(ENABLE))
 
 
 def uninstall() -> Outcome | None:
-    """Stop the service and take its unit away; None where there was none. Raises ImpastoError."""
-    path = unit_path()
-    if not path.exists():
+    """Stop the service and take its units away; None where there were none. Raises ImpastoError."""
+    paths = tuple(path for path in map(unit_path, UNITS) if path.exists())
+    if not paths:
         return None
     left = _systemctl_all(DISABLE)
-    try:
-        path.unlink()
-    except OSError as error:
-        raise _failed(f"{path} cannot be taken away: {error.strerror}. Check the folder's permissions") from None
+    for path in paths:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise _failed(f"{path} cannot be taken away: {error.strerror}. Check the folder's permissions") from None
     # Without a manager, what `enable` made is taken away by hand.
-    (path.parent / "default.target.wants" / NAME).unlink(missing_ok=True)
+    (unit_path().parent / "sockets.target.wants" / SOCKET).unlink(missing_ok=True)
     left = _systemctl_all((("daemon-reload",),)) if not left else ()
-    return Outcome(path, left)
+    return Outcome(paths, left)
 
 
 def status() -> Status:
     """How the service stands."""
-    path = unit_path()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
-        return Status(None, False, "unknown", "unknown")
+    current = True
+    for name in UNITS:
+        try:
+            current &= unit_path(name).read_text(encoding="utf-8") == unit_text(name)
+        except OSError:
+            current = False
+    if not unit_path().exists():
+        return Status(None, False, "unknown", "unknown", "unknown")
+    asked = ("is-enabled", SOCKET), ("is-active", SOCKET), ("is-active", NAME)
     known = has_manager()
-    enabled, active = (_word(verb) if known else "unknown" for verb in ("is-enabled", "is-active"))
-    return Status(path, text == unit_text(), enabled, active)
+    return Status(unit_path(), current, *(_word(*words) if known else "unknown" for words in asked))
 
 
 def has_manager() -> bool:
@@ -115,8 +124,8 @@ def _systemctl_all(commands: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     return ()
 
 
-def _word(verb: str) -> str:
-    return _systemctl(verb, NAME).stdout.strip() or "unknown"
+def _word(verb: str, unit: str) -> str:
+    return _systemctl(verb, unit).stdout.strip() or "unknown"
 
 
 def _systemctl(*words: str) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ never imports torch and never waits for the worker, so it answers within millise
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
 import math
 import os
@@ -34,6 +35,7 @@ from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
 from .router import Router
 from .spool import AGE, Spool, folder_of
+from .systemd import Manager, Pulse
 from .worker_process import WorkerSettings
 
 TAKEN = 3
@@ -76,20 +78,31 @@ class Settings:
 def run(settings: Settings) -> int:
     """Serve until a signal or idleness ends it. Returns the exit status; what prevents serving is logged."""
     log.configure(settings.log_level)
+    faulthandler.enable()  # where it stood, should it crash or systemd's watchdog end it
     os.umask(0o077)
+    manager = Manager.given()
     try:
         path = socket_path(settings.endpoint)
-        with claimed(path), signals() as wake, contextlib.closing(Supervisor(settings, path, wake)) as supervisor:
+        given = manager.listens_on(path)
+        if manager.listening is not None and not given:
+            sentence = f"systemd's socket for this daemon is not {path}: unset IMPASTO_ENDPOINT, or change the unit."
+            raise ImpastoError(Code.BAD_REQUEST, sentence)
+        with (
+            claimed(path, given=given),
+            signals() as wake,
+            contextlib.closing(Supervisor(settings, path, wake, manager)) as supervisor,
+        ):
             supervisor.serve()
     except ImpastoError as error:
         logger.error("%s", error)
+        manager.say(STATUS=error)
         return TAKEN if error.code is Code.CONFLICT else 1
     return 0
 
 
 @contextlib.contextmanager
 def signals() -> Iterator[int]:
-    """A descriptor that becomes readable when the daemon is asked to end.
+    """A descriptor from which the numbers of the signals can be read that ask for something.
 
     A closed terminal asks too (SIGHUP), except of a daemon that was started with nohup.
     """
@@ -121,14 +134,16 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Supervisor:
     """Everything that one daemon is, on a socket path that is its own. Belongs to one thread."""
 
-    def __init__(self, settings: Settings, path: Path, wake: int) -> None:
+    def __init__(self, settings: Settings, path: Path, wake: int, manager: Manager) -> None:
         self._settings = settings
         self._wake = wake
+        self._manager = manager
+        self._pulse = Pulse(manager)
         self._began = time.monotonic()
         self._ticked = -math.inf
         self._faults = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._router = Router(self._context, path, settings.limits)
+        self._router = Router(self._context, path, settings.limits, manager.listening)
         self._forecaster = Forecaster(settings.device)
         self._executor = Executor(self._context, _worker_settings(settings), self._forecaster.learn)
         self._results = Results(Spool(folder_of(settings.endpoint)), settings.keep_bytes)
@@ -152,6 +167,7 @@ class Supervisor:
             for found in self._results.take_over():
                 self._handle(found, time.monotonic())
         logger.info("ready: %s, process %d", self._settings.endpoint, os.getpid())
+        self._manager.say(READY=1)
         while not self._leaves():
             self._wait()
             self._turn(time.monotonic())
@@ -164,6 +180,8 @@ class Supervisor:
                 self._handle(event, now)
         with self._guarded("listening to the worker"):
             for message in self._executor.poll(now):
+                if isinstance(message, (Result, Error)):
+                    logger.info("job %s is over: %s", message.job, getattr(message, "code", "painted"))
                 self._handle(server_events.WorkerSaid(message), now)
         if now >= self._ticked + TICK or now >= (self._core.next_deadline() or now + 1):
             self._ticked = now
@@ -171,6 +189,12 @@ class Supervisor:
         with self._guarded("sending"):
             self._router.flush()
         self._faults = 0 if self._faults == faults else self._faults
+        self._pulse.beat(self._state(), now)
+
+    def _state(self) -> str:
+        """What the daemon does, for people."""
+        core = self._core
+        return f"painting job {core.active}, {len(core.queue)} more wait" if core.active else "waiting for jobs"
 
     @contextlib.contextmanager
     def _guarded(self, what: str) -> Iterator[None]:
@@ -185,6 +209,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Tell every job's client that it ends here, end the worker, and give last words their time."""
+        self._manager.say(STOPPING=1)
         self._handle(server_events.Leaving(), time.monotonic())
         self._executor.close()
         self._router.close()
@@ -202,6 +227,7 @@ class Supervisor:
             self._executor.deadline(now),
             self._router.deadline(now),
             self._leaves_at(),
+            self._pulse.due,
         )
         seconds = max(0.0, min(at for at in times if at is not None) - now)
         watched = [*self._router.watched(), self._wake, *self._executor.watched()]
@@ -209,15 +235,24 @@ class Supervisor:
 
     def _leaves(self) -> bool:
         with contextlib.suppress(BlockingIOError):
-            numbers = os.read(self._wake, 64)
-            if any(number in _ENDING for number in numbers):
-                logger.info("asked to end (%s)", signal.Signals(numbers[0]).name)
-                return True
+            for number in os.read(self._wake, 64):
+                if number == signal.SIGHUP and self._manager.address:
+                    self._reload(time.monotonic())
+                elif number in _ENDING:
+                    logger.info("asked to end (%s)", signal.Signals(number).name)
+                    return True
         leaves = self._leaves_at()
         if leaves is None or time.monotonic() < leaves:
             return False
         logger.info("nobody has needed this daemon for %g seconds", self._settings.idle_exit)
         return True
+
+    def _reload(self, now: float) -> None:
+        """What was read at a start is read anew, without losing a job: the weights, by a fresh worker."""
+        self._manager.say(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+        self._executor.renew(now)
+        logger.info("reloaded")
+        self._manager.say(READY=1)
 
     def _leaves_at(self) -> float | None:
         """When nobody will have needed this daemon for long enough; None where it is to stay."""
@@ -261,6 +296,7 @@ class Supervisor:
         self._results.forget(action.job)
 
     def _start(self, action: server_events.Start, now: float) -> None:
+        logger.info("job %s begins", action.submit.job)
         self._executor.start(action.submit, now)
 
     def _stop(self, action: server_events.Stop, now: float) -> None:

@@ -183,7 +183,7 @@ def test_each_profile_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ("active", "current", "level"), [("active", True, OK), ("failed", True, PROBLEM), ("active", False, WARNING)]
 )
 def test_the_service_is_looked_at(monkeypatch: pytest.MonkeyPatch, active: str, current: bool, level: str) -> None:
-    monkeypatch.setattr(service, "status", lambda: service.Status(Path("/u"), current, "enabled", active))
+    monkeypatch.setattr(service, "status", lambda: service.Status(Path("/u"), current, "enabled", active, "inactive"))
     assert only("service")[0] == level
 
 

@@ -12,7 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 from impasto_daemon import service
 from impasto_daemon.cli.app import impasto
+from impasto_protocol.endpoint import default_endpoint
 from impasto_protocol.errors import ImpastoError
+
+from tests.fakes.daemon import RunningDaemon
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +60,7 @@ needs_systemd = pytest.mark.skipif(
 @needs_systemd
 def test_systemd_accepts_the_unit_without_a_word() -> None:
     run("install")
-    assert verify(service.unit_path()) == ""
+    assert [verify(service.unit_path(name)) for name in service.UNITS] == ["", ""]
 
 
 @needs_systemd
@@ -65,25 +68,34 @@ def test_systemd_accepts_the_unit_whatever_the_path_of_python_holds(tmp_path: Pa
     folder = tmp_path / "odd $HOME %h päth"
     folder.mkdir()
     (folder / "python").symlink_to(sys.executable)
-    (tmp_path / "impasto.service").write_text(service.unit_text(str(folder / "python")), encoding="utf-8")
+    for name in service.UNITS:
+        (tmp_path / name).write_text(service.unit_text(name, str(folder / "python")), encoding="utf-8")
     assert verify(tmp_path / "impasto.service") == ""
 
 
 @needs_systemd
 def test_systemd_would_notice_a_directive_that_it_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "impasto.socket").write_text(service.unit_text(service.SOCKET), encoding="utf-8")
     (tmp_path / "impasto.service").write_text(service.unit_text().replace("Restart=", "Restrat="), encoding="utf-8")
     assert "Restrat" in verify(tmp_path / "impasto.service")
 
 
 def test_the_unit_runs_the_daemon_of_this_python() -> None:
     lines = service.unit_text().splitlines()
-    assert f'ExecStart="{sys.executable}" -P -m impasto_daemon.cli daemon' in lines
+    assert f'ExecStart="{sys.executable}" -P -m impasto_daemon.cli daemon --idle-exit 600' in lines
     assert "@" not in "".join(line for line in lines if not line.startswith("#"))
 
 
-def test_every_directive_of_the_service_says_why() -> None:
-    lines = service.TEMPLATE.read_text(encoding="utf-8").splitlines()
-    first = lines.index("[Service]") + 1
+def test_the_socket_is_where_clients_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IMPASTO_ENDPOINT", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "%t")
+    assert f"ListenStream={default_endpoint().removeprefix('ipc://')}" in service.unit_text(service.SOCKET).splitlines()
+
+
+@pytest.mark.parametrize(("name", "section"), [(service.NAME, "[Service]"), (service.SOCKET, "[Socket]")])
+def test_every_directive_of_the_service_says_why(name: str, section: str) -> None:
+    lines = service.unit_text(name).splitlines()
+    first = lines.index(section) + 1
     body = lines[first : lines.index("[Install]")]
     assert body[0].startswith("#")
     uncommented = [a for a, b in zip(body[1:], body) if "=" in a and not a.startswith("#") and not b.strip()]
@@ -93,23 +105,24 @@ def test_every_directive_of_the_service_says_why() -> None:
 def test_without_a_user_manager_installing_says_what_to_type() -> None:
     done = run("install")
     assert done.exit_code == 0
-    assert "  systemctl --user daemon-reload\n  systemctl --user enable --now impasto.service\n" in done.output
-    assert service.unit_path().read_text(encoding="utf-8") == service.unit_text()
+    assert "  systemctl --user daemon-reload\n  systemctl --user enable --now impasto.socket\n" in done.output
+    for name in service.UNITS:
+        assert service.unit_path(name).read_text(encoding="utf-8") == service.unit_text(name)
 
 
 def test_with_a_user_manager_the_service_is_enabled_and_started(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = Manager()
     monkeypatch.setattr(service, "_systemctl", manager)
     done = run("install")
-    assert done.exit_code == 0 and "runs now" in done.output and "type" not in done.output
-    assert manager.told[1:] == [("daemon-reload",), ("enable", "--now", "impasto.service")]
+    assert done.exit_code == 0 and "starts when it is needed" in done.output and "type" not in done.output
+    assert manager.told[1:] == [("daemon-reload",), ("enable", "--now", "impasto.socket")]
     status = run("status").output
     assert "enabled" in status and "active" in status
     manager.told.clear()
     assert "removed" in run("uninstall").output
     told = [words for words in manager.told if words[0] != "show-environment"]
-    assert told == [("disable", "--now", "impasto.service"), ("daemon-reload",)]
-    assert not service.unit_path().exists()
+    assert told == [("disable", "--now", "impasto.service", "impasto.socket"), ("daemon-reload",)]
+    assert not any(service.unit_path(name).exists() for name in service.UNITS)
 
 
 def test_what_systemd_refuses_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +139,19 @@ def test_the_status_says_what_is_not_installed() -> None:
 def test_a_unit_of_another_version_is_noticed() -> None:
     run("install")
     service.unit_path().write_text("[Service]\n", encoding="utf-8")
-    assert "not the one of this version" in run("status").output
+    assert "not those of this version" in run("status").output
+    run("install")
+    service.unit_path(service.SOCKET).unlink()
+    assert "not those of this version" in run("status").output
+
+
+def test_a_daemon_that_systemd_did_not_start_is_not_pushed_aside(
+    monkeypatch: pytest.MonkeyPatch, daemon: RunningDaemon
+) -> None:
+    monkeypatch.setenv("IMPASTO_ENDPOINT", daemon.endpoint)
+    done = run("install")
+    assert done.exit_code == 1 and f"end it (process {daemon.process.pid})" in done.stderr
+    assert not service.unit_path().exists()
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(home: Path) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from impasto_daemon.supervisor import FAULTS, TAKEN
+from impasto_protocol import codec
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.messages import Accepted, Health, Ping, Progress, Status
+from impasto_protocol.messages import Accepted, Health, Ping, Progress, Status, Submit
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import Scalar
 from impasto_protocol.zmq_client import Client, new_job_name
 
 from tests.fakes.daemon import RunningDaemon, alive, refused, request, running, submit, wait_for
@@ -220,6 +225,27 @@ def test_an_endpoint_that_others_could_reach_is_refused(socket_folder: Path, end
 def test_the_socket_and_its_lock_are_for_the_user_alone(daemon: RunningDaemon) -> None:
     for path in (daemon.path, Path(f"{daemon.path}.lock")):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_log_names_jobs_and_holds_no_pixels(launch: Launch) -> None:
+    daemon = launch(log_level="debug", fault="Executor.poll")
+    asked = replace(request(), content=Picture(4, 3, 3, "u8", b"PIXELS" * 6))
+    jobs: dict[str, dict[str, Scalar]] = {"whole": {}, "broken": {"bug": True}, "failed": {"fail": "diverged"}}
+    with daemon.raw() as client:
+        client.hello()
+        for job, settings in jobs.items():
+            client.say(Submit.of(replace(asked, settings=settings), job, id=1))
+            client.end_of(job)
+        client.socket.send_multipart([codec.MAGIC, b"PIXELS", b"PIXELS"])
+        client.say(replace(Submit.of(asked, "odd", id=1), style_weights=(0.0,)))
+        client.end_of("odd")
+    assert daemon.end() == 0
+    assert all(f"job {job} begins" in daemon.log for job in jobs)
+    assert "job whole is over: painted" in daemon.log and "job failed is over: diverged" in daemon.log
+    assert "ZeroDivisionError" in daemon.log
+    told = re.sub(r"[^0-9a-z]", "", daemon.log.lower())
+    forms = ("pixels", b"PIXELS".hex(), "80738869", "afb6a7", "xafxb6xa7", "175182167")  # theirs, and of their inverse
+    assert [form for form in forms if form in told] == []
 
 
 def test_the_supervisor_does_not_load_torch() -> None:

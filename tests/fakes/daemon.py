@@ -64,17 +64,32 @@ def alive(pid: int) -> bool:
         return False
 
 
-class RunningDaemon:
-    """A daemon's process and its log."""
+ACTIVATE = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"""
+"""What systemd does with a socket before it starts a service."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+
+class RunningDaemon:
+    """A daemon's process and its log. `listening`: a socket that it is given, as by systemd."""
+
+    def __init__(self, folder: Path, *, listening: socket.socket | None = None, **settings: Any) -> None:
         self.path = folder / "d.sock"
         self.endpoint = f"ipc://{self.path}"
         self.log_path = folder / f"log-{uuid.uuid4().hex[:8]}"
         values = {"endpoint": self.endpoint, "painter": FAKE_PAINTER, **settings}
+        given = [listening.fileno()] if listening else []
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fakes.serve", json.dumps(values)],
+                [
+                    sys.executable,
+                    *(["-c", ACTIVATE, str(*given)] if given else []),
+                    "-m",
+                    "tests.fakes.serve",
+                    json.dumps(values),
+                ],
+                pass_fds=given,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": PYTHONPATH, "XDG_STATE_HOME": str(folder / "state")},

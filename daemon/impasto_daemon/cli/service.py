@@ -5,47 +5,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.zmq_client import Client
 
+from impasto_daemon import launch
 from impasto_daemon import service as unit
+
+from . import options
 
 
 @click.group()
 def service() -> None:
-    """Have the daemon started at every login (systemd)."""
+    """Have systemd start the daemon when it is needed."""
 
 
 @service.command()
 def install() -> None:
-    """Write the unit, start it now and at every login."""
+    """Write the units; from now on the daemon is started for whoever asks."""
+    if unit.status().active != "active" and launch.somebody_listens(endpoint := launch.usable_endpoint(None)):
+        # systemd would take its socket's path over without a word.
+        with Client(endpoint, agent=options.AGENT) as client:
+            pid = client.status().get("pid", "unknown")
+        sentence = f"a daemon that systemd did not start listens at {endpoint}"
+        raise ImpastoError(Code.CONFLICT, f"{sentence}: end it (process {pid}), then type this again")
     done = unit.install()
-    click.echo(f"written: {done.unit}")
-    click.echo("The daemon runs now and starts at every login." if not done.left else "", nl=not done.left)
+    for path in done.units:
+        click.echo(f"written: {path}")
+    if not done.left:
+        click.echo("The daemon starts when it is needed, now and after every login.")
     tell_left(done.left)
 
 
 @service.command()
 def uninstall() -> None:
-    """Stop the service and take its unit away."""
+    """Stop the service and take its units away."""
     done = unit.uninstall()
     if done is None:
         click.echo(f"not installed: there is no {unit.unit_path()}")
         return
-    click.echo(f"removed: {done.unit}")
+    for path in done.units:
+        click.echo(f"removed: {path}")
     tell_left(done.left)
 
 
 @service.command()
 def status() -> None:
-    """Say whether the service is installed, enabled and running."""
+    """Say whether the service is installed, and whether the daemon runs."""
     now = unit.status()
     if now.unit is None:
         click.echo("not installed. Type: impasto service install")
         return
     click.echo(f"installed: {now.unit}")
     click.echo(f"at login:  {now.enabled}")
-    click.echo(f"now:       {now.active}")
+    click.echo(f"socket:    {now.active}")
+    click.echo(f"daemon:    {now.running}")
     if not now.current:
-        click.echo("The unit is not the one of this version. Type: impasto service install")
+        click.echo("The units are not those of this version. Type: impasto service install")
     if now.enabled == "unknown":
         click.echo("No systemd user manager answers here, so more is not known.")
 
