@@ -274,8 +274,8 @@ def _cannot_fetch(item: Known, path: Path, reason: OSError | http.client.HTTPExc
         why = str(reason)
     return ImpastoError(
         Code.MISSING_WEIGHTS,
-        f"{item.file} could not be fetched: {why}. Check the network and try again (what has come so far is kept), or "
-        "give a file with --weights.",
+        f"{item.file} could not be fetched: {why}. Check the network and try again (what has come so far is kept), "
+        "give a file with --weights, or choose a recipe that needs none (impasto, which finds a stand-in; wavelets).",
         file=str(path),
     )
 

@@ -272,6 +272,14 @@ def open_painter(name: str, device: str, weights: Path | None, offline: bool) ->
             Code.WORKER_DIED,
             f"{error.name} is not installed, and painting needs it. Type: pip install '.[daemon]' in Impasto's folder",
         ) from error
+    except ImportError as error:
+        if "failed to map segment" not in str(error):
+            raise
+        raise ImpastoError(
+            Code.OUT_OF_MEMORY,
+            f"The process that paints has too little memory to load its libraries ({error}). Raise its limit "
+            "(`ulimit -v`), or close other programs.",
+        ) from error
 
 
 def leave_with_supervisor(keeping: threading.Lock) -> None:

@@ -208,6 +208,17 @@ def test_what_a_job_will_take_is_said_before_it_starts(foreseen: dict[str, Any])
     assert json.loads(event) == {"event": "started", "job": "f2c5", "forecast": foreseen}
 
 
+def test_a_job_that_has_to_wait_says_so() -> None:
+    accepted = Accepted(re=1, job="f2c5", state=State.QUEUED, position=2)
+    assert said_by(Report().accepted, accepted) == ["job f2c5", "waiting: 2 other jobs are before this one"]
+
+
+def test_to_cancel_what_is_over_is_said_to_be_of_no_use(house: House, daemon: subprocess.Popen[str]) -> None:
+    assert house.run(*house.stylize()).returncode == 0
+    job = house.status()["jobs"][0]["job"]
+    assert house.run("cancel", job[:6]).stdout == f"{job} had succeeded before: there was nothing to cancel\n"
+
+
 def test_a_job_that_runs_is_said_to_be_painted_with_what_it_is_painted_with() -> None:
     rows = [{"job": name, "state": state, "recipe": "impasto"} for name, state in (("a", "running"), ("b", "queued"))]
     running, queued = said_by(status.show_jobs, rows, "wavelets, which stands in for impasto")

@@ -86,6 +86,20 @@ def test_what_the_record_notes_is_said_even_if_progress_missed_it(house: House) 
 
 def test_on_a_terminal_there_is_a_bar(house: House) -> None:
     house.steer(delay=0.1, note="painting without VGG19")
+    done, seen = on_a_terminal(house)
+    assert done.returncode == 0 and done.stdout.startswith(str(house.out))
+    assert all(text in seen.decode() for text in ("━", "/5", "loss", "painting without VGG19", "\x1b["))
+
+
+def test_on_a_terminal_a_warning_stays_above_the_bar(house: House) -> None:
+    house.steer(delay=0.1, note="NOT painted with VGG19")
+    done, seen = on_a_terminal(house)
+    assert done.returncode == 0
+    assert 0 < seen.find(b"NOT painted with VGG19\r\n") < seen.find(b"5/5")
+
+
+def on_a_terminal(house: House) -> tuple[subprocess.CompletedProcess[str], bytes]:
+    """A painting whose standard error is a terminal, and what came there."""
     house.environ["TERM"] = "xterm"
     ours, theirs = pty.openpty()
     process = house.start(*house.stylize(), stderr=theirs)
@@ -94,9 +108,7 @@ def test_on_a_terminal_there_is_a_bar(house: House) -> None:
     while chunk := read_terminal(ours):
         seen += chunk
     os.close(ours)
-    done = finish(process)
-    assert done.returncode == 0 and done.stdout.startswith(str(house.out))
-    assert all(text in seen.decode() for text in ("━", "/5", "loss", "painting without VGG19", "\x1b["))
+    return finish(process), seen
 
 
 def read_terminal(descriptor: int) -> bytes:

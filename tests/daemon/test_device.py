@@ -39,7 +39,7 @@ def test_a_device_has_a_speed_in_each_precision_that_it_knows() -> None:
 
 def test_a_processor_s_speed_is_what_it_works_and_not_what_it_waits_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a busy machine at a worker's start would make all its paintings slow."""
-    monkeypatch.setattr(devices.time, "perf_counter", lambda: pytest.fail("time on the wall says little"))
+    monkeypatch.setattr("impasto_daemon.device.time.perf_counter", lambda: pytest.fail("time on the wall says little"))
     assert devices.speed("cpu") > 1e8
 
 

@@ -385,6 +385,7 @@ def test_ctrl_c_in_the_terminal_is_not_for_the_worker(worker: WorkerProcess) -> 
     ("painter", "code", "words"),
     [
         ("without_torch", Code.WORKER_DIED, "pip install '.[daemon]' in Impasto's folder"),
+        ("with_too_little_memory", Code.OUT_OF_MEMORY, "too little memory to load its libraries (libtorch_cuda.so"),
         ("with_bad_weights", Code.BAD_WEIGHTS, "no weights in it"),
     ],
 )

@@ -83,6 +83,11 @@ def without_torch(device: str, weights: Path | None, offline: bool) -> FakePaint
     raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
 
+def with_too_little_memory(device: str, weights: Path | None, offline: bool) -> FakePainter:
+    """As under `ulimit -v`."""
+    raise ImportError("libtorch_cuda.so: failed to map segment from shared object")
+
+
 def with_bad_weights(device: str, weights: Path | None, offline: bool) -> FakePainter:
     raise ImpastoError(Code.BAD_WEIGHTS, "this file has no weights in it")
 

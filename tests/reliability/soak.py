@@ -35,7 +35,15 @@ class Held:
 
     @classmethod
     def by(cls, process: int) -> Held:
-        """Linux alone tells."""
+        """The least of some looks, for files and threads of a moment are nothing that is held. Linux alone tells."""
+        looks = []
+        for _ in range(20):
+            looks.append(cls._now(process))
+            time.sleep(0.05)
+        return cls(*(min(each) for each in zip(*(tuple(asdict(look).values()) for look in looks))))
+
+    @classmethod
+    def _now(cls, process: int) -> Held:
         place = Path(f"/proc/{process}")
         facts = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
         descriptors = len(list((place / "fd").iterdir()))

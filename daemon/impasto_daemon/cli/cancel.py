@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from impasto_protocol.jobstate import State
 from impasto_protocol.zmq_client import Client
 
 from impasto_daemon import launch
@@ -18,4 +19,5 @@ def cancel(job: str, endpoint: str | None) -> None:
     with Client(launch.usable_endpoint(endpoint), agent=options.AGENT) as client:
         name = options.whole_job_name(client, job)
         state = client.cancel(name)
-    click.echo(f"{name} {state.value}")
+    ended = state.terminal and state is not State.CANCELLED
+    click.echo(f"{name} had {state.value} before: there was nothing to cancel" if ended else f"{name} {state.value}")

@@ -22,6 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+WARNING = "NOT "
+"""How a note begins that is to stay where it can be read; others tell of a stage and are gone with it."""
 LINE_EVERY = 5.0
 """Seconds between two lines about progress where there is no terminal."""
 
@@ -38,6 +40,8 @@ class Report:
         self._write(f"job {accepted.job}")
         if forecast := Forecast.of(accepted.forecast):
             self._write(f"to be painted on {forecast.device}: {forecast.sentence()}")
+        if accepted.position:
+            self.note(waiting(accepted))
 
     def note(self, sentence: str) -> None:
         """Something that the user should know, said once."""
@@ -117,15 +121,19 @@ class BarReport(Report):
                 column.markup = False
         self._bar = Bar(*columns, console=self._console, transient=True)
         self._task: Any = None
+        self._stage = ""
         self._status = self._console.status("")
 
     def progress(self, progress: Progress) -> None:
         if not progress.steps:
+            self._stage = progress.note or self._stage
             self._status.update(Text(progress.note or waiting(progress) or "getting ready"))
             self._status.start()
             return
         if self._task is None:
             self._status.stop()
+            if self._stage.startswith(WARNING):
+                self.note(self._stage)
             self._task = self._bar.add_task("painting", total=progress.steps, more="")
             self._bar.start()
         more = f"{losses(progress)}{time_left(progress)}".removeprefix(", ")
@@ -141,7 +149,7 @@ class BarReport(Report):
         self._console.print(line, markup=False, highlight=False)
 
 
-def waiting(progress: Progress) -> str:
+def waiting(progress: Progress | Accepted) -> str:
     """A sentence for a job that is not painted yet."""
     if progress.state is State.QUEUED and progress.position:
         others = "one other job is" if progress.position == 1 else f"{progress.position} other jobs are"

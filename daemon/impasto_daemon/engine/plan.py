@@ -19,8 +19,9 @@ TILES = (2048, 1024, 512, 256)
 """Sides of tiles in pixels, the fastest first."""
 SHORT = 4
 """Pairs of L-BFGS's history where memory is dear: its steps are hardly worse."""
-SPARE = 0.9
-"""Share of the free memory that a plan may take: other programs want some too."""
+SPARE, ADVISED = 0.9, 0.8
+"""Shares of the free memory: that a plan may take, for other programs want some too, and that a size which is advised
+would take, for it is a little less when that is tried."""
 LEAST_SIZE, GRAIN = 64, 16
 """Pixels: the smallest size that is ever advised, and what such sizes are multiples of."""
 REGION, MASKED = 6, 10
@@ -139,7 +140,8 @@ def fitting(task: Task, recipe: Recipe, means: Means) -> tuple[Plan, ...]:
 
 
 def largest(task: Task, recipe: Recipe, means: Means) -> int:
-    """The largest max-size that the free memory suffices for, 0 where none does."""
+    """The largest max-size that can be advised with so much free memory, 0 where none can."""
+    means = replace(means, memory=_advised(means.memory), host=_advised(means.host))
     low, high = LEAST_SIZE // GRAIN, max(task.height, task.width) // GRAIN
 
     def fitted(size: int) -> bool:
@@ -249,6 +251,10 @@ class _Job:
 def _divides(level: Level, recipe: Recipe) -> bool:
     """Whether there can be tiles: where the picture has no borders, poolings have to divide it."""
     return not recipe.seamless or (level.height % 64 == 0 and level.width % 64 == 0)
+
+
+def _advised(free: int | None) -> int | None:
+    return None if free is None else int(free * ADVISED / SPARE)
 
 
 def _within(needed: float, free: int | None) -> bool:
