@@ -316,6 +316,7 @@ class Supervisor:
             "worker": self._executor.about(),
             "kept": len(self._results),
             "kept_bytes": self._results.nbytes,
+            "kept_in_memory": self._results.in_memory,
         }
 
 

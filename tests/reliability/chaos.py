@@ -3,7 +3,7 @@
 A round: one client process hands in one job; at some moment one process gets SIGKILL, or SIGSTOP for a while. Then
 
 - whoever waits for the job and lives has its result, or an error that says what to do;
-- a job that the daemon says has succeeded has the right picture to be fetched, unless the client got it;
+- a job that has succeeded has the right picture to be fetched, from the next daemon too, unless the client got it;
 - a killed supervisor takes its worker with it, and another daemon takes its place at once;
 - the next job runs, and neither processes nor descriptors nor files are left over.
 """
@@ -30,7 +30,8 @@ from impasto_protocol.zmq_client import Client
 from tests.fakes.daemon import PYTHONPATH, ROOT, RunningDaemon, alive, picture, request, wait_for
 from tests.fakes.painter import inverted
 
-VICTIMS = ("client", "worker", "supervisor")
+VICTIMS = (("client",), ("worker",), ("supervisor",), ("client", "supervisor"))
+"""Of one round, one after the other."""
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
 STOPPED = 0.4
 """Seconds that a stopped process stays so."""
@@ -47,7 +48,7 @@ class Round:
     """One accident: who is struck by what, seconds after the client's start, and what the job is like."""
 
     number: int
-    victim: str
+    victims: tuple[str, ...]
     blow: signal.Signals
     after: float
     steps: int
@@ -57,7 +58,7 @@ class Round:
     def drawn(cls, number: int, chance: random.Random) -> Round:
         return cls(
             number=number,
-            victim=chance.choice(VICTIMS),
+            victims=chance.choice(VICTIMS),
             blow=chance.choice(SIGNALS),
             after=chance.uniform(0, LATEST),
             steps=chance.choice((1, 20, 60)),
@@ -67,6 +68,9 @@ class Round:
     @property
     def job(self) -> str:
         return f"round-{self.number}"
+
+    def kills(self, victim: str) -> bool:
+        return victim in self.victims and self.blow == signal.SIGKILL
 
 
 class Chaos:
@@ -89,29 +93,40 @@ class Chaos:
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, text=True) as client:
             time.sleep(each.after)
             worker = int(self._daemon.worker().get("pid", 0))
-            struck = self._strike(each, client.pid, worker)
+            processes = {"client": client.pid, "worker": worker, "supervisor": self._daemon.process.pid}
+            finished = False
+            for victim in each.victims:
+                finished = finished or self._finished(each)
+                self._strike(processes[victim], each.blow, victim)
             said, _ = client.communicate(timeout=PATIENCE)
-        if struck == self._daemon.process.pid and each.blow == signal.SIGKILL:
+        if each.kills("supervisor"):
             self._replace_daemon(worker)
-        delivered = self._judge(each, said.split(), survived=not (struck == client.pid and each.blow == signal.SIGKILL))
-        self._nothing_is_lost(each, delivered)
+        delivered = self._judge(each, said.split())
+        self._nothing_is_lost(each, delivered, finished)
         self._all_is_well()
 
     def _started(self) -> RunningDaemon:
         return RunningDaemon(self._folder, lease=1.0, heartbeat=0.2, grace=0.5).wait_until_ready()
 
-    def _strike(self, each: Round, client: int, worker: int) -> int:
-        """Returns the process that was struck, 0 where it was not there yet or any more."""
-        process = {"client": client, "worker": worker, "supervisor": self._daemon.process.pid}[each.victim]
+    def _finished(self, each: Round) -> bool:
+        """Whether the job had succeeded before the blow, and its result was on disk."""
+        with self._daemon.client() as other:
+            states = [row["state"] for row in other.jobs() if row["job"] == each.job]
+            if states != [State.SUCCEEDED.value]:
+                return False
+            wait_for(lambda: not other.status()["kept_in_memory"])
+        self.tally["finished before"] += 1
+        return True
+
+    def _strike(self, process: int, blow: signal.Signals, victim: str) -> None:
+        """Unless it is not there, yet or any more."""
         with suppress(ProcessLookupError):
             if process:
-                os.kill(process, each.blow)
-                self.tally[f"{each.victim} {each.blow.name}"] += 1
-                if each.blow == signal.SIGSTOP:
-                    time.sleep(STOPPED)
+                os.kill(process, blow)
+                self.tally[f"{victim} {blow.name}"] += 1
+                time.sleep(STOPPED)
+                if blow == signal.SIGSTOP:
                     os.kill(process, signal.SIGCONT)
-                return process
-        return 0
 
     def _replace_daemon(self, worker: int) -> None:
         self._daemon.process.wait(PATIENCE)
@@ -119,21 +134,22 @@ class Chaos:
             wait_for(lambda: not alive(worker))
         self._daemon = self._started()
 
-    def _judge(self, each: Round, said: list[str], survived: bool) -> bool:
+    def _judge(self, each: Round, said: list[str]) -> bool:
         """Whether the client got the right picture; if it lives it has that or an error that may be."""
         if said[:1] == ["result"]:
             assert said[1] == RIGHT, f"{each}: the wrong picture"
             self.tally["result delivered"] += 1
             return True
-        if survived:
+        if not each.kills("client"):
             assert said[:1] == ["error"] and Code(said[1]) in TOLD, f"{each}: {said}"
             self.tally[f"told {said[1]}"] += 1
         return False
 
-    def _nothing_is_lost(self, each: Round, delivered: bool) -> None:
+    def _nothing_is_lost(self, each: Round, delivered: bool, finished: bool) -> None:
         with self._daemon.client() as other:
             wait_for(lambda: self._over(other, each.job), PATIENCE)
             rows = [row for row in other.jobs() if row["job"] == each.job]
+            assert rows or delivered or not finished, f"{each}: a finished job is lost"
             if not rows or delivered:
                 self.tally["unknown to the daemon"] += not rows and not delivered
                 return
