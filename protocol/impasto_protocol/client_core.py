@@ -172,8 +172,9 @@ class ClientCore:
         if isinstance(message, messages.Error):
             if message.re == self._hello and self.phase is Phase.GREETING:
                 return [self._lose(message.problem())]
-            if message.code == Code.NO_SESSION.value and self.phase is Phase.READY:
-                return [self._greet(now)]
+            if message.code == Code.NO_SESSION.value:
+                # What was said before the hello had arrived is said again after the welcome.
+                return [self._greet(now)] if self.phase is Phase.READY else []
         if isinstance(message, (messages.Pong, messages.Unknown)):
             return []
         if isinstance(message, messages.Preview):

@@ -214,7 +214,10 @@ class Client:
                 wake=interrupt if deadline is None else None,
             )
             if isinstance(message, messages.Welcome):
-                # The connection was broken: the job may have ended meanwhile, or the daemon with it.
+                # The connection was broken: the job may have ended meanwhile, or the daemon with it; and a cancel that
+                # was under way may be lost.
+                if deadline is not None:
+                    self._say(messages.Cancel(id=1, job=job))
                 self._say(messages.Fetch(id=1, job=job))
             elif isinstance(message, messages.Result):
                 return message

@@ -112,6 +112,14 @@ def test_a_daemon_that_forgot_us_is_greeted_again() -> None:
     assert said(core.handle(Heard(messages.Error(code="no_session", message="?")), 1)) == ["hello"]
 
 
+def test_what_a_new_daemon_heard_before_the_hello_is_nobody_s_error() -> None:
+    core = ready()
+    core.handle(Broken(), 1)
+    assert core.handle(Heard(messages.Error(code="no_session", message="?", re=7, job="j")), 1) == []
+    assert core.handle(welcome(re=2, instance="another"), 1)
+    assert core.phase is Phase.READY
+
+
 def test_previews_are_acknowledged_and_told() -> None:
     actions = ready().handle(Heard(messages.Preview(job="j", pictures=(picture(),))), 1)
     assert said(actions) == ["ack"]

@@ -250,6 +250,24 @@ def test_an_interrupt_cancels_once_and_does_not_spin(
     assert turns < 20
 
 
+def test_a_cancel_that_a_break_swallowed_is_said_again(scripted: Callable[[Reply], Scripted]) -> None:
+    interrupt, cancels = Interrupt(), 0
+
+    def reply(message: messages.Message) -> list[Any]:
+        nonlocal cancels
+        if isinstance(message, messages.Submit):
+            interrupt.set()
+        if isinstance(message, messages.Cancel):
+            cancels += 1
+            cancelled = messages.Error.of(Problem(Code.CANCELLED, "Cancelled."), job=message.job)
+            return [messages.Error(code="no_session", message="?", job=message.job) if cancels == 1 else cancelled]
+        return usual(message)
+
+    with Client(scripted(reply).endpoint) as client, pytest.raises(ImpastoError) as caught:
+        client.stylize(request(), interrupt=interrupt)
+    assert (caught.value.code, cancels) == (Code.CANCELLED, 2)
+
+
 def test_a_daemon_that_does_not_let_go_does_not_hold_the_client_for_ever(
     scripted: Callable[[Reply], Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
