@@ -19,7 +19,7 @@ from impasto_protocol.errors import Code, Problem
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.server_core import ServerCore
-from impasto_protocol.server_events import Received, WorkerSaid
+from impasto_protocol.server_events import Gone, Received, WorkerSaid
 
 from .pictures import picture, request
 
@@ -158,6 +158,26 @@ class Conversation(RuleBasedStateMachine):
         self.client_does(self.client.handle(Broken(), self.now))
 
     @rule()
+    def a_message_overtakes_another(self) -> None:
+        for way in (self.to_server, self.to_client):
+            if len(way) > 1:
+                way.rotate(1)
+
+    @rule()
+    def the_client_s_process_ends_and_another_takes_its_place(self) -> None:
+        self.server_does(self.server.handle(Gone(self.route), self.now))
+        self.a_new_client_of_the_same_user_comes()
+
+    @rule(number=st.integers(0, 8))
+    def somebody_else_asks(self, number: int) -> None:
+        """And never listens to an answer."""
+        for message in (
+            messages.Hello(id=1, client="bob", features=("detach",)),
+            messages.Submit.of(request(), f"bob{number}", id=2, detach=bool(number % 3)),
+        ):
+            self.server_does(self.server.handle(Received(b"bob", message), self.now))
+
+    @rule()
     def a_new_client_of_the_same_user_comes(self) -> None:
         self.the_connection_breaks()
         self.client = ClientCore(client="alice")
@@ -178,6 +198,18 @@ class Conversation(RuleBasedStateMachine):
         assert sorted(waiting) == sorted(self.server.queue)
         assert len(waiting) <= self.server.limits.queue
         assert not waiting or self.working, "nobody waits for an idle worker"
+
+    @invariant()
+    def clients_take_turns(self) -> None:
+        waiting = sorted(
+            (j for j in self.server.jobs.values() if j.state is State.QUEUED), key=lambda job: job.position
+        )
+        assert [job.position for job in waiting] == list(range(1, len(waiting) + 1))
+        own = [self.server.queue.index(job.id) for job in waiting if job.owner == "alice"]
+        assert own == sorted(own), "one's own jobs come in their order"
+        ahead = [job.owner for job in waiting[:2]]
+        both = len({job.owner for job in waiting}) == 2
+        assert not both or len(set(ahead)) == 2, "nobody has two turns while another waits"
 
     @invariant()
     def no_job_runs_twice(self) -> None:
