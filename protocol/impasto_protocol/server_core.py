@@ -13,7 +13,7 @@ that made them are told to the next one with `Found`, and are like its own.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -29,7 +29,6 @@ from .server_events import (
     Action,
     Event,
     Evicted,
-    Finished,
     Forget,
     Found,
     Gone,
@@ -44,46 +43,11 @@ from .server_events import (
     Tick,
     WorkerSaid,
 )
+from .server_state import FACTS, Job, Session, nbytes
+from .turns import check_room, order
 
 REMEMBERED = 1000
 """Ended jobs whose state is remembered at most, however short ago they ended."""
-
-# What is known --------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Session:
-    """One client, over as many connections as it takes. `absent`: its lease ran out; it may still come back. `turn`:
-    the number of the last start of a job that was one of its own."""
-
-    client: str
-    route: bytes
-    seen: float
-    agent: str = ""
-    features: frozenset[str] = frozenset()
-    absent: bool = False
-    turn: int = 0
-
-
-@dataclass
-class Job:
-    """One job. `submit` is let go of when it ends, and with it the pixels; `problem` is set when it ends without
-    a result, or is about to."""
-
-    id: str
-    owner: str
-    digest: str
-    submit: Optional[messages.Submit]
-    submitted: float
-    facts: Mapping[str, Any]
-    forecast: Mapping[str, Any]
-    detach: bool
-    state: State = State.QUEUED
-    progress: Optional[messages.Progress] = None
-    position: int = 0
-    problem: Optional[Problem] = None
-    kept: bool = False
-    ended: float = 0.0
 
 
 def accept_all(request: Request) -> None:
@@ -197,7 +161,7 @@ class ServerCore:
                 digest=done.digest,
                 submit=None,
                 submitted=ended - done.seconds,
-                facts={name: getattr(done, name) for name in _FACTS},
+                facts={name: getattr(done, name) for name in FACTS},
                 forecast={},
                 detach=True,
                 state=State.SUCCEEDED,
@@ -263,7 +227,8 @@ class ServerCore:
         if self.leaving:
             raise ImpastoError(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
         check_limit("styles", len(request.styles), self.limits.styles)
-        self._check_room(session, submit)
+        waiting = [self.jobs[name] for name in self.queue]
+        check_room([(each.owner, each.nbytes) for each in waiting], session.client, nbytes(submit), self.limits)
         self.check(request)
         job = Job(
             id=submit.job,
@@ -283,33 +248,20 @@ class ServerCore:
         self.jobs[job.id] = job
         self.queue.append(job.id)
         job.position = self._positions()[job.id]
-        return [Send(session.route, _accepted(job, submit.id))]
-
-    def _check_room(self, session: Session, submit: messages.Submit) -> None:
-        """A client may have as much waiting as is left to the others: whoever fills the queue leaves them half of it
-        (dynamic queue limits with a factor of one, Choudhury & Hahne 1998)."""
-        waiting = [(self.jobs[name].owner, each) for name in self.queue if (each := self.jobs[name].submit)]
-        own = [each for owner, each in waiting if owner == session.client]
-        left = self.limits.queue - len(waiting)
-        bytes_left = self.limits.queue_bytes - sum(_nbytes(each) for _, each in waiting)
-        too_large = waiting and sum(map(_nbytes, (*own, submit))) > bytes_left
-        if len(own) >= left or too_large:
-            yours = f", {len(own)} of them yours" if own else ""
-            sentence = f"{len(waiting)} jobs wait already{yours}, and no more may. Try again when some are done."
-            raise ImpastoError(Code.QUEUE_FULL, sentence, waiting=len(waiting))
+        return [Send(session.route, job.accepted(submit.id))]
 
     def _submit_again(self, session: Session, submit: messages.Submit, job: Job, digest: str) -> list[Action]:
         if job.digest != digest:
             raise ImpastoError(Code.CONFLICT, f"The job name {job.id} was used for another request: choose a new one.")
         job.owner, job.detach = session.client, _detached(session, submit)
         previews = self._resume_previews(job, session.client)
-        return [Send(session.route, _accepted(job, submit.id)), *previews, *self._tell_outcome(job)]
+        return [Send(session.route, job.accepted(submit.id)), *previews, *self._tell_outcome(job)]
 
     def _cancel(self, session: Session, cancel: messages.Cancel, now: float) -> list[Action]:
         job = self._job(cancel.job)
         problem = Problem(Code.CANCELLED, "Cancelled.")
         actions = [] if job.state.terminal else self._let_go(job, problem, now)
-        return [Send(session.route, _accepted(job, cancel.id)), *actions]
+        return [Send(session.route, job.accepted(cancel.id)), *actions]
 
     def _ack(self, session: Session, ack: messages.Ack, now: float) -> list[Action]:
         job = self.jobs.get(ack.job)
@@ -334,7 +286,7 @@ class ServerCore:
 
     def _list(self, session: Session, request: messages.List, now: float) -> list[Action]:
         # The newest ones: a header holds no more items than its limit.
-        rows = tuple(_row(job, now) for job in list(self.jobs.values())[-100:])
+        rows = tuple(job.row(now) for job in list(self.jobs.values())[-100:])
         return [Send(session.route, messages.Jobs(re=request.id, jobs=rows))]
 
     def _status(self, session: Session, request: messages.Status, now: float) -> list[Action]:
@@ -369,7 +321,7 @@ class ServerCore:
         self.active = None
         keep = job.state is not State.CANCELLING
         job.kept = keep
-        actions: list[Action] = [Keep(_finished(job, now), result)] if keep else []
+        actions: list[Action] = [Keep(job.finished(now), result)] if keep else []
         return actions + self._end(job, jobstate.Event.SUCCEED, job.problem, now)
 
     def _worker_error(self, job: Job, error: messages.Error, now: float) -> list[Action]:
@@ -443,14 +395,9 @@ class ServerCore:
         return actions
 
     def _turns(self) -> list[str]:
-        """The jobs that wait, in the order in which they will start: clients take turns, who had one longest ago first,
-        and each one's jobs come in the order in which it handed them in."""
-        keys, before = dict[str, tuple[int, int]](), Counter[str]()
-        for name in self.queue:
-            owner = self.jobs[name].owner
-            keys[name] = (before[owner], self.sessions[owner].turn if owner in self.sessions else 0)
-            before[owner] += 1
-        return sorted(self.queue, key=keys.__getitem__)
+        """The jobs that wait, in the order in which they will start."""
+        last_turns = {client: session.turn for client, session in self.sessions.items()}
+        return order(((name, self.jobs[name].owner) for name in self.queue), last_turns)
 
     def _positions(self) -> dict[str, int]:
         """How many jobs are before each of those that wait."""
@@ -513,22 +460,8 @@ _WORKER: dict[type, Callable[[ServerCore, Job, Any, float], list[Action]]] = {
 }
 
 
-_FACTS = ("agent", "recipe", "width", "height")
-"""What is said of a job besides how far it is."""
-
-
-def _finished(job: Job, now: float) -> Finished:
-    """What is to be remembered of a job that ends with a result now."""
-    steps = job.progress.step if job.progress else 0
-    return Finished(job=job.id, digest=job.digest, steps=steps, seconds=now - job.submitted, **job.facts)
-
-
 def _detached(session: Session, submit: messages.Submit) -> bool:
     return submit.detach and "detach" in session.features
-
-
-def _nbytes(submit: messages.Submit) -> int:
-    return sum(picture.nbytes for picture in submit.pictures)
 
 
 def _number(message: messages.Message) -> int:
@@ -541,28 +474,5 @@ def _refusal(route: bytes, message: messages.Message, problem: Problem) -> Send:
     return Send(route, messages.Error.of(problem, re=_number(message), job=getattr(message, "job", "")))
 
 
-def _accepted(job: Job, re: int) -> messages.Accepted:
-    return messages.Accepted(
-        re=re, job=job.id, state=job.state, position=job.position, digest=job.digest, forecast=job.forecast
-    )
-
-
 def _gone(job: Job) -> ImpastoError:
     return ImpastoError(Code.RESULT_GONE, f"The result of job {job.id} is not kept any more: paint it again.")
-
-
-def _row(job: Job, now: float) -> dict[str, Any]:
-    progress = job.progress
-    return {
-        "job": job.id,
-        "state": job.state.value,
-        **job.facts,
-        "step": progress.step if progress else 0,
-        "steps": progress.steps if progress else 0,
-        "eta": progress.eta if progress else None,
-        "position": job.position,
-        "age": round(now - job.submitted, 3),
-        "kept": job.kept,
-        "error": job.problem.code.value if job.problem and job.state.terminal else "",
-        **({} if job.state.terminal else {"forecast": job.forecast}),
-    }
