@@ -20,6 +20,9 @@ SUPERVISOR = [
     "supervisor",
     "router",
     "departures",
+    "doors",
+    "network",
+    "paired",
     "executor",
     "worker_process",
     "results",
@@ -171,7 +174,7 @@ def test_every_error_code_is_explained() -> None:
 
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     spec = (ROOT / "protocol" / "SPEC.md").read_text(encoding="utf-8").split("## 9. Errors")[1].split("## 10.")[0]
-    local = {Code.UNREACHABLE, Code.DAEMON_LOST, Code.TIMED_OUT}
+    local = {Code.UNREACHABLE, Code.DAEMON_LOST, Code.TIMED_OUT, Code.NOT_PAIRED}
     rows = {line for line in spec.splitlines() if line.startswith("| `")}
     for code in Code:
         assert f"`{code.value}`" in text, f"docs/troubleshooting.md does not explain {code.value}"

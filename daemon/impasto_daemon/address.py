@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
-from impasto_protocol.endpoint import LONGEST_PATH
+from impasto_protocol.endpoint import LONGEST_PATH, TCP
 from impasto_protocol.errors import Code, ImpastoError
 
 IPC = "ipc://"
@@ -23,10 +23,10 @@ IPC = "ipc://"
 
 def socket_path(endpoint: str) -> Path:
     """The path of an ipc endpoint. Raises ImpastoError where the daemon cannot listen there."""
-    if endpoint.startswith("tcp://"):
+    if endpoint.startswith(TCP):
         raise _refusal(
-            f"Impasto does not listen on the network ({endpoint}). Listen on a Unix socket here, and let ssh carry it "
-            "from the other machine: ssh -N -L LOCAL.sock:DAEMON.sock HOST, then IMPASTO_ENDPOINT=ipc://LOCAL.sock"
+            f"A daemon's own endpoint is a Unix socket, and not {endpoint}. To listen on the network beside it: "
+            "impasto daemon --listen tcp://0.0.0.0:7766 (and no IMPASTO_ENDPOINT), then `impasto pair` for each client."
         )
     path = endpoint.removeprefix(IPC)
     if not endpoint.startswith(IPC) or not path.startswith("/"):

@@ -61,7 +61,8 @@ class Departures:
 def _process(frame: zmq.Frame) -> int:
     """Of the sender, 0 where the system does not tell."""
     try:
-        number = str(frame.get("Peer-Address")).split(":")[3]
-    except (zmq.ZMQError, IndexError):
+        where, *numbers = str(frame.get("Peer-Address")).split(":")
+    except zmq.ZMQError:
         return 0
-    return int(number) if number.isdigit() else 0
+    # Of a sender on the network it is an address, which has colons too where it is one of IPv6.
+    return int(numbers[2]) if where == "localhost" and len(numbers) == 3 and numbers[2].isdigit() else 0

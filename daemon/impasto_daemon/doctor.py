@@ -19,6 +19,7 @@ from typing import Any
 
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.key_files import load_pairing
 from impasto_protocol.zmq_client import Client
 
 from . import launch, plugin_install, service
@@ -160,7 +161,12 @@ def room_for_weights(cache: Path) -> Iterator[Finding]:
 
 def folder(endpoint: str | None) -> Iterator[Finding]:
     """The socket, or where none is yet its folder: private, and ours. ssh makes its sockets private themselves."""
-    path = socket_path(launch.usable_endpoint(endpoint))
+    chosen = launch.usable_endpoint(endpoint)
+    if launch.is_far(chosen):
+        load_pairing(chosen)
+        yield Finding("endpoint", OK, f"the key for {chosen} is yours alone")
+        return
+    path = socket_path(chosen)
     if not path.parent.exists():
         yield Finding("endpoint", OK, f"{path.parent} is not there yet; the daemon makes it")
         return
@@ -179,16 +185,18 @@ def daemon(endpoint: str | None) -> Iterator[Finding]:
     """Whether one answers, and of which version."""
     chosen = launch.usable_endpoint(endpoint)
     try:
-        if not launch.somebody_listens(chosen):
+        if not launch.is_far(chosen) and not launch.somebody_listens(chosen):
             log = f" (the last one's log: {launch.log_path()})" if launch.log_path().exists() else ""
             yield Finding("daemon", OK, f"none runs at {chosen}; it is started when it is needed{log}")
             return
         with Client(chosen, agent="impasto-doctor") as client:
-            agent = client.welcome.agent
-            worker = client.status().get("worker") or {}
+            agent, facts = client.welcome.agent, client.status()
+            worker, network = facts.get("worker") or {}, facts.get("network") or {}
     except ImpastoError as error:
         log = f"stop it and try again; its log: {launch.log_path()}, or journalctl --user -u impasto"
+        far = "on that machine: impasto doctor, and impasto pair --list"
         remedy = "update the older side" if error.code is Code.VERSION_MISMATCH else log
+        remedy = far if launch.is_far(chosen) and error.code is not Code.VERSION_MISMATCH else remedy
         yield Finding("daemon", PROBLEM, f"the one at {chosen} does not answer as it should: {error}", remedy)
         return
     if agent.rpartition("/")[2] != __version__:
@@ -197,6 +205,17 @@ def daemon(endpoint: str | None) -> Iterator[Finding]:
     else:
         about = f", its worker on {worker['device']}" if isinstance(worker, dict) and worker.get("device") else ""
         yield Finding("daemon", OK, f"{agent} answers at {chosen}{about}")
+    if isinstance(network, dict) and network.get("endpoint"):
+        yield from open_to(str(network["endpoint"]), network.get("paired"))
+
+
+def open_to(listening: str, paired: object) -> Iterator[Finding]:
+    """Who may come in over the network."""
+    clients = "1 paired client" if paired == 1 else f"{paired} paired clients"
+    if paired:
+        yield Finding("network", OK, f"the daemon listens at {listening} for {clients} (impasto pair --list)")
+    else:
+        yield Finding("network", WARNING, f"the daemon listens at {listening}, and no client is paired", "impasto pair")
 
 
 # GIMP -------------------------------------------------------------------------------------------------------

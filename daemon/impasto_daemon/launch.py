@@ -23,9 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
-from impasto_protocol.endpoint import default_endpoint
+from impasto_protocol.endpoint import TCP, default_endpoint, tcp_address
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.zmq_client import probe
+from impasto_protocol.key_files import load_pairing
+from impasto_protocol.reach import probe
 
 from . import address
 
@@ -44,6 +45,8 @@ NOT_OURS = ("forbidden", "foreign")
 """Reasons of `probe` for which no daemon of ours can come to listen there either."""
 PAINTER = "IMPASTO_PAINTER"
 """Environment variable that names another painter (module:attribute), for tests."""
+LISTEN = "IMPASTO_LISTEN"
+"""Environment variable that has `impasto daemon` listen on the network; it is not meant for daemons started here."""
 
 Say = Callable[[str], None]
 
@@ -55,8 +58,16 @@ def _silent(_: str) -> None:
 def usable_endpoint(endpoint: str | None) -> str:
     """This endpoint, $IMPASTO_ENDPOINT or the user's own. Raises ImpastoError where no daemon can be there."""
     chosen = endpoint or default_endpoint()
-    address.socket_path(chosen)
+    if is_far(chosen):
+        tcp_address(chosen)
+    else:
+        address.socket_path(chosen)
     return chosen
+
+
+def is_far(endpoint: str) -> bool:
+    """Whether this is an endpoint on the network, where no daemon can be started from here."""
+    return endpoint.startswith(TCP)
 
 
 def somebody_listens(endpoint: str) -> bool:
@@ -73,9 +84,14 @@ def somebody_listens(endpoint: str) -> bool:
 def ensure_daemon(endpoint: str | None = None, *, say: Say = _silent, options: tuple[str, ...] = ()) -> str:
     """The endpoint of a daemon that listens, started if need be. `options`: for a daemon that is started.
 
-    Raises ImpastoError(UNREACHABLE) where none can be started, with the last line of its log.
+    Raises ImpastoError(UNREACHABLE) where none can be started, with the last line of its log, or where the one on the
+    network that is asked for does not answer; NOT_PAIRED where there is no key for it.
     """
     chosen = usable_endpoint(endpoint)
+    if is_far(chosen):
+        load_pairing(chosen)
+        probe(chosen)
+        return chosen
     if somebody_listens(chosen):
         return chosen
     _require_torch(chosen)
@@ -144,7 +160,7 @@ def _start(endpoint: str, options: tuple[str, ...], log: int, **environ: str) ->
             stderr=log,
             start_new_session=True,
             cwd="/",
-            env=os.environ | environ,
+            env=os.environ | {LISTEN: ""} | environ,
         )
     except OSError as error:
         raise ImpastoError(Code.UNREACHABLE, f"the daemon cannot be started: {error.strerror}") from None

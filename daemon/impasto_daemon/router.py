@@ -1,4 +1,4 @@
-"""The socket that clients talk to: a ZeroMQ ROUTER, and what keeps it alive whatever they send or do not read.
+"""A socket that clients talk to: a ZeroMQ ROUTER, and what keeps it alive whatever they send or do not read.
 
 Bytes become messages here and messages bytes; what they mean is the protocol core's business. Nothing blocks. What
 a client does not read waits in an outbox of bounded size, where only the latest progress and preview of a job stay.
@@ -7,6 +7,7 @@ jobs have room of their own; what exceeds the bounds is lost, and the log says s
 A message is refused before it is decoded when it has too many frames or bytes; ZeroMQ itself refuses a single frame
 that is too large and drops the connection. (It gathers all frames of one message before it hands over the first, so
 a client of the same user can fill memory with one endless message; other users cannot reach the socket at all.)
+Where it listens, and whose messages it takes, is the business of its door: this one, `UnixDoor`, or `network`'s.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import zmq
 from impasto_protocol import codec
@@ -100,27 +102,55 @@ class Outbox:
         return True
 
 
-class Router:
-    """The bound socket. Belongs to one thread. `listening`: a descriptor that listens on the path already, if any."""
+class Door(Protocol):
+    """Where a socket listens, and to whom."""
 
-    def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], path: Path, limits: Limits, listening: int | None = None
-    ) -> None:
+    def open(self, socket: zmq.Socket[bytes]) -> None:
+        """Prepare this new socket, and bind it. Raises ImpastoError."""
+
+    def admits(self, route: zmq.Frame) -> bool:
+        """Whether a message may come in, by the first of its frames."""
+
+
+@dataclass(frozen=True)
+class UnixDoor:
+    """A path in a private folder: only this user and root can reach it. `listening`: a descriptor that listens there
+    already, if any."""
+
+    path: Path
+    listening: int | None = None
+
+    def open(self, socket: zmq.Socket[bytes]) -> None:
+        if self.listening is not None:
+            socket.use_fd = self.listening
+        try:
+            socket.bind(f"ipc://{self.path}")
+            self.path.chmod(0o600)
+        except (zmq.ZMQError, OSError) as error:
+            sentence = f"The daemon cannot listen on {self.path}: {error.strerror}."
+            raise ImpastoError(Code.BAD_REQUEST, sentence) from error
+
+    def admits(self, route: zmq.Frame) -> bool:
+        return _is_ours(route)
+
+
+class Router:
+    """The bound socket. Belongs to one thread."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], door: Door, limits: Limits) -> None:
         self._limits = limits
+        self._door = door
         self._outboxes: dict[bytes, Outbox] = {}
         self.socket = context.socket(zmq.ROUTER)
         self.socket.router_mandatory = True
         self.socket.maxmsgsize = limits.frame_bytes
         self.socket.sndhwm = self.socket.rcvhwm = PIPE
         self.socket.linger = LINGER
-        if listening is not None:
-            self.socket.use_fd = listening
         try:
-            self.socket.bind(f"ipc://{path}")
-            path.chmod(0o600)
-        except (zmq.ZMQError, OSError) as error:
+            door.open(self.socket)
+        except BaseException:
             self.socket.close()
-            raise ImpastoError(Code.BAD_REQUEST, f"The daemon cannot listen on {path}: {error.strerror}.") from error
+            raise
         self._departures = Departures()
 
     def watched(self) -> list[zmq.Socket[bytes] | int]:
@@ -135,11 +165,11 @@ class Router:
                 route = self.socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            self._departures.met(route)
             frames, too_many = self._rest()
-            if not _is_ours(route):
-                logger.warning("refused a message from another user")
+            if not self._door.admits(route):
+                logger.warning("refused a message from a stranger")
                 continue
+            self._departures.met(route)
             try:
                 if too_many:
                     codec.check_limit("pictures", PICTURES + 1, PICTURES)
@@ -202,9 +232,15 @@ class Router:
         return True
 
     def close(self) -> None:
+        """Leave; what was sent has its time to arrive."""
         self.flush()
         self._departures.close()
         self.socket.close()
+
+    def cut_off(self) -> None:
+        """Close every connection at once; what was sent and has not left does not leave any more."""
+        self._departures.close()
+        self.socket.close(linger=0)
 
 
 def _is_ours(frame: zmq.Frame) -> bool:

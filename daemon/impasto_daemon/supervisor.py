@@ -29,11 +29,12 @@ from impasto_protocol.server_core import ServerCore, accept_all
 
 from . import log
 from .address import claimed, socket_path
+from .doors import Doors
 from .engine import recipes
 from .executor import Executor
 from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
-from .router import Router
+from .router import UnixDoor
 from .spool import AGE, Spool, folder_of
 from .systemd import Manager, Pulse
 from .worker_process import WorkerSettings
@@ -56,9 +57,13 @@ logger = logging.getLogger("impasto.supervisor")
 
 @dataclass(frozen=True)
 class Settings:
-    """One daemon, as it is started. Times in seconds; `idle_exit` and `worker_idle` 0 for never."""
+    """One daemon, as it is started. Times in seconds; `idle_exit` and `worker_idle` 0 for never.
+
+    listen: where paired clients reach it over the network, tcp://HOST:PORT; empty for nowhere.
+    """
 
     endpoint: str
+    listen: str = ""
     device: str = "auto"
     weights: Path | None = None
     offline: bool = False
@@ -143,7 +148,8 @@ class Supervisor:
         self._ticked = -math.inf
         self._faults = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._router = Router(self._context, path, settings.limits, manager.listening)
+        local = UnixDoor(path, manager.listening)
+        self._doors = Doors(self._context, local, settings.limits, settings.listen)
         self._forecaster = Forecaster(settings.device)
         self._executor = Executor(self._context, _worker_settings(settings), self._forecaster.learn)
         self._results = Results(Spool(folder_of(settings.endpoint)), settings.keep_bytes)
@@ -176,7 +182,7 @@ class Supervisor:
         """Look everywhere once. What fails in one place keeps nobody from being served in the others."""
         faults = self._faults
         with self._guarded("reading what clients sent"):
-            for event in self._router.receive():
+            for event in self._doors.receive():
                 self._handle(event, now)
         with self._guarded("listening to the worker"):
             for message in self._executor.poll(now):
@@ -187,7 +193,7 @@ class Supervisor:
             self._ticked = now
             self._handle(server_events.Tick(), now)
         with self._guarded("sending"):
-            self._router.flush()
+            self._doors.flush()
         self._faults = 0 if self._faults == faults else self._faults
         self._pulse.beat(self._state(), now)
 
@@ -212,7 +218,7 @@ class Supervisor:
         self._manager.say(STOPPING=1)
         self._handle(server_events.Leaving(), time.monotonic())
         self._executor.close()
-        self._router.close()
+        self._doors.close()
         self._results.close()
         self._context.term()
         logger.info("ended")
@@ -225,12 +231,12 @@ class Supervisor:
             self._ticked + TICK,
             self._core.next_deadline(),
             self._executor.deadline(now),
-            self._router.deadline(now),
+            self._doors.deadline(now),
             self._leaves_at(),
             self._pulse.due,
         )
         seconds = max(0.0, min(at for at in times if at is not None) - now)
-        watched = [*self._router.watched(), self._wake, *self._executor.watched()]
+        watched = [*self._doors.watched(), self._wake, *self._executor.watched()]
         zmq.zmq_poll([(each, zmq.POLLIN) for each in watched], int(seconds * 1000) + 1)
 
     def _leaves(self) -> bool:
@@ -271,13 +277,13 @@ class Supervisor:
             logger.exception("a %s could not be handled", type(event).__name__)
             if isinstance(event, server_events.Received):
                 problem = Problem(Code.INTERNAL, "Impasto's daemon failed on this message: its log says where.")
-                self._router.send(event.route, Error.of(problem, re=getattr(event.message, "id", 0)))
+                self._doors.send(event.route, Error.of(problem, re=getattr(event.message, "id", 0)))
 
     def _send(self, action: server_events.Send, now: float) -> None:
-        self._router.send(action.route, action.message)
+        self._doors.send(action.route, action.message)
 
     def _send_kept(self, action: server_events.SendKept, now: float) -> None:
-        self._router.send_kept(action.route, action.job, action.re, lambda: self._kept(action.job, action.re))
+        self._doors.send_kept(action.route, action.job, action.re, lambda: self._kept(action.job, action.re))
 
     def _kept(self, job: str, re: int) -> Result | Error:
         """A job's result as an answer, or as the event that it is where `re` is 0."""
@@ -308,6 +314,7 @@ class Supervisor:
     def _report(self) -> dict[str, Any]:
         return {
             "endpoint": self._settings.endpoint,
+            "network": self._doors.report(),
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._began, 3),
             "device": self._settings.device,

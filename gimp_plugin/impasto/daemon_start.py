@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from impasto_protocol import __version__
-from impasto_protocol.endpoint import default_endpoint
+from impasto_protocol.endpoint import TCP, default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.zmq_client import Client, Interrupt
 
@@ -35,7 +35,7 @@ def connect(say: Callable[[str], None], interrupt: Interrupt) -> Client:
     try:
         return _connected(endpoint)
     except ImpastoError as error:
-        if error.code is not Code.UNREACHABLE:
+        if error.code is not Code.UNREACHABLE or endpoint.startswith(TCP):  # who could start one over there?
             raise
     say("Starting the Impasto daemon")
     launch(endpoint, interrupt)

@@ -44,6 +44,7 @@ class Code(str, Enum):
     UNREACHABLE = "unreachable"  # no daemon answers there
     DAEMON_LOST = "daemon_lost"  # it was there, and is gone
     TIMED_OUT = "timed_out"  # no answer in time
+    NOT_PAIRED = "not_paired"  # over the network, and without keys that fit: `impasto pair`
 
 
 RETRYABLE = frozenset(

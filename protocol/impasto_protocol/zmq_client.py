@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import struct
 import time
 import uuid
 from collections import deque
@@ -18,13 +16,16 @@ from types import TracebackType
 from typing import Any, Optional, TypeVar
 
 import zmq
+from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
 from . import client_core, codec, messages
-from .client_core import Broken, ClientCore, Heard, Lost, SendOut, Tell, Tick
-from .endpoint import default_endpoint
-from .errors import Code, ImpastoError, ProtocolError
+from .client_core import Broken, ClientCore, Heard, Lost, Phase, SendOut, Tell, Tick
+from .endpoint import TCP, default_endpoint
+from .errors import Code, ImpastoError, Problem, ProtocolError
 from .jobstate import State
+from .key_files import load_pairing
+from .reach import probe
 from .request import Request
 
 OnAccepted = Callable[[messages.Accepted], None]
@@ -36,6 +37,19 @@ PATIENCE = 15.0
 """Seconds within which an answer comes, or the end of a job that was cancelled."""
 CHANCE = 0.25
 """Seconds that a message gets to leave when the client closes."""
+
+REMEDY = "Type `impasto pair` on the machine with the daemon, and here `impasto pair CODE`."
+UNKNOWN_HERE = f"The daemon does not let this machine in: it was never paired, or its key was revoked. {REMEDY}"
+STRANGER = (
+    "What listens there does not have the key of the daemon that this machine was paired with: it is another program, "
+    f"or the daemon's keys were made anew. {REMEDY}"
+)
+NO_TRUST = {
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: UNKNOWN_HERE,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: STRANGER,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: STRANGER,
+}
+"""Why the two sides did not come to trust each other, by the event that tells."""
 
 
 class Interrupt:
@@ -77,7 +91,8 @@ class Client:
         self._inbox: deque[messages.Message] = deque()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._monitor = self._socket.get_monitor_socket(sum(NO_TRUST, zmq.EVENT_DISCONNECTED))
+        self._distrust = ""
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -103,6 +118,8 @@ class Client:
 
     def connect(self) -> None:
         """Say hello and wait for the welcome."""
+        if self.endpoint.startswith(TCP):
+            self._encrypt()
         probe(self.endpoint)
         # A message larger than the daemon could ever send is not one; zmq drops such a connection.
         self._socket.set(zmq.MAXMSGSIZE, self._core.limits.frame_bytes)
@@ -110,7 +127,10 @@ class Client:
         try:
             self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:
-            sentence = f"{self.endpoint!r} is not an endpoint that can be used: {error}. Write ipc:///path/of/a.sock."
+            sentence = (
+                f"{self.endpoint!r} is not an endpoint that can be used: {error}. Write ipc:///path/of/a.sock, or "
+                "tcp://HOST:PORT."
+            )
             raise ImpastoError(Code.UNREACHABLE, sentence) from None
         self._carry_out(self._core.start(time.monotonic()))
         self._next(lambda message: isinstance(message, messages.Welcome))
@@ -301,13 +321,31 @@ class Client:
                 self._poller.unregister(wake.fileno())
         events: list[client_core.Event] = []
         if self._monitor in ready:
-            recv_monitor_message(self._monitor)
-            events.append(Broken())
+            what = recv_monitor_message(self._monitor)["event"]
+            if what == zmq.EVENT_DISCONNECTED:
+                events.append(Broken())
+            else:
+                self._doubt(what)
         if self._socket in ready:
             frames = self._socket.recv_multipart(copy=False)
             events.append(Heard(codec.decode([frame.buffer for frame in frames], self._core.limits)))
         for event in (*events, Tick()):
             self._carry_out(self._core.handle(event, time.monotonic()))
+
+    def _encrypt(self) -> None:
+        """Talk to the daemon that this machine was paired with and to nobody else. Raises ImpastoError."""
+        pairing = load_pairing(self.endpoint)
+        secret = z85.encode(pairing.secret)
+        self._socket.set(zmq.CURVE_SECRETKEY, secret)
+        self._socket.set(zmq.CURVE_PUBLICKEY, zmq.curve_public(secret))
+        self._socket.set(zmq.CURVE_SERVERKEY, pairing.server)
+        self._socket.set(zmq.IPV6, int("[" in self.endpoint))
+
+    def _doubt(self, what: int) -> None:
+        """The sides do not trust each other. A daemon that refuses us will go on doing so; the rest may pass."""
+        self._distrust = NO_TRUST[zmq.Event(what)]
+        if what == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            raise ImpastoError(Code.NOT_PAIRED, f"{self._distrust} ({self.endpoint})")
 
     def _carry_out(self, actions: list[client_core.Action]) -> None:
         for action in actions:
@@ -316,7 +354,10 @@ class Client:
             elif isinstance(action, Tell):
                 self._take_in(action.message)
             elif isinstance(action, Lost):
-                raise ImpastoError(action.problem.code, f"{action.problem.message} ({self.endpoint})")
+                problem = Problem(Code.NOT_PAIRED, self._distrust) if self._distrust else action.problem
+                raise ImpastoError(problem.code, f"{problem.message} ({self.endpoint})")
+            if self._core.phase is Phase.READY:
+                self._distrust = ""
 
     def _take_in(self, message: messages.Message) -> None:
         """Keep a message until it is wanted; of a job's progress the latest alone."""
@@ -324,46 +365,6 @@ class Client:
             rest = [m for m in self._inbox if not (isinstance(m, messages.Progress) and m.job == message.job)]
             self._inbox = deque(rest)
         self._inbox.append(message)
-
-
-def probe(endpoint: str) -> None:
-    """Raises ImpastoError(UNREACHABLE) at once where nobody of ours can be listening on an ipc endpoint.
-
-    ZeroMQ would go on trying for as long as it is let, and would talk to anybody. details: `reason`, one of "absent",
-    "refused" (a socket is left, its daemon is gone), "forbidden", "foreign" (another user listens) and "other".
-    """
-    if not endpoint.startswith("ipc://"):
-        return
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
-            attempt.settimeout(1.0)
-            attempt.connect(endpoint.removeprefix("ipc://"))
-            if _is_ours(attempt):
-                return
-        reason, sentence = "foreign", "another user listens there"
-    except OSError as error:
-        reason, sentence = _REASONS.get(type(error), ("other", error.strerror or str(error)))
-    raise ImpastoError(
-        Code.UNREACHABLE,
-        f"No daemon answers at {endpoint}: {sentence}. `impasto doctor` says what to do.",
-        reason=reason,
-    )
-
-
-_REASONS: dict[type[OSError], tuple[str, str]] = {
-    FileNotFoundError: ("absent", "no daemon runs"),
-    ConnectionRefusedError: ("refused", "the daemon that was there is gone"),
-    PermissionError: ("forbidden", "it belongs to another user"),
-}
-
-
-def _is_ours(connection: socket.socket) -> bool:
-    """Whether this user or root is at the other end, where the system tells (Linux)."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, user, _ = struct.unpack("3i", peer)
-    return user in (os.getuid(), 0)
 
 
 def new_job_name() -> str:

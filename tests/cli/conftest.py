@@ -134,12 +134,20 @@ def until(true: Callable[[], bool], seconds: float = SECONDS) -> None:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    """A house without a daemon; one that a command starts is stopped afterwards."""
-    # Not pytest's folder: a socket's path may have 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="house-", dir="/tmp") as folder:
-        house = House(Path(folder))
-        try:
-            yield house
-        finally:
-            house.end()
+def another_house() -> Iterator[Callable[[], House]]:
+    """Houses without a daemon; those that commands start are stopped afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def build() -> House:
+            # Not pytest's folder: a socket's path may have 107 bytes.
+            house = House(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="house-", dir="/tmp"))))
+            stack.callback(house.end)
+            return house
+
+        yield build
+
+
+@pytest.fixture
+def house(another_house: Callable[[], House]) -> House:
+    """A house without a daemon."""
+    return another_house()

@@ -436,7 +436,7 @@ def test_a_worker_that_dies_is_a_sentence(house: House) -> None:
         (["--mask", "nowhere.png"], "there is no file"),
         (["--style-mask", "run"], "there is no file"),
         (["--record", "nowhere/way.json"], "There is no folder nowhere"),
-        (["--endpoint", "tcp://127.0.0.1:5555"], "ssh"),
+        (["--endpoint", "tcp://127.0.0.1:5555"], "impasto pair"),
         (["--endpoint", "daemon.sock"], "ipc://"),
         (["--style", "style.png"] * 8, "9 styles"),
     ],

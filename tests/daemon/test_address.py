@@ -15,7 +15,7 @@ from impasto_protocol.errors import Code, ImpastoError
 @pytest.mark.parametrize(
     ("endpoint", "remedy"),
     [
-        ("tcp://0.0.0.0:5555", "ssh -N -L"),
+        ("tcp://0.0.0.0:5555", "impasto daemon --listen"),
         ("ipc://relative/d.sock", "absolute path"),
         ("ipc://@abstract", "absolute path"),
         ("ipc://*", "absolute path"),

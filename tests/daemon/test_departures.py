@@ -47,6 +47,13 @@ def test_all_routes_of_a_process_are_gone_with_it_and_no_others(process: subproc
     departures.close()
 
 
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8:1:1::7", "localhost", ""])
+def test_an_address_on_the_network_is_not_taken_for_a_process(address: str) -> None:
+    frame = Frame(b"a", os.getpid())
+    frame.get = lambda _: address  # type: ignore[method-assign]
+    assert met(frame).watched() == []
+
+
 @pytest.mark.parametrize("unknown", [0, "", "x"])
 def test_whoever_cannot_be_seen_is_never_gone(unknown: int | str) -> None:
     departures = met(Frame(b"a", unknown))

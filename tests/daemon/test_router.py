@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 from impasto_daemon import router as router_module
-from impasto_daemon.router import Outbox, Router, _Parcel
+from impasto_daemon.router import Outbox, Router, UnixDoor, _Parcel
 from impasto_protocol import codec
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.jobstate import State
@@ -27,7 +27,7 @@ JOB = "job"
 @pytest.fixture
 def router(socket_folder: Path) -> Iterator[Router]:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    router = Router(context, socket_folder / "d.sock", LIMITS)
+    router = Router(context, UnixDoor(socket_folder / "d.sock"), LIMITS)
     router.socket.linger = 0
     yield router
     router.close()
@@ -82,7 +82,7 @@ def test_messages_of_other_users_are_told_apart_where_the_system_tells(address: 
 def test_a_socket_that_cannot_be_made_is_a_clear_error(socket_folder: Path) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     with pytest.raises(ImpastoError, match="cannot listen on"):
-        Router(context, socket_folder / "missing" / "d.sock", LIMITS)
+        Router(context, UnixDoor(socket_folder / "missing" / "d.sock"), LIMITS)
     context.term()
 
 

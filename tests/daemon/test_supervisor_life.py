@@ -36,7 +36,7 @@ def test_a_second_daemon_on_the_same_endpoint_is_refused_and_the_first_goes_on(l
     assert first.status()["pid"] == first.process.pid
 
 
-@pytest.mark.parametrize("place", ["Executor.poll", "Router.receive", "Router.flush"])
+@pytest.mark.parametrize("place", ["Executor.poll", "Doors.receive", "Doors.flush"])
 def test_a_fault_in_one_turn_costs_nobody_the_daemon(launch: Launch, place: str) -> None:
     daemon = launch(fault=place)
     with daemon.client() as client:
@@ -210,7 +210,7 @@ def test_a_daemon_stays_while_a_result_is_in_its_memory_alone(launch: Launch, so
 
 @pytest.mark.parametrize(
     ("endpoint", "words"),
-    [("tcp://127.0.0.1:5555", "ssh -N -L"), ("ipc:///tmp/impasto.sock", "choose one of your own")],
+    [("tcp://127.0.0.1:5555", "impasto daemon --listen"), ("ipc:///tmp/impasto.sock", "choose one of your own")],
 )
 def test_an_endpoint_that_others_could_reach_is_refused(socket_folder: Path, endpoint: str, words: str) -> None:
     daemon = RunningDaemon(socket_folder, endpoint=endpoint)

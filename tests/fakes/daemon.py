@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar
 
 import zmq
@@ -23,11 +23,18 @@ from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request, Style
 from impasto_protocol.zmq_client import Client
+from zmq.utils.monitor import recv_monitor_message
 
 ROOT = Path(__file__).parents[2]
 PYTHONPATH = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 """For processes that are to find the tests' modules, and ours where this process does."""
 FAKE_PAINTER = "tests.fakes.painter:open_painter"
+
+HANDSHAKES_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+)
 
 T = TypeVar("T")
 M = TypeVar("M", bound=messages.Message)
@@ -139,12 +146,16 @@ class RunningDaemon:
 
 
 class RawClient:
-    """A client without manners: says what it is told, when it is told, and nothing by itself."""
+    """A client without manners: says what it is told, when it is told, and nothing by itself. `options`: of its
+    socket."""
 
-    def __init__(self, endpoint: str, name: str) -> None:
+    def __init__(self, endpoint: str, name: str, options: Mapping[int, Any] = MappingProxyType({})) -> None:
         self._context = zmq.Context()
         self.socket = self._context.socket(zmq.DEALER)
         self.socket.linger = 0
+        for option, value in options.items():
+            self.socket.set(option, value)
+        self.handshakes = self.socket.get_monitor_socket(sum(HANDSHAKES_FAILED, zmq.EVENT_HANDSHAKE_SUCCEEDED))
         self.socket.connect(endpoint)
         self.name = name
 
@@ -158,6 +169,11 @@ class RawClient:
 
     def close(self) -> None:
         self._context.destroy(linger=0)
+
+    def handshake(self) -> int:
+        """How its next handshake ends, as one of ZeroMQ's events."""
+        assert self.handshakes.poll(5000), "no handshake came to an end"
+        return int(recv_monitor_message(self.handshakes)["event"])
 
     def say(self, message: messages.Message) -> None:
         self.socket.send_multipart(codec.encode(message))

@@ -19,11 +19,12 @@ from unittest.mock import MagicMock
 import pytest
 from impasto_daemon import launch, plugin_install
 from impasto_daemon.engine.recipes import RECIPES
-from impasto_protocol import __version__, request
+from impasto_protocol import __version__, key_files, request
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Accepted, Progress, Result
+from impasto_protocol.pairing import Pairing
 from impasto_protocol.picture import Picture
 from impasto_protocol.zmq_client import Interrupt
 from PIL import Image
@@ -273,6 +274,21 @@ def test_cancel_works_while_the_daemon_starts(tmp_path: Path, monkeypatch: pytes
         start.launch("ipc:///a/b", interrupt)
     assert caught.value.code is Code.CANCELLED
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("without_gimp")
+def test_no_daemon_is_started_for_one_that_is_on_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = launcher(tmp_path, monkeypatch, "echo 'a daemon was started' >&2; exit 1")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("IMPASTO_ENDPOINT", "tcp://127.0.0.1:9")
+    with pytest.raises(ImpastoError, match="impasto pair CODE"):
+        start.connect(lambda sentence: None, Interrupt())
+    key_files.store_pairing(Pairing("studio", "tcp://127.0.0.1:9", bytes(range(32)), bytes(range(32))))
+    with pytest.raises(ImpastoError, match="no daemon listens") as caught:
+        start.connect(lambda sentence: None, Interrupt())
+    assert caught.value.code is Code.UNREACHABLE
 
 
 @pytest.mark.usefixtures("without_gimp")

@@ -30,7 +30,7 @@ def test_every_case_has_its_vector() -> None:
 def test_the_specification_names_every_message_key_feature_limit_and_code() -> None:
     text = (vectors.FOLDER.parent / "SPEC.md").read_text(encoding="utf-8")
     keys = {f.name for kind in messages.MESSAGES.values() for f in fields(kind)}
-    on_the_wire = {code.value for code in Code} - {"unreachable", "daemon_lost", "timed_out"}
+    on_the_wire = {code.value for code in Code} - {"unreachable", "daemon_lost", "timed_out", "not_paired"}
     named = {*keys, *messages.FEATURES, *Limits().to_wire(), *on_the_wire}
     assert {name for name in named if f"`{name}`" not in text} == set()
     assert {kind for kind in messages.MESSAGES if f"**{kind}**" not in text} == set()

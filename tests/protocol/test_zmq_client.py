@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 import zmq
-from impasto_protocol import codec, messages, zmq_client
+from impasto_protocol import codec, messages, reach, zmq_client
 from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
-from impasto_protocol.zmq_client import Client, Interrupt, probe
+from impasto_protocol.reach import probe
+from impasto_protocol.zmq_client import Client, Interrupt
 
 from tests.fakes.daemon import wait_for
 
@@ -205,6 +206,27 @@ def test_a_job_that_ended_with_its_daemon_is_said_to_be_lost(scripted: Callable[
     assert caught.value.code is Code.DAEMON_LOST and caught.value.problem.retryable
 
 
+def test_a_cancel_that_a_break_swallowed_is_sent_again(scripted: Callable[[Reply], Scripted]) -> None:
+    interrupt, cancels = Interrupt(), 0
+
+    def reply(message: messages.Message) -> list[Any]:
+        nonlocal cancels
+        if isinstance(message, messages.Submit):
+            interrupt.set()
+        if isinstance(message, messages.Cancel):
+            cancels += 1
+            if cancels == 1:
+                return [messages.Error(code="no_session", message="?")]
+            return [*usual(message), messages.Error(code="cancelled", message="Cancelled.", job=message.job)]
+        if isinstance(message, messages.Fetch):
+            return [messages.Error(code="not_finished", message="it runs", re=message.id, job=message.job)]
+        return usual(message)
+
+    with Client(scripted(reply).endpoint) as client, pytest.raises(ImpastoError) as caught:
+        client.stylize(request(), interrupt=interrupt)
+    assert caught.value.code is Code.CANCELLED and cancels == 2
+
+
 def test_a_submit_that_a_break_swallowed_is_sent_again(scripted: Callable[[Reply], Scripted]) -> None:
     submits = 0
 
@@ -371,7 +393,7 @@ def test_another_user_s_daemon_gets_no_pictures(tmp_path: Path, monkeypatch: pyt
         listener.bind(str(path))
         listener.listen()
         probe(f"ipc://{path}")
-        monkeypatch.setattr(zmq_client, "_is_ours", lambda connection: False)
+        monkeypatch.setattr(reach, "_is_ours", lambda connection: False)
         assert _reason(path) == "foreign"
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "stylize": "stylize:stylize",
     "texture": "texture:texture",
     "daemon": "daemon:daemon",
+    "pair": "pair:pair",
     "status": "status:status",
     "cancel": "cancel:cancel",
     "fetch": "fetch:fetch",

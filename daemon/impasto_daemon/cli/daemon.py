@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from impasto_protocol.endpoint import tcp_address
 from impasto_protocol.errors import Code, ImpastoError
 
 from impasto_daemon import launch
@@ -18,8 +19,19 @@ from . import options
 _DEFAULT = Settings(endpoint="")
 
 
+def read_listen(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """An endpoint on the network, or none at all."""
+    try:
+        return value and tcp_address(value) and value
+    except ImpastoError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command()
 @options.endpoint
+@click.option("--listen", envvar=launch.LISTEN, default="", metavar="ENDPOINT", callback=read_listen,
+              help="Let paired clients (see impasto pair) in over the network too: tcp://0.0.0.0:7766. "
+              f"[default: ${launch.LISTEN}, else not]")  # fmt: skip
 @click.option("--device", default=_DEFAULT.device, show_default=True, help="auto, cpu, cuda, cuda:1, mps …")
 @click.option("--weights", type=options.file_path(), metavar="PATH", help="VGG19 weights to use instead of the cache.")
 @click.option("--offline", is_flag=True, help="Never fetch weights from the network.")
@@ -31,6 +43,7 @@ _DEFAULT = Settings(endpoint="")
 @click.option("--painter", envvar=launch.PAINTER, default=_DEFAULT.painter, hidden=True)
 def daemon(
     endpoint: str | None,
+    listen: str,
     device: str,
     weights: Path | None,
     offline: bool,
@@ -45,6 +58,7 @@ def daemon(
         raise ImpastoError(Code.INTERNAL, sentence)
     settings = Settings(
         endpoint=launch.usable_endpoint(endpoint),
+        listen=listen,
         device=device,
         weights=check_weights_path(weights) if weights else None,
         offline=offline,

@@ -43,7 +43,10 @@ def file_path(**facts: Any) -> click.Path:
 
 
 def endpoint(function: F) -> F:
-    text = "Where the daemon listens: ipc:// and the path of a socket. [default: $IMPASTO_ENDPOINT, else your own]"
+    text = (
+        "Where the daemon listens: ipc:// and the path of a socket, or tcp://HOST:PORT of one that this machine is "
+        "paired with. [default: $IMPASTO_ENDPOINT, else your own]"
+    )
     return click.option("--endpoint", metavar="ENDPOINT", help=text)(function)
 
 

@@ -1,0 +1,139 @@
+"""`impasto pair`: let a machine use this one's daemon over the network, in one step on each."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+from impasto_protocol import key_files
+from impasto_protocol.endpoint import PORT, TCP, default_endpoint, tcp_address
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.pairing import Pairing
+from impasto_protocol.zmq_client import Client
+
+from impasto_daemon import launch, paired
+
+from . import options
+
+LARGEST = 4096
+"""Bytes of a file with a code, and more than one has."""
+WILDCARDS = ("0.0.0.0", "[::]")
+
+
+@click.command()
+@click.argument("code", required=False)
+@click.option("--name", default="", metavar="NAME", help="What to call the new client. [default: client-1 …]")
+@click.option("--address", default="", metavar="HOST[:PORT]",
+              help="Where the client reaches this machine, or with CODE where this one reaches the daemon, if that is "
+              "not what Impasto finds out itself.")  # fmt: skip
+@click.option("--list", "listing", is_flag=True, help="Say which clients are paired with this machine.")
+@click.option("--revoke", default="", metavar="NAME", help="Let this client in no more, from now on.")
+@click.pass_context
+def pair(ctx: click.Context, code: str | None, name: str, address: str, listing: bool, revoke: str) -> None:
+    """Pair two machines, so that one can use the other's daemon over the network.
+
+    On the machine with the daemon, without CODE: make a key for a new client and print one line, its pairing code. On
+    the client's machine: give that line as CODE, or the name of a file that holds it, or - to read it. The code is a
+    secret: whoever reads it can use the daemon.
+    """
+    if sum((code is not None, bool(name), listing, bool(revoke))) > 1 or (address and (listing or revoke)):
+        raise click.UsageError(
+            "CODE, --name, --list and --revoke exclude each other; --address goes with the first two."
+        )
+    if listing:
+        show_clients()
+    elif revoke:
+        paired.revoke(revoke)
+        click.echo(f"{revoke} is let in no more")
+    elif code is None:
+        invite(name, address)
+    else:
+        accept(code, address)
+
+
+def show_clients() -> None:
+    """One line a client."""
+    known = paired.clients()
+    for client in known.values():
+        click.echo(f"{client.name:<24} paired {client.since}")
+    if not known:
+        click.echo("no client is paired", err=True)
+
+
+def invite(name: str, address: str) -> None:
+    """Make a new client's key; its code goes to standard output, and what to do with it to standard error."""
+    listening = listening_at()
+    pairing = paired.pair(endpoint_at(address, listening), name)
+    click.echo(pairing.code)
+    _, port = tcp_address(pairing.endpoint)
+    say(f"{pairing.name} may use this machine's daemon at {pairing.endpoint}. On its machine type: impasto pair CODE")
+    say("The line above is a secret: whoever reads it can be this client. impasto pair --revoke takes the right away.")
+    if not listening:
+        say(f"No daemon of yours listens on the network yet: impasto daemon --listen {TCP}0.0.0.0:{port}")
+
+
+def listening_at() -> str:
+    """Where this user's daemon listens on the network; empty where none does."""
+    endpoint = default_endpoint()
+    if launch.is_far(endpoint):
+        raise ImpastoError(
+            Code.BAD_REQUEST,
+            f"IMPASTO_ENDPOINT is {endpoint}: a client is paired on the machine where the daemon runs. Type `impasto "
+            "pair` there; or did you mean `impasto pair CODE`?",
+        )
+    if not launch.somebody_listens(launch.usable_endpoint(endpoint)):
+        return ""
+    with Client(endpoint, agent=options.AGENT) as client:
+        network = client.status().get("network")
+    return str(network.get("endpoint", "")) if isinstance(network, dict) else ""
+
+
+def endpoint_at(address: str, otherwise: str) -> str:
+    """tcp://HOST:PORT of what the user calls HOST or HOST:PORT; what that leaves open is as in `otherwise`, or this
+    machine's own address. Raises ImpastoError."""
+    host, port = tcp_address(otherwise) if otherwise else (WILDCARDS[0], PORT)
+    if address:
+        whole = address.rpartition(":")[2].isdigit() and not address.endswith("]")
+        host, port = tcp_address(f"{TCP}{address}" if whole else f"{TCP}{address}:{port}")
+    return f"{TCP}{own_address() if host in WILDCARDS else host}:{port}"
+
+
+def own_address() -> str:
+    """The address that this machine has in its network; its name where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attempt:
+        try:
+            attempt.connect(("192.0.2.1", 9))  # sends nothing: the system only looks which way it would go
+            return str(attempt.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
+def accept(code: str, address: str) -> None:
+    """Keep the pairing that a code carries, and try it."""
+    pairing = Pairing.of_code(text_of(code))
+    endpoint = endpoint_at(address, pairing.endpoint) if address else pairing.endpoint
+    pairing = Pairing(pairing.name, endpoint, pairing.server, pairing.secret)
+    path = key_files.store_pairing(pairing)
+    click.echo(f"paired with the daemon at {endpoint} as {pairing.name} (the key: {path})")
+    click.echo(f"To use it: export IMPASTO_ENDPOINT={endpoint}")
+    try:
+        with Client(endpoint, agent=options.AGENT) as client:
+            click.echo(f"{client.welcome.agent} answers there")
+    except ImpastoError as error:
+        say(f"The key is kept, but for now: {error}")
+
+
+def text_of(code: str) -> str:
+    """The code itself, or what the file of this name or standard input (-) holds. Raises ImpastoError."""
+    if code.startswith("impasto:"):
+        return code
+    try:
+        with click.open_file(code, "rb") as file:
+            return str(file.read(LARGEST).decode("ascii", "replace"))
+    except OSError as error:
+        sentence = f"This is neither a pairing code, which begins with impasto:, nor a file to read: {error.strerror}."
+        raise ImpastoError(Code.BAD_REQUEST, sentence) from None
+
+
+def say(sentence: str) -> None:
+    click.echo(sentence, err=True)

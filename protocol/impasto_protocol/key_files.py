@@ -1,0 +1,115 @@
+"""Files with keys: in a folder of the user's own, mode 0600, and not believed where others could read or change them.
+
+The only module of this package that writes files. What is in them is the business of whoever asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .endpoint import tcp_address
+from .errors import Code, ImpastoError
+from .pairing import KEY_BYTES, NAME, Pairing
+
+
+def folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where keys belong: impasto/keys in $XDG_CONFIG_HOME or ~/.config."""
+    return next(_folders(environ))
+
+
+def pairing_path(endpoint: str, inside: Path) -> Path:
+    """The file of the pairing with the daemon at this endpoint (tcp://HOST:PORT), in a folder for keys."""
+    host, port = tcp_address(endpoint)
+    return inside / "daemons" / f"{host.lower()}:{port}.json"
+
+
+def store_pairing(pairing: Pairing) -> Path:
+    """Keep a pairing, in place of an earlier one with the same daemon; its file. Raises ImpastoError."""
+    path = pairing_path(pairing.endpoint, folder())
+    facts = {"name": pairing.name, "server": pairing.server.hex(), "secret": pairing.secret.hex()}
+    write_private(path, {"endpoint": pairing.endpoint, **facts})
+    return path
+
+
+def load_pairing(endpoint: str) -> Pairing:
+    """The pairing with the daemon at this endpoint.
+
+    Raises ImpastoError: NOT_PAIRED where there is none, BAD_REQUEST where its file cannot be used.
+    """
+    paths = [pairing_path(endpoint, each) for each in _folders(os.environ)]
+    path = next((each for each in paths if each.exists()), None)
+    if path is None:
+        raise ImpastoError(
+            Code.NOT_PAIRED,
+            f"This machine has no key for {endpoint}. On the machine with the daemon type `impasto pair`, and here "
+            "`impasto pair CODE` with the line that it prints.",
+        )
+    facts = read_private(path)
+    try:
+        server, secret = bytes.fromhex(facts["server"]), bytes.fromhex(facts["secret"])
+        if NAME.fullmatch(facts["name"]) and len(server) == len(secret) == KEY_BYTES:
+            return Pairing(facts["name"], endpoint, server, secret)
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise _damaged(path)
+
+
+def read_private(path: Path) -> dict[str, Any]:
+    """A file's JSON object. Raises ImpastoError(BAD_REQUEST) where others can read or change it or it is damaged, and
+    FileNotFoundError."""
+    try:
+        with path.open("rb") as file:
+            facts, around = os.fstat(file.fileno()), path.parent.stat()
+            if facts.st_uid not in (os.getuid(), 0) or around.st_uid not in (os.getuid(), 0):
+                raise ImpastoError(Code.BAD_REQUEST, f"The key file {path} belongs to another user: take it away.")
+            if facts.st_mode & 0o077 or around.st_mode & 0o022:
+                raise ImpastoError(
+                    Code.BAD_REQUEST,
+                    f"Other users can reach the key file {path}: chmod 600 {path} and chmod 700 {path.parent}; and if "
+                    "somebody may have read it, revoke the key and pair again.",
+                )
+            found = json.loads(file.read())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ImpastoError(Code.BAD_REQUEST, f"The key file {path} cannot be read: {error.strerror}.") from error
+    except ValueError:
+        raise _damaged(path) from None
+    if not isinstance(found, dict):
+        raise _damaged(path)
+    return found
+
+
+def write_private(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write this as JSON that its user alone can read, whole or not at all. Raises ImpastoError(BAD_REQUEST)."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(facts, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        sentence = f"The key file {path} cannot be written: {error.strerror}. Check the folder and the disk."
+        raise ImpastoError(Code.BAD_REQUEST, sentence) from error
+
+
+def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where keys may be: a sandbox such as Flatpak's gives a program a $XDG_CONFIG_HOME that is not the user's."""
+    if configured := environ.get("XDG_CONFIG_HOME"):
+        yield Path(configured) / "impasto" / "keys"
+    yield Path("~/.config").expanduser() / "impasto" / "keys"
+
+
+def _damaged(path: Path) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, f"The key file {path} is damaged: take it away and pair again.")

@@ -1,0 +1,67 @@
+"""Whether anybody of ours can be listening at an endpoint, found out at once.
+
+ZeroMQ would go on trying for as long as it is let, and over a Unix socket it would talk to anybody. Knows plain
+sockets; nothing of ZeroMQ and of what is said over them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+
+from .endpoint import TCP, tcp_address
+from .errors import Code, ImpastoError
+
+SECONDS = 3.0
+"""What a machine on the network has to answer."""
+
+
+def probe(endpoint: str) -> None:
+    """Raises ImpastoError(UNREACHABLE) where nobody of ours can be listening. Over the network who it is shows later.
+
+    details: `reason`, one of "absent", "refused" (a socket is left, its daemon is gone; or no port is open),
+    "forbidden", "foreign" (another user listens) and "other".
+    """
+    try:
+        if endpoint.startswith(TCP):
+            host, port = tcp_address(endpoint)
+            socket.create_connection((host.strip("[]"), port), timeout=SECONDS).close()
+            return
+        if not endpoint.startswith("ipc://"):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
+            attempt.settimeout(1.0)
+            attempt.connect(endpoint.removeprefix("ipc://"))
+            if _is_ours(attempt):
+                return
+        reason, sentence = "foreign", "another user listens there"
+    except OSError as error:
+        reasons = _ON_THE_NETWORK if endpoint.startswith(TCP) else _REASONS
+        reason, sentence = reasons.get(type(error), ("other", error.strerror or str(error)))
+    raise ImpastoError(
+        Code.UNREACHABLE,
+        f"No daemon answers at {endpoint}: {sentence}. `impasto doctor` says what to do.",
+        reason=reason,
+    )
+
+
+_REASONS: dict[type[OSError], tuple[str, str]] = {
+    FileNotFoundError: ("absent", "no daemon runs"),
+    ConnectionRefusedError: ("refused", "the daemon that was there is gone"),
+    PermissionError: ("forbidden", "it belongs to another user"),
+}
+_ON_THE_NETWORK: dict[type[OSError], tuple[str, str]] = {
+    socket.gaierror: ("other", "no machine of that name is known"),
+    TimeoutError: ("other", "the machine is off, or a firewall is in between"),
+    ConnectionRefusedError: ("refused", "the machine is there, and no daemon listens (`impasto daemon --listen`)"),
+}
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether this user or root is at the other end, where the system tells (Linux)."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", peer)
+    return user in (os.getuid(), 0)
