@@ -92,6 +92,8 @@ def paint(
     painting, state = start, None
     for level in sizes:
         last = level is sizes[-1]
+        if ways[0].tile:  # memory is dear: what smaller sizes have left is in pieces that no larger picture fits into
+            memory.release_memory()
         sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
         painting = _start(sized, level, recipe, commission.seed) if painting is None else painting
         walk = _at_level(job, level, painting, sized, resume, keeps=last)
