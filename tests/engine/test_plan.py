@@ -55,7 +55,7 @@ def test_where_nobody_knows_the_memory_everything_fits_and_where_there_is_none_n
 def test_where_nothing_fits_the_sentence_has_the_numbers_and_the_largest_size_that_fits(gigabytes: float) -> None:
     little = replace(CPU, memory=int(gigabytes * 1e9))
     with pytest.raises(
-        ImpastoError, match=r"takes 4\.\d GB, and cpu has \d\.\d GB free\. Choose a max-size of \d+,"
+        ImpastoError, match=r"takes 6\.\d GB, and cpu has \d\.\d GB free\. Choose a max-size of \d+,"
     ) as no:
         fitting(task(6000, 4000), IMPASTO, little)
     size = no.value.problem.details["max_size"]
@@ -75,8 +75,12 @@ def test_where_no_size_fits_none_is_advised() -> None:
 
 
 @pytest.mark.parametrize(("width", "height", "gigabytes"), [(6000, 4000, 6), (10_000, 10_000, 24)])
-def test_the_leanest_way_for_a_very_large_picture_has_a_bound(width: int, height: int, gigabytes: int) -> None:
-    assert of(width, height)[-1].bytes + PROCESS < gigabytes * 1e9
+def test_one_gradient_step_of_a_very_large_picture_has_a_bound_and_its_whole_painting_one(
+    width: int, height: int, gigabytes: int
+) -> None:
+    one = replace(IMPASTO, levels=1, steps=(1,))
+    assert plans(task(width, height), one, CPU)[-1].bytes + PROCESS < gigabytes * 1e9
+    assert of(width, height)[-1].bytes + PROCESS < 1.25 * gigabytes * 1e9
 
 
 def test_memory_and_time_grow_as_the_pixels_do() -> None:

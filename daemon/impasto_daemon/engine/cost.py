@@ -19,6 +19,8 @@ Measured at 24 megapixels."""
 SCATTERED = {2: 1.6, 4: 1.1}
 """On a CPU, bytes that the process has for each byte of activations, by the bytes of a sample: what is freed lies
 scattered between what is not. Measured; from run to run it differs by a fifth."""
+APART = 1.35
+"""The same for pictures, whose sizes grow from level to level. Measured in tiles of 512 and 1024 pixels."""
 WORKING = 2.0
 """Activations of the largest layer for which there is room during the backward pass, beside those that are kept."""
 WAVELET_BYTES = 2600

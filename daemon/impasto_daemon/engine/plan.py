@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from impasto_protocol.errors import Code, ImpastoError
 
-from .cost import FIXED, OVERHEAD, PICTURES, cost, held, reach
+from .cost import APART, FIXED, OVERHEAD, PICTURES, cost, held, reach
 from .levels import Level, levels, style_side
 from .recipes import Recipe
 
@@ -164,6 +164,7 @@ class _Job:
     """What all ways to paint a task have in common."""
 
     def __init__(self, task: Task, recipe: Recipe, means: Means) -> None:
+        self._apart = APART if means.device.startswith("cpu") else 1.0
         sizes, bf16 = levels(task.height, task.width, recipe, task.max_size), uses_half(recipe, means)
         self._task, self._recipe, self._on_cpu = task, recipe, means.device.startswith("cpu")
         self._levels = sizes[-1:] if task.resumed else sizes
@@ -218,11 +219,12 @@ class _Job:
         task, values = self._task, self._values(level, history, half_pairs)
         maps = REGION * task.regions + MASKED if task.masks else 0
         each = 4 * (3 * values + PICTURES) + self._cost.content + maps
-        return FIXED + level.height * level.width * each + VIEW * sum(self._styles(level))
+        return FIXED + self._apart * (level.height * level.width * each + VIEW * sum(self._styles(level)))
 
     def _left(self, history: int, half_pairs: bool) -> float:
         """Bytes on the device when the last level is done: the walk's state, without the gradient and a direction."""
-        return FIXED + self.last.height * self.last.width * 12 * (self._values(self.last, history, half_pairs) - 1)
+        samples = 3 * self.last.height * self.last.width
+        return FIXED + self._apart * 4 * samples * (self._values(self.last, history, half_pairs) - 1)
 
     def _values(self, level: Level, history: int, half_pairs: bool) -> float:
         """Values for each sample that the walk holds."""
