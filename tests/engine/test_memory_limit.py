@@ -13,10 +13,10 @@ import pytest
 from tests.fakes.daemon import PYTHONPATH
 
 ROOT = Path(__file__).parents[2]
-SIDE, TILE = 512, 128
-MORE = 560 << 20
-"""Bytes that the process may take beyond what it has when it starts to paint: in one piece some 860 MB are needed, in
-tiles some 370."""
+SIDE, TILE = 384, 128
+MORE = 380 << 20
+"""Bytes that the process may take beyond what it has when it starts to paint: in one piece some 480 MB are needed, in
+tiles some 300."""
 
 PROGRAM = f"""
 import json, resource

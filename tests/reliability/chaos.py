@@ -98,9 +98,9 @@ class Chaos:
             for victim in each.victims:
                 finished = finished or self._finished(each)
                 self._strike(processes[victim], each.blow, victim)
+            if each.kills("supervisor"):  # while the client waits
+                self._replace_daemon(worker)
             said, _ = client.communicate(timeout=PATIENCE)
-        if each.kills("supervisor"):
-            self._replace_daemon(worker)
         delivered = self._judge(each, said.split())
         self._nothing_is_lost(each, delivered, finished)
         self._all_is_well()
