@@ -27,6 +27,7 @@ SUPERVISOR = [
     "worker_process",
     "results",
     "spool",
+    "files",
     "systemd",
     "forecasting",
     "planning",

@@ -10,9 +10,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,6 +19,7 @@ import platformdirs
 import torch
 from torch import Tensor
 
+from . import files
 from .engine import memory
 from .engine.optimise import State
 
@@ -32,11 +30,7 @@ QUOTA = 2 * 1024**3
 STATE_SHARE = 0.5
 """Of the quota, at most, that one job may take: it is not to drive all others out. L-BFGS with a long history keeps two
 hundred pictures, several gigabytes at 1024 pixels: of such a job the painting alone is kept."""
-ROOM_LEFT = 1024**3
-"""Bytes that stay free on the disk: other programs need them more."""
-STALE = 60.0
-"""Seconds after which an unfinished file that nobody has written to is nobody's any more."""
-SUFFIX, UNFINISHED = ".state", ".unfinished"
+SUFFIX = ".state"
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class Checkpoints:
 
     def __init__(self, quota: int = QUOTA) -> None:
         self._quota = quota
-        _sweep(folder())
+        files.sweep(folder())
 
     def fitting(self, checkpoint: Checkpoint) -> Checkpoint | None:
         """What can be kept of one: where it is too large the picture alone, and where even that has no room nothing;
@@ -81,16 +75,10 @@ class Checkpoints:
         OSError."""
         if checkpoint is None:
             return
-        where = _made()
-        _sweep(where)
-        handle, name = tempfile.mkstemp(dir=where, suffix=UNFINISHED)  # 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(_owned(_plain(checkpoint)), file)
-            Path(name).replace(_path(job))
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        where = files.private(folder())
+        files.sweep(where)
+        with files.whole(_path(job)) as file:
+            torch.save(_owned(_plain(checkpoint)), file)
         self._make_room(where, _path(job))
 
     def load(self, job: str, device: str) -> Checkpoint | None:
@@ -110,10 +98,10 @@ class Checkpoints:
             return None
 
     def _fits(self, checkpoint: Checkpoint, where: Path) -> bool:
-        return _size(checkpoint) <= min(self._quota * STATE_SHARE, _room(where) - ROOM_LEFT)
+        return _size(checkpoint) <= min(self._quota * STATE_SHARE, files.room(where))
 
     def _make_room(self, where: Path, newest: Path) -> None:
-        sizes = _facts(where, SUFFIX)
+        sizes = _facts(where)
         whole = sum(facts.st_size for facts in sizes.values())
         for path in sorted(sizes, key=lambda path: (path == newest, sizes[path].st_mtime)):
             if whole <= self._quota:
@@ -170,35 +158,14 @@ def _checkpoint(found: dict[str, Any], device: str) -> Checkpoint:
     return Checkpoint(str(found["fingerprint"]), found["picture"].to(device), state, str(found.get("way", "")))
 
 
-def _room(where: Path) -> int:
-    """Bytes that are free on the disk of a folder, which need not be there yet."""
-    return shutil.disk_usage(next(each for each in (where, *where.parents) if each.exists())).free
-
-
-def _made() -> Path:
-    """The folder, which is there and private."""
-    where = folder()
-    where.mkdir(mode=0o700, parents=True, exist_ok=True)
-    where.chmod(0o700)
-    return where
-
-
 def _path(job: str) -> Path:
     return folder() / (hashlib.sha256(job.encode()).hexdigest()[:40] + SUFFIX)
 
 
-def _sweep(where: Path) -> None:
-    """Remove what workers that were ended in the middle have left."""
-    for path, facts in _facts(where, UNFINISHED).items():
-        if facts.st_mtime < time.time() - STALE:
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
-def _facts(where: Path, suffix: str) -> dict[Path, os.stat_result]:
-    """Of each file with this suffix; another process may remove any of them meanwhile."""
+def _facts(where: Path) -> dict[Path, os.stat_result]:
+    """Of each job's file; another process may remove any of them meanwhile."""
     found = {}
-    for path in where.glob(f"*{suffix}"):
+    for path in where.glob(f"*{SUFFIX}"):
         with contextlib.suppress(FileNotFoundError):
             found[path] = path.stat()
     return found

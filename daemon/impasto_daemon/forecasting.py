@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -23,6 +21,7 @@ from impasto_protocol.forecast import Forecast
 from impasto_protocol.limits import NAME
 from impasto_protocol.request import Request
 
+from . import files
 from .engine import host_memory, recipes
 from .engine.plan import Means, fits, plans
 from .engine.recipes import Recipe
@@ -176,12 +175,6 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:
     """All of it or nothing, for this user alone. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(values, file)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    files.sweep(files.private(path.parent))
+    with files.whole(path) as file:
+        file.write(json.dumps(values).encode())

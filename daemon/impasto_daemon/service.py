@@ -15,6 +15,8 @@ from pathlib import Path
 
 from impasto_protocol.errors import Code, ImpastoError
 
+from . import files
+
 NAME, SOCKET = "impasto.service", "impasto.socket"
 UNITS = (NAME, SOCKET)
 TEMPLATES = Path(__file__).parent
@@ -65,9 +67,8 @@ def install() -> Outcome:
     for path in paths:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_suffix(".new")
-            new.write_text(unit_text(path.name), encoding="utf-8")
-            new.replace(path)
+            with files.whole(path) as file:
+                file.write(unit_text(path.name).encode())
         except OSError as error:
             raise _failed(f"{path} cannot be written: {error.strerror}. Check the folder's permissions") from None
     return Outcome(paths, _systemctl_all(ENABLE))

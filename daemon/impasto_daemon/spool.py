@@ -16,9 +16,7 @@ import json
 import logging
 import mmap
 import os
-import shutil
 import struct
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,13 +29,12 @@ from impasto_protocol.messages import Result
 from impasto_protocol.picture import Buffer
 from impasto_protocol.server_events import Finished, Found
 
+from . import files
 from .link import UNLIMITED
 
 AGE = 86_400.0
 """Seconds after which a file of any kind is nobody's any more."""
-ROOM_LEFT = 1024**3
-"""Bytes that stay free on the disk: other programs need them more."""
-SUFFIX, UNFINISHED = ".result", ".unfinished"
+SUFFIX = ".result"
 LENGTH = struct.Struct(">Q")
 
 UNREADABLE = (OSError, ValueError, RecursionError, ProtocolError)
@@ -62,22 +59,13 @@ class Spool:
         """Keep one more, in the place of an earlier one of the same job."""
         facts = json.dumps(dataclasses.asdict(finished)).encode()
         frames = [memoryview(frame).cast("B") for frame in (facts, *codec.encode(result))]
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
-        if shutil.disk_usage(self._folder).free < ROOM_LEFT + sum(frame.nbytes for frame in frames):
+        if files.room(self._folder) < sum(frame.nbytes for frame in frames):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        handle, name = tempfile.mkstemp(dir=self._folder, suffix=UNFINISHED)  # 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for frame in frames:
-                    file.write(LENGTH.pack(frame.nbytes))
-                    file.write(frame)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path(finished.job))
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        files.private(self._folder)
+        with files.whole(self._path(finished.job), sync=True) as file:
+            for frame in frames:
+                file.write(LENGTH.pack(frame.nbytes))
+                file.write(frame)
 
     def read(self, job: str) -> Result | None:
         """The result of this job; None where there is none that can be read. Its pixels are read when they are used."""
@@ -152,11 +140,12 @@ def _finished(frame: Buffer) -> Finished:
 
 def _sweep(own: Path) -> list[tuple[Path, float]]:
     """Remove what is old; what is left in the own folder, with the seconds since it was written."""
+    files.sweep(own, stale=0.0)  # its lock says that nobody else writes there
     left = []
     for path in own.parent.glob("*/*"):
         with contextlib.suppress(OSError):
             age = max(0.0, time.time() - path.lstat().st_mtime)
-            if age > AGE or (path.parent == own and path.suffix == UNFINISHED):
+            if age > AGE:
                 path.unlink()
             elif path.parent == own:
                 left.append((path, age))

@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import IO
 
 from PIL import Image, ImageChops
 
-Write = Callable[[BinaryIO, int, int, int, bytes], None]
+Write = Callable[[IO[bytes], int, int, int, bytes], None]
 """Into a file, a picture of this width, height and number of channels, with these samples."""
 
 UP = b"\x02"
@@ -22,7 +22,7 @@ TRUECOLOUR = {3: 2, 4: 6}
 """PNG's colour types, by channels."""
 
 
-def write_png(file: BinaryIO, width: int, height: int, channels: int, samples: bytes) -> None:
+def write_png(file: IO[bytes], width: int, height: int, channels: int, samples: bytes) -> None:
     """Write a PNG of 16 bits a sample."""
     big_endian = bytearray(len(samples))
     big_endian[0::2], big_endian[1::2] = samples[1::2], samples[0::2]
@@ -38,7 +38,7 @@ def write_png(file: BinaryIO, width: int, height: int, channels: int, samples: b
         file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
 
 
-def write_tiff(file: BinaryIO, width: int, height: int, channels: int, samples: bytes) -> None:
+def write_tiff(file: IO[bytes], width: int, height: int, channels: int, samples: bytes) -> None:
     """Write a little-endian TIFF of 16 bits a sample: one strip, deflated."""
     packed = zlib.compress(samples)
     bits_at = 8

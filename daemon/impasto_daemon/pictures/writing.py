@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from impasto_protocol.picture import Picture
 from PIL import Image
 
+from .. import files
 from . import deep_files
 from .samples import to_image, to_sixteen
 from .sentences import Note, bad, silent, unwritable
@@ -62,16 +63,20 @@ def check_destination(path: Path, width: int = 1, height: int = 1) -> None:
 
 
 def save(picture: Picture, path: Path, note: Note = silent) -> None:
-    """Writes the picture in the format of its extension: the whole file or none. Raises ImpastoError."""
+    """Writes the picture in the format of its extension: the whole file or none. The file's permissions stay, or are
+    the usual ones. Raises ImpastoError."""
     check_destination(path, picture.width, picture.height)
     kind = _format(path, picture.width, picture.height)
     try:
-        _replace(_writer(picture, path, kind, note), path.resolve())
+        write, target = _writer(picture, path, kind, note), path.resolve()
+        with files.whole(target, sync=True) as file:
+            write(file)
+            os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask())
     except OSError as error:
         raise unwritable(path, error) from None
 
 
-def _writer(picture: Picture, path: Path, kind: Format, note: Note) -> Callable[[BinaryIO], None]:
+def _writer(picture: Picture, path: Path, kind: Format, note: Note) -> Callable[[IO[bytes]], None]:
     """What writes this picture into a file."""
     deep = kind.deep
     if deep is not None and picture.dtype != "u8":
@@ -94,21 +99,6 @@ def _format(path: Path, width: int, height: int) -> Format:
     if max(width, height) > kind.side:
         raise bad(path, f"{kind.name} holds at most {kind.side:,} pixels a side: save as .png instead")
     return kind
-
-
-def _replace(write: Callable[[BinaryIO], None], target: Path) -> None:
-    """Beside the target first, then in its place in one move. The file's permissions stay, or are the usual ones."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:32]}.", suffix=target.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _umask() -> int:
