@@ -172,6 +172,7 @@ class Painter:
         )
         del before  # large, and the walk's by now
         painting = yield from self._told(walk, told)
+        told.stopped = painting.stopped
         keep: Callable[[str], None] = forget
         if painting.last is not None and painting.way:
             told.plan = {**asdict(painting.way), "device": self._means.device}
@@ -188,7 +189,7 @@ class Painter:
             told.step(step.step, losses)
             if step.note:
                 told.warn(step.note)
-            yield Iterate(step.step, step.steps, step.done, losses, partial(self._preview, step.picture))
+            yield Iterate(step.step, step.steps, step.done, losses, partial(self._preview, step.picture), step.enough)
         return steps.value
 
     def _precision(self, recipe: Recipe) -> str:

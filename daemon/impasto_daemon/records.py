@@ -20,6 +20,7 @@ class Told:
     course: list[dict[str, float]] = field(default_factory=list)
     resumed: Mapping[str, object] = field(default_factory=dict)
     plan: Mapping[str, object] = field(default_factory=dict)
+    stopped: bool = False
 
     def warn(self, sentence: str) -> None:
         """A note, for the log too."""
@@ -37,6 +38,7 @@ class Told:
             "plan": self.plan,
             "losses": _thinned(self.course),
             "resumed": self.resumed,
+            "stopped": self.stopped,
             "notes": self.notes,
         }
 

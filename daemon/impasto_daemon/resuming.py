@@ -78,7 +78,7 @@ def earlier(checkpoints: Checkpoints, request: Request, device: str, mark: Calla
         note = f"Job {request.resume} had other memory to paint with: this goes on from its state, but in another way."
         return Earlier(found.state, about={"job": request.resume, "exactly": exactly}, notes=[] if exactly else [note])
     why = (
-        f"The optimiser's memory of job {request.resume} was too large to keep"
+        f"Job {request.resume} was stopped before its end, or its optimiser's memory was too large to keep"
         if same
         else f"The request, or what it is painted with, has changed since job {request.resume}"
     )

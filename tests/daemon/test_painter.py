@@ -135,6 +135,21 @@ def test_closing_the_iterator_ends_the_job_and_the_painter_paints_on() -> None:
     assert painted(painter, request())[0].picture.width == 24
 
 
+def test_a_painting_that_is_enough_ends_with_what_was_shown_and_may_be_gone_on_from() -> None:
+    painter, asked = open_painter("cpu"), request(settings={"coarsest": 0, "steps": 30})
+    for event in painter.paint(asked):
+        if isinstance(event, Iterate) and event.step == 4:
+            shown = event.preview(100)
+            event.enough()
+    assert isinstance(event, Painted)
+    assert (event.record["stopped"], event.record["steps"]) == (True, 4)
+    assert bytes(event.picture.data) == bytes(shown.data)
+    event.keep("stopped")
+    rest, _ = painted(painter, request(settings={"coarsest": 0, "steps": 5}, resume="stopped"))
+    assert rest.record["resumed"] == {"job": "stopped", "exactly": False}
+    assert "was stopped before its end" in str(rest.record["notes"])
+
+
 def test_the_same_request_twice_gives_the_same_pixels() -> None:
     asked = request(settings={**QUICK, "noise": 0.2}, seed=3)
     first, again = (painted(open_painter("cpu"), asked)[0] for _ in range(2))
@@ -335,7 +350,7 @@ def steps_with_picture(failure: Exception) -> Any:
         raise failure
 
     def painting(*_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
-        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", shown)
+        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", shown, lambda: None)
         return stylize.Painting(torch.zeros(1, 3, 20, 24), None)
 
     return painting
@@ -435,7 +450,9 @@ def test_a_record_with_a_rescue_is_made_of_numbers_and_can_be_sent(monkeypatch: 
 
 def test_losses_that_are_no_numbers_stay_out_of_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     def painting(*_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
-        yield stylize.Step(1, 1, 1.0, {"total": 2.0, "content": float("inf")}, "", lambda: torch.zeros(1, 3, 20, 24))
+        yield stylize.Step(
+            1, 1, 1.0, {"total": 2.0, "content": float("inf")}, "", lambda: torch.zeros(1, 3, 20, 24), lambda: None
+        )
         return stylize.Painting(torch.zeros(1, 3, 20, 24), None)
 
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", painting)
@@ -568,7 +585,7 @@ def test_each_mask_goes_to_the_engine_with_its_style(monkeypatch: pytest.MonkeyP
 
     def painting(commission: Commission, *_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
         asked.append(commission)
-        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", lambda: commission.content)
+        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", lambda: commission.content, lambda: None)
         return stylize.Painting(commission.content, None)
 
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", painting)
@@ -727,7 +744,7 @@ def test_where_the_optimiser_was_too_large_to_keep_it_goes_on_from_the_picture_a
     kept(painter, request(), "job")
     result, _ = painted(painter, request(resume="job"))
     assert result.record["resumed"] == {"job": "job", "exactly": False}
-    assert "memory of job job was too large to keep" in str(result.record["notes"])
+    assert "memory was too large to keep" in str(result.record["notes"])
 
 
 def test_a_walk_goes_on_only_with_the_same_weights_device_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,12 +35,16 @@ class TurnedRound:
     def paint(self, request: Request) -> Iterator[PaintEvent]:
         recipes.find(request.recipe)
         steps, pause = {SLOW: (400, 0.1), FOUR_SECONDS: (40, 0.1)}.get(request.seed, (4, 0.01))
+        enough = threading.Event()
         for step in range(1, steps + 1):
             time.sleep(pause)
             if request.seed == CRASH and step == 3:
                 os._exit(9)
-            yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: request.content)
+            yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: request.content, enough.set)
+            if enough.is_set():
+                break
         record = {
+            "steps": step,
             "request": request.describe(),
             "notes": [NOTE],
             "style_corners": corners(request.styles[0].picture),

@@ -12,8 +12,10 @@ from impasto_daemon.engine import levels, recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.optimise import State
+from impasto_daemon.engine.rasters import resize
 from impasto_daemon.engine.recipes import Recipe
 from impasto_daemon.engine.wavelets import Wavelets
+from impasto_daemon.generators import Returning
 from impasto_protocol.errors import Code, ImpastoError
 from torch import Tensor
 
@@ -82,6 +84,24 @@ def test_a_size_that_has_settled_ends_before_its_steps_are_done() -> None:
     _, steps = painted(picture(40, 44, seed=1), picture(40, 40, seed=2), recipe)
     assert [step.step for step in steps] == list(range(1, 43))  # 21 at each size
     assert steps[-1].steps in (42, 51) and steps[-1].done <= 1
+
+
+@pytest.mark.parametrize("wanted", [2, 5, 7], ids=["at a coarse size", "in mid-size", "at the last step"])
+def test_a_painting_that_is_enough_ends_with_the_picture_that_was_shown(wanted: int) -> None:
+    content, recipe = picture(40, 44, 4, seed=1), altered("wavelets", coarsest=20, factor=2, steps="3,4")
+    walk = Returning(stylize.paint(Commission(content, [Manner(picture(40, 40, seed=2))]), Wavelets(), recipe))
+    for step in walk:
+        shown = step.picture().clone()
+        if step.step == wanted:
+            step.enough()
+    found = walk.value
+    assert step.step == wanted and found.stopped and found.state is None
+    assert found.picture.shape == content.shape and torch.equal(found.picture[:, 3:], content[:, 3:])
+    torch.testing.assert_close(found.picture[:, :3], resize(shown, 40, 44))
+
+
+def test_a_painting_that_was_painted_to_its_end_was_not_stopped() -> None:
+    assert not painted(picture(40, 44, seed=1), picture(40, 40, seed=2))[0].stopped
 
 
 def test_no_size_is_so_small_that_a_style_asked_for_in_pixels_falls_below_the_coarsest() -> None:

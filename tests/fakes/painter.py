@@ -49,12 +49,16 @@ class FakePainter:
         steps = int(settings.get("steps", 5))
         if note := settings.get("note"):
             yield Preparing(str(note))
+        enough = threading.Event()
         for step in range(1, steps + 1):
             time.sleep(float(settings.get("delay", 0.0)))
             if step == int(settings.get("at", 1)):
                 _mishap(settings)
-            yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: small(request.content, side))
-        record: dict[str, object] = {"painter": "fake", "request": request.describe(), "steps": steps}
+            done, losses = step / steps, {"total": 1.0 / step}
+            yield Iterate(step, steps, done, losses, lambda side: small(request.content, side), enough.set)
+            if enough.is_set():
+                break
+        record: dict[str, object] = {"painter": "fake", "request": request.describe(), "steps": step}
         record["essay"] = "x" * int(settings.get("essay", 0))
         yield Painted(inverted(request.content), record, keep=self._keeper(settings))
 

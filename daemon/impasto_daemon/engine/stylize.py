@@ -32,7 +32,10 @@ READ_EVERY = 5
 @dataclass(frozen=True)
 class Step:
     """Evaluation number `step` of `steps`, with the share `done` (0 to 1) of all work behind us: its losses, a note if
-    something unusual was done, the picture (1, 3, h, w) within 0 to 1 at the size being worked on."""
+    something unusual was done, the picture (1, 3, h, w) within 0 to 1 at the size being worked on.
+
+    enough: called before the next step is asked for, ends the painting with that picture.
+    """
 
     step: int
     steps: int
@@ -40,6 +43,7 @@ class Step:
     losses: Mapping[str, float]
     note: str
     picture: Callable[[], Tensor]
+    enough: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,15 @@ class Painting:
     """The result, of exactly the content's shape, 0 to 1, on the CPU, with the content's own alpha.
 
     To go on from: the walk's state at the last size, and the picture (1, 3, h, w) at that size in the colours that are
-    painted in, on the device (both None where nothing was optimised). way: how it was painted in the end.
+    painted in, on the device (both None where nothing was optimised). way: how it was painted in the end. stopped:
+    somebody had seen enough before it was done; then there is no state, and the picture may have an earlier size.
     """
 
     picture: Tensor
     state: State | None = None
     last: Tensor | None = None
     way: Plan | None = None
+    stopped: bool = False
 
 
 def paint(
@@ -99,8 +105,10 @@ def paint(
         walk = _at_level(job, level, painting, sized, resume, keeps=last)
         resume = None  # a state is large: whoever holds on to it keeps the walk from letting it go
         painting, state = yield from walk
+        if job.tally.over:
+            break
     assert painting is not None  # there is always a size
-    return Painting(_finished(painting, whole, content, recipe), state, painting, ways[0])
+    return Painting(_finished(painting, whole, content, recipe), state, painting, ways[0], job.tally.over)
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,8 @@ def _at_level(
                 told = replace(iterate, note=" ".join(filter(None, (note, iterate.note))))
                 note = ""
                 yield job.tally.step(level, told, partial(_shown, iterate.x, level, sized, job.recipe))
+                if job.tally.over:
+                    return _cropped(iterate.x, level), None
             found, state = _cropped(iterate.result, level), iterate.state() if keeps else None
             job.tally.skip(level, level.steps - done)
             return found, state
@@ -181,7 +191,9 @@ def _pinned(objective: Objective, sized: Canvas) -> Objective:
 
 
 class _Tally:
-    """How far the whole painting is, over all its levels."""
+    """How far the whole painting is, over all its levels. over: whoever watches has seen enough."""
+
+    over = False
 
     def __init__(self, levels: Sequence[Level]) -> None:
         self._steps = sum(level.steps for level in levels)
@@ -192,7 +204,11 @@ class _Tally:
         """The next one."""
         self._done += 1
         self._worked += level.work
-        return Step(self._done, self._steps, self._worked / self._work, iterate.losses, iterate.note, picture)
+        share = self._worked / self._work
+        return Step(self._done, self._steps, share, iterate.losses, iterate.note, picture, self._enough)
+
+    def _enough(self) -> None:
+        self.over = True
 
     def back(self, level: Level) -> None:
         """An evaluation of this level has to be made once more."""
