@@ -1,4 +1,4 @@
-"""What GIMP's status bar says while the daemon paints: the protocol's progress in a painter's words.
+"""The protocol's progress in a painter's words, and GIMP's status bar, which says them where there is no window.
 
 Knows messages and GIMP's progress bar; knows nothing of jobs, sockets or pixels.
 """
@@ -11,31 +11,33 @@ from gi.repository import Gimp
 from impasto_protocol.forecast import Forecast, duration
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Progress
+from impasto_protocol.picture import Picture
 
 
-def begin() -> None:
-    """Show the bar, and with it GIMP's Cancel button."""
-    Gimp.progress_init("Impasto: looking for the daemon")
-    Gimp.progress_pulse()
+class StatusBar:
+    """A `job.Watcher` for scripts: the bar of whoever called, and its Cancel button, which kills this process."""
 
+    preview_side = 0
 
-def say(text: str) -> None:
-    """A sentence about something whose length is unknown."""
-    Gimp.progress_set_text(text)
-    Gimp.progress_pulse()
+    def begin(self, _job: object) -> None:
+        Gimp.progress_init("Impasto: looking for the daemon")
+        Gimp.progress_pulse()
 
+    def say(self, sentence: str) -> None:
+        Gimp.progress_set_text(sentence)
+        Gimp.progress_pulse()
 
-def show(progress: Progress, forecast: Forecast | None = None) -> None:
-    """The latest news of the job, and what it was foreseen to take."""
-    if progress.steps:
-        Gimp.progress_set_text(sentence(progress, forecast))
-        Gimp.progress_update(share(progress))
-    else:
-        say(sentence(progress, forecast))
+    def show(self, progress: Progress, forecast: Forecast | None) -> None:
+        if progress.steps:
+            Gimp.progress_set_text(sentence(progress, forecast))
+            Gimp.progress_update(share(progress))
+        else:
+            self.say(sentence(progress, forecast))
 
+    def preview(self, picture: Picture, step: int) -> None: ...
 
-def end() -> None:
-    Gimp.progress_end()
+    def end(self) -> None:
+        Gimp.progress_end()
 
 
 def share(progress: Progress) -> float:
@@ -45,7 +47,7 @@ def share(progress: Progress) -> float:
     return progress.elapsed / (progress.elapsed + progress.eta)
 
 
-def sentence(progress: Progress, forecast: Forecast | None = None) -> str:
+def sentence(progress: Progress, forecast: Forecast | None) -> str:
     """The same as one short line. What is measured takes the place of what was foreseen."""
     if progress.note and progress.state is not State.QUEUED:
         return progress.note

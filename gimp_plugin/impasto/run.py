@@ -1,36 +1,29 @@
 """The job: from a layer and the filter's arguments to a new layer, or a sentence that says why not.
 
-Every call into GIMP happens on the main thread, which waits in a GLib loop; the client of the daemon lives in one
-thread of its own. GIMP's Cancel button kills this process: `do_quit` runs just before, and tells the daemon.
+Every call into GIMP happens on the main thread, which waits in the job's loop; the client of the daemon lives in a
+thread of the job's own.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
-import threading
 import traceback
 from typing import Any
 
-import daemon_start
 import pixels
 import progress
 import record
 import style_file
 from gi.repository import Gimp, GLib
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.forecast import Forecast
 from impasto_protocol.limits import Limits
-from impasto_protocol.messages import Accepted, Progress, Result
+from impasto_protocol.messages import Result
 from impasto_protocol.request import Request, Style
-from impasto_protocol.zmq_client import Interrupt
+from job import GivenUp, Job, Watcher
 
 LIMITS = Limits()
 """What is refused before a pixel is read; the daemon that answers may take less."""
-GRACE = 0.5
-"""Seconds that a cancel may take before GIMP ends this process (it often leaves less)."""
-FAREWELL = 2.0
-"""Seconds that the client may take to send its last message."""
 
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
@@ -39,7 +32,9 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         source = pixels.only_layer(drawables, LIMITS)
         if run_mode == Gimp.RunMode.INTERACTIVE and not _ask(procedure, config):
             return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
-        notes = paint(procedure.get_plug_in(), image, source, config)
+        notes = paint(procedure.get_plug_in(), image, source, config, _watcher(run_mode, source))
+    except GivenUp:
+        return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except ImpastoError as error:
         return _failed(procedure, str(error))
     except Exception as error:
@@ -53,7 +48,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
 
 
-def paint(plug_in: Any, image: Any, source: Any, config: Any) -> list[str]:
+def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) -> list[str]:
     """Read, ask the daemon, insert; what the artist should know about how it was painted. Raises ImpastoError."""
     style_path = style_file.checked(config.get_property("style-file"), LIMITS)
     content = pixels.read(source)
@@ -67,7 +62,7 @@ def paint(plug_in: Any, image: Any, source: Any, config: Any) -> list[str]:
         seed=config.get_property("seed"),
     )
     with Job(request) as job:
-        result = job.wait(plug_in)
+        result = job.wait(plug_in, watcher)
         try:
             insert(image, source, style_path.name, result)
         except Exception as error:
@@ -89,83 +84,18 @@ def insert(image: Any, source: Any, style_name: str, result: Result) -> None:
         raise
 
 
-class Job:
-    """One request in the daemon's hands. Its thread owns the client and never touches GIMP; the main thread never
-    touches the client, save for `interrupt`, which is made for that.
+def _watcher(run_mode: Any, source: Any) -> Watcher:
+    """A window for an artist, the status bar for a script."""
+    if run_mode == Gimp.RunMode.NONINTERACTIVE or not _has_display():
+        return progress.StatusBar()
+    import window
 
-    The daemon keeps the painting until `acknowledge`: what cannot be inserted can still be fetched.
-    """
+    return window.Window(source)
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._interrupt = Interrupt()
-        self._loop = GLib.MainLoop()
-        self._thread = threading.Thread(target=self._work, name="impasto client", daemon=True)
-        self._forecast: Forecast | None = None
-        self._result: Result | None = None
-        self._error: BaseException | None = None
-        self._settled = threading.Event()
-        self._safe = False
 
-    def __enter__(self) -> Job:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._settled.set()
-        if self._thread.is_alive():
-            self._thread.join(FAREWELL)
-
-    def wait(self, plug_in: Any) -> Result:
-        """Show progress until the picture is there. Raises ImpastoError."""
-        # Only a persistent plug-in has its do_quit called before GIMP's Cancel kills it.
-        plug_in.persistent_enable()
-        plug_in.on_quit = self.stop
-        progress.begin()
-        try:
-            self._thread.start()
-            self._loop.run()
-        finally:
-            plug_in.on_quit = None
-            progress.end()
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None
-        return self._result
-
-    def acknowledge(self) -> None:
-        """The painting is where it should be: the daemon may forget it."""
-        self._safe = True
-
-    def stop(self) -> None:
-        """Cancel at the daemon, in whatever time is left."""
-        self._interrupt.set()
-        self._settled.set()
-        self._thread.join(GRACE)
-
-    def _work(self) -> None:
-        try:
-            with contextlib.closing(daemon_start.connect(self._say, self._interrupt)) as client:
-                self._result = client.stylize(
-                    self._request, on_accepted=self._accepted, on_progress=self._show, interrupt=self._interrupt
-                )
-                GLib.idle_add(self._loop.quit)
-                self._settled.wait()
-                if self._safe:
-                    client.acknowledge(self._result.job)
-        except BaseException as error:
-            self._error = error
-        finally:
-            GLib.idle_add(self._loop.quit)
-
-    def _say(self, sentence: str) -> None:
-        GLib.idle_add(progress.say, sentence)
-
-    def _accepted(self, news: Accepted) -> None:
-        self._forecast = Forecast.of(news.forecast)
-        self._show(Progress(job=news.job, state=news.state, position=news.position))
-
-    def _show(self, news: Progress) -> None:
-        GLib.idle_add(progress.show, news, self._forecast)
+def _has_display() -> bool:
+    """Whether there can be windows: without a display, GimpUi ends the process."""
+    return bool(os.name == "nt" or sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"})
 
 
 def _ask(procedure: Any, config: Any) -> bool:

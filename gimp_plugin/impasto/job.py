@@ -1,0 +1,145 @@
+"""One request in the daemon's hands: a thread that owns the client, and the loop in which GIMP's thread waits.
+
+Knows the daemon's client and GLib's loop. Knows nothing of pixels, layers or widgets: whoever watches is told, on
+GIMP's thread, and may steer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any, Protocol
+
+import daemon_start
+from gi.repository import GLib
+from impasto_protocol.forecast import Forecast
+from impasto_protocol.messages import Accepted, Preview, Progress, Result
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import Request
+from impasto_protocol.zmq_client import Interrupt
+
+GRACE = 0.5
+"""Seconds that a cancel may take before GIMP ends this process (it often leaves less)."""
+FAREWELL = 2.0
+"""Seconds that the client may take to send its last message."""
+
+
+class GivenUp(Exception):
+    """The artist cancelled the job: there is nothing to tell."""
+
+
+class Watcher(Protocol):
+    """Who is told of a job, on GIMP's thread."""
+
+    preview_side: int
+    """Longest side in pixels of the previews wanted, 0 for none."""
+
+    def begin(self, job: Job) -> None:
+        """The job is about to be handed in; it can be steered from now on."""
+
+    def say(self, sentence: str) -> None:
+        """Something beside the painting takes time."""
+
+    def show(self, progress: Progress, forecast: Forecast | None) -> None:
+        """The latest news, and what the job was foreseen to take."""
+
+    def preview(self, picture: Picture, step: int) -> None:
+        """The iterate of this step, small."""
+
+    def end(self) -> None:
+        """The job is over, however it ended."""
+
+
+class Job:
+    """A thread owns the client and never touches GIMP; the main thread never touches the client, save for the
+    `Interrupt`s, which are made for that.
+
+    The daemon keeps the painting until `acknowledge`: what cannot be inserted can still be fetched.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._cancel = Interrupt()
+        self._loop = GLib.MainLoop()
+        self._thread = threading.Thread(target=self._work, name="impasto client", daemon=True)
+        self._watcher: Watcher
+        self._forecast: Forecast | None = None
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+        self._settled = threading.Event()
+        self._safe = False
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._settled.set()
+        if self._thread.is_alive():
+            self._thread.join(FAREWELL)
+
+    def wait(self, plug_in: Any, watcher: Watcher) -> Result:
+        """Have the watcher told until the picture is there. Raises ImpastoError, and GivenUp after `cancel`."""
+        self._watcher = watcher
+        # Only a persistent plug-in has its do_quit called before GIMP's Cancel kills it.
+        plug_in.persistent_enable()
+        plug_in.on_quit = self.leave
+        watcher.begin(self)
+        try:
+            self._thread.start()
+            self._loop.run()
+        finally:
+            plug_in.on_quit = None
+            watcher.end()
+        if self._error is not None:
+            raise GivenUp if self._cancel.is_set() else self._error
+        assert self._result is not None
+        return self._result
+
+    def cancel(self) -> None:
+        """Have the daemon let go of it; `wait` then raises GivenUp."""
+        self._cancel.set()
+
+    def acknowledge(self) -> None:
+        """The painting is where it should be: the daemon may forget it."""
+        self._safe = True
+
+    def leave(self) -> None:
+        """Cancel at the daemon, in whatever time is left before this process is killed."""
+        self._cancel.set()
+        self._settled.set()
+        self._thread.join(GRACE)
+
+    def _work(self) -> None:
+        try:
+            with contextlib.closing(daemon_start.connect(self._say, self._cancel)) as client:
+                self._result = client.stylize(
+                    self._request,
+                    preview=self._watcher.preview_side,
+                    on_accepted=self._accepted,
+                    on_progress=self._show,
+                    on_preview=self._preview,
+                    interrupt=self._cancel,
+                )
+                GLib.idle_add(self._loop.quit)
+                self._settled.wait()
+                if self._safe:
+                    client.acknowledge(self._result.job)
+        except BaseException as error:
+            self._error = error
+        finally:
+            GLib.idle_add(self._loop.quit)
+
+    # In the client's thread: each only hands over to GIMP's.
+
+    def _say(self, sentence: str) -> None:
+        GLib.idle_add(lambda: self._watcher.say(sentence))
+
+    def _accepted(self, news: Accepted) -> None:
+        self._forecast = Forecast.of(news.forecast)
+        self._show(Progress(job=news.job, state=news.state, position=news.position))
+
+    def _show(self, news: Progress) -> None:
+        GLib.idle_add(lambda: self._watcher.show(news, self._forecast))
+
+    def _preview(self, news: Preview) -> None:
+        GLib.idle_add(lambda: self._watcher.preview(news.pictures[0], news.step))

@@ -1,0 +1,122 @@
+"""The window during the painting: the picture as it becomes, how far it is, and what can be done about it.
+
+Knows GTK and the job that it watches; knows nothing of the daemon, of pixels in layers, or of what comes after.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gi
+import progress as words
+import sparkline
+
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gtk", "3.0")
+from gi.repository import GdkPixbuf, GimpUi, GLib, Gtk  # noqa: E402
+from impasto_protocol.forecast import Forecast  # noqa: E402
+from impasto_protocol.messages import Progress  # noqa: E402
+from impasto_protocol.picture import Picture  # noqa: E402
+from job import Job  # noqa: E402
+
+TITLE = "Painting"
+PICTURE = 480
+"""Longest side in pixels of the picture in the window."""
+LINE = (120, 32)
+"""Width and height in pixels of the losses' line."""
+
+
+class Window:
+    """A `job.Watcher` with a window of its own. GIMP stays usable behind it.
+
+    source: the layer that is painted. It stands in the window until there is a preview of what it becomes.
+    """
+
+    preview_side = PICTURE
+
+    def __init__(self, source: Any) -> None:
+        GimpUi.init("impasto")
+        self._losses: list[float] = []
+        self._step = 0
+        self._dialog = GimpUi.Dialog(title=f"{TITLE} {source.get_name()}", role="impasto-painting")
+        before = _thumbnail(source)
+        self._size = before.get_width(), before.get_height()
+        self._picture = Gtk.Image.new_from_pixbuf(before)
+        self._bar = Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER)
+        self._line = Gtk.Image(tooltip_text="The losses so far")
+        self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
+
+    def begin(self, job: Job) -> None:
+        """Show the window; its button, Esc and closing it cancel the job."""
+        self._job = job
+        self._dialog.add_button("_Cancel", Gtk.ResponseType.CANCEL)
+        self._dialog.connect("response", self._answered)
+        content = self._dialog.get_content_area()
+        content.set_border_width(12)
+        content.set_spacing(12)
+        content.pack_start(_framed(self._picture), True, True, 0)
+        content.pack_start(self._course(), False, False, 0)
+        content.pack_start(self._about, False, False, 0)
+        GimpUi.window_set_transient(self._dialog)
+        self.say("Looking for the daemon")
+        self._dialog.show_all()
+
+    def say(self, sentence: str) -> None:
+        self._bar.set_text(sentence)
+        self._bar.pulse()
+
+    def show(self, progress: Progress, forecast: Forecast | None) -> None:
+        self._bar.set_text(words.state(progress))
+        if progress.steps:
+            self._bar.set_fraction(words.share(progress))
+        else:
+            self._bar.pulse()
+        self._about.set_text(progress.note or (forecast.sentence() if forecast else ""))
+        if progress.step > self._step:
+            self._step = progress.step
+            self._losses.append(progress.losses.get("total", 0.0))
+            self._draw()
+
+    def preview(self, picture: Picture, step: int) -> None:
+        iterate = _pixbuf(bytes(picture.data), picture.width, picture.height, alpha=False)
+        # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
+        self._picture.set_from_pixbuf(iterate.scale_simple(*self._size, GdkPixbuf.InterpType.BILINEAR))
+
+    def end(self) -> None:
+        self._dialog.destroy()
+
+    def _answered(self, _dialog: Any, _response: int) -> None:
+        self._job.cancel()
+        self._dialog.set_sensitive(False)
+        self.say("Cancelling")
+
+    def _course(self) -> Any:
+        row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
+        self._line.set_size_request(*LINE)
+        row.pack_start(self._bar, True, True, 0)
+        row.pack_start(self._line, False, False, 0)
+        return row
+
+    def _draw(self) -> None:
+        ink = self._line.get_style_context().get_color(Gtk.StateFlags.NORMAL)
+        colour = (round(255 * ink.red), round(255 * ink.green), round(255 * ink.blue))
+        self._line.set_from_pixbuf(_pixbuf(sparkline.drawn(self._losses, *LINE, colour), *LINE, alpha=True))
+
+
+def _thumbnail(layer: Any) -> Any:
+    width, height = layer.get_width(), layer.get_height()
+    shrink = min(1.0, PICTURE / max(width, height))
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    return layer.get_thumbnail(*size, 1)  # 1: with small checks where it is transparent
+
+
+def _pixbuf(data: bytes, width: int, height: int, alpha: bool) -> Any:
+    stride = width * (4 if alpha else 3)
+    colours = GdkPixbuf.Colorspace.RGB
+    return GdkPixbuf.Pixbuf.new_from_bytes(GLib.Bytes.new(data), colours, alpha, 8, width, height, stride)
+
+
+def _framed(widget: Any) -> Any:
+    frame = Gtk.Frame()
+    frame.add(widget)
+    return frame
