@@ -18,7 +18,7 @@ from impasto_daemon.painting import Iterate, Painted, PaintEvent
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
 
-from tests.fakes.painter import DEVICE
+from tests.fakes.painter import DEVICE, small
 
 SLOW = 1001
 FOUR_SECONDS = 1003
@@ -40,7 +40,8 @@ class TurnedRound:
             time.sleep(pause)
             if request.seed == CRASH and step == 3:
                 os._exit(9)
-            yield Iterate(step, steps, step / steps, {"total": 1.0 / step}, lambda side: request.content, enough.set)
+            done, losses = step / steps, {"total": 1.0 / step}
+            yield Iterate(step, steps, done, losses, lambda side: small(request.content, side), enough.set)
             if enough.is_set():
                 break
         record = {

@@ -1,7 +1,7 @@
 """GIMP in a window on a display that nobody sees, and hands for it: keys, clicks and screenshots.
 
 Xvfb is the display, openbox the window manager, xdotool the hands. Windows lie elsewhere in every run, so keys are
-used, and the one button that has no key is looked for in the picture.
+used.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ FILTER = "neural style transfer"
 DIALOG = "^Neural Style Transfer$"
 FRAME = 24
 """Pixels that the window manager adds above and below a window, together."""
-STATUS_BAR = 30
-"""Pixels at the lower end of GIMP's window in which the status bar lies."""
 STILL = 0.3
 """Seconds in which nothing may move on a display that is at rest."""
 STEADY = "[Settings]\ngtk-cursor-blink=0\ngtk-enable-animations=0\n"
@@ -179,21 +177,6 @@ class Window:
     def paint(self) -> None:
         self.key("alt+p")
         assert patiently(lambda: not self.find(DIALOG)), "the dialog did not close"
-
-    def press_cancel(self, idle: Path) -> None:
-        """Press the status bar's Cancel: the rightmost thing there that a screenshot of an idle GIMP has not."""
-        x, y, width, height = self._place()
-        strip = (x, y + height - STATUS_BAR, x + width, y + height)
-        before = Image.open(idle).convert("RGB").crop(strip)
-        assert patiently(lambda: bool(difference(before, self.seen().crop(strip)))), "the status bar shows no progress"
-        _, top, right, bottom = difference(before, self.seen().crop(strip))
-        self.hands("mousemove", str(strip[0] + right - 20), str(strip[1] + (top + bottom) // 2))
-        self.hands("click", "1")
-
-    def _place(self) -> tuple[int, int, int, int]:
-        said = self.hands("getwindowgeometry", "--shell", self.find(self.title)[-1])
-        facts = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-        return int(facts["X"]), int(facts["Y"]), int(facts["WIDTH"]), int(facts["HEIGHT"])
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[int, ...]:

@@ -89,7 +89,7 @@ def test_the_arguments_defaults_are_the_protocols() -> None:
     ],
 )
 def test_the_status_bar_speaks_plainly(news: Progress, sentence: str) -> None:
-    assert module("progress").sentence(news) == sentence
+    assert module("progress").sentence(news, None) == sentence
 
 
 FORECAST = Forecast(4000, 3000, 6, 40, 5_100_000_000, 170.0, "cpu")
@@ -323,16 +323,16 @@ class Handed:
 @pytest.fixture
 def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[str]]:
     """The plug-in's `run` with everything before and after the job left out; a GLib loop made of an event."""
-    run, events, quitting = module("run"), list[str](), threading.Event()
-    monkeypatch.setattr(run.daemon_start, "connect", lambda *_: Handed(events))
+    run, job, events, quitting = module("run"), module("job"), list[str](), threading.Event()
+    monkeypatch.setattr(job.daemon_start, "connect", lambda *_: Handed(events))
     monkeypatch.setattr(run.style_file, "checked", lambda *_: Path("style.png"))
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
         monkeypatch.setattr(run.pixels, name, lambda *_, value=value: value)
     monkeypatch.setattr(run.style_file, "load", lambda *_: Picture(1, 1, 3, "u8", b"abc"))
-    loop = run.GLib.MainLoop.return_value
+    loop = job.GLib.MainLoop.return_value
     loop.run.side_effect = lambda: quitting.wait(5)
     loop.quit.side_effect = quitting.set
-    run.GLib.idle_add.side_effect = lambda function, *values: function(*values)
+    job.GLib.idle_add.side_effect = lambda function, *values: function(*values)
     return run, events
 
 
@@ -341,7 +341,7 @@ def test_the_painting_is_acknowledged_once_it_is_in_the_image(
 ) -> None:
     run, events = painting
     monkeypatch.setattr(run.pixels, "insert_above", lambda *_: events.append("inserted"))
-    run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock(), run.progress.StatusBar())
     assert events == ["inserted", "acknowledged", "closed"]
 
 
@@ -352,7 +352,7 @@ def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
     run, _ = painting
     monkeypatch.setattr(Handed, "foreseen", foreseen)
     monkeypatch.setattr(run.pixels, "insert_above", lambda *_: None)
-    run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock(), run.progress.StatusBar())
     told = [call.args[0] for call in run.progress.Gimp.progress_set_text.call_args_list]
     known = Forecast.of(foreseen) is not None
     assert told == [
@@ -376,7 +376,7 @@ def test_a_painting_that_cannot_be_inserted_is_left_with_the_daemon_and_the_way_
     with pytest.raises(
         ImpastoError, match=rf"{reason.rstrip('.')}\. It is not lost.*impasto fetch 01234567 -o FILE\.png"
     ):
-        run.paint(MagicMock(), image, MagicMock(), MagicMock())
+        run.paint(MagicMock(), image, MagicMock(), MagicMock(), run.progress.StatusBar())
     assert events == ["closed"]
 
 
