@@ -19,7 +19,8 @@ from .limits import Limits
 from .request import Request
 
 RECONNECT = 5.0
-"""Seconds that a broken connection has to come back: a daemon that failed may just be started again."""
+"""Seconds that a broken connection has to come back, however often it breaks again: a daemon that failed may just be
+started anew."""
 SLOWEST_LINK = 1_000_000
 """Bytes a second: while a large message may be under way, the daemon's silence is not an absence."""
 
@@ -142,7 +143,7 @@ class ClientCore:
             self._heard = now
             return self._hear(event.message, now)
         if isinstance(event, Broken):
-            return [self._greet(now)] if self.phase is Phase.READY else []
+            return [self._greet(now)]
         return self._tick(now)
 
     def next_deadline(self) -> float:
@@ -160,7 +161,9 @@ class ClientCore:
         return self.welcome.lease if self.welcome else 10.0
 
     def _greet(self, now: float) -> SendOut:
-        self.phase, self._greeted = Phase.GREETING, now
+        """Say hello, once more where a break may have swallowed the one before; that gives nobody more time."""
+        if self.phase is not Phase.GREETING:
+            self.phase, self._greeted = Phase.GREETING, now
         hello = messages.Hello(id=1, client=self.client, features=tuple(sorted(messages.FEATURES)), agent=self.agent)
         numbered = self.request(hello, now)
         self._hello = numbered.id

@@ -94,6 +94,23 @@ def test_a_connection_that_stays_broken_is_the_end() -> None:
     assert the_loss(core.handle(Tick(), 1 + RECONNECT)) is Code.DAEMON_LOST
 
 
+def test_a_hello_that_a_break_swallowed_is_said_again_and_gives_nobody_more_time() -> None:
+    core = ready()
+    core.handle(Broken(), 0)
+    assert said(core.handle(Broken(), 3)) == ["hello"]
+    assert core.handle(welcome(re=2), 3) == [], "the answer of a connection that is no more"
+    assert core.next_deadline() == RECONNECT
+    core.handle(welcome(re=3), 4)
+    assert core.phase is Phase.READY
+
+
+def test_so_is_the_very_first() -> None:
+    core = ClientCore(client="alice", timeout=5)
+    core.start(0)
+    assert said(core.handle(Broken(), 3)) == ["hello"]
+    assert core.next_deadline() == 5
+
+
 def test_what_a_restarted_daemon_does_not_know_was_lost_with_the_one_before() -> None:
     core = ready()
     unknown, ours = (messages.Error.of(Problem(code, "?"), job="j") for code in (Code.UNKNOWN_JOB, Code.DIVERGED))

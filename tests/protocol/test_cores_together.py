@@ -1,7 +1,8 @@
-"""Both cores against each other, in memory: loss, delay, crashes and reconnections in any order.
+"""Both cores against each other, in memory: loss, delay, crashes, reconnections and restarts in any order.
 
 The model is what a user may rely on: a job ends at most once for its client, nothing runs twice, a cancelled job
-never delivers, and with a patient world every job ends.
+never delivers, a result that was kept is there until it is acknowledged, whatever became of the daemon that made it,
+and with a patient world every job ends and whoever asks hears how.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from impasto_protocol.errors import Code, Problem
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.server_core import ServerCore
-from impasto_protocol.server_events import Gone, Received, WorkerSaid
+from impasto_protocol.server_events import Finished, Found, Gone, Leaving, Received, WorkerSaid
 
 from .pictures import picture, request
+
+ALICE_S = [f"job{number}" for number in range(4)]
+JOBS = st.sampled_from(ALICE_S)
 
 
 class Conversation(RuleBasedStateMachine):
@@ -31,14 +35,16 @@ class Conversation(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.connection = 0
-        self.server = ServerCore(instance="i", limits=Limits(queue=3))
+        self.instance = 0
+        self.server = self.a_daemon()
         self.client = ClientCore(client="alice")
+        self.heard: list[messages.Message] = []
         self.to_server: deque[messages.Message] = deque()
         self.to_client: deque[messages.Message] = deque()
         self.working: str | None = None
         self.stopping = False
         self.starts: list[str] = []
-        self.kept: set[str] = set()
+        self.kept: dict[str, tuple[Finished, float]] = {}
         self.outcomes: dict[str, list[messages.Message]] = {}
         self.cancelled: set[str] = set()
         self.client_does(self.client.start(self.now))
@@ -50,6 +56,7 @@ class Conversation(RuleBasedStateMachine):
             if isinstance(action, client_core.SendOut):
                 self.to_server.append(action.message)
             elif isinstance(action, client_core.Tell):
+                self.heard.append(action.message)
                 job = client_core.job_of(action.message)
                 if isinstance(action.message, (messages.Result, messages.Error)) and job and not action.message.re:
                     self.outcomes.setdefault(job, []).append(action.message)
@@ -64,9 +71,9 @@ class Conversation(RuleBasedStateMachine):
                     self.to_client.append(messages.Result(job=action.job, re=action.re, pictures=(picture(),)))
             elif isinstance(action, server_events.Keep):
                 assert action.job not in self.cancelled
-                self.kept.add(action.job)
+                self.kept[action.job] = action.finished, self.now
             elif isinstance(action, server_events.Forget):
-                self.kept.discard(action.job)
+                del self.kept[action.job]
             elif isinstance(action, server_events.Start):
                 assert self.working is None, "one job at a time"
                 self.working, self.stopping = action.submit.job, False
@@ -79,30 +86,38 @@ class Conversation(RuleBasedStateMachine):
     def route(self) -> bytes:
         return str(self.connection).encode()
 
+    def a_daemon(self) -> ServerCore:
+        return ServerCore(instance=f"run{self.instance}", limits=Limits(queue=3))
+
     # What may happen --------------------------------------------------------------------------------------
 
-    @rule(number=st.integers(0, 5), strength=st.sampled_from([50.0, 60.0]))
-    def submit(self, number: int, strength: float) -> None:
+    def the_client_says(self, message: messages.ClientMessage, quickly: bool) -> None:
+        """Where the network is slow, messages wait to arrive one by one, and much may happen before."""
+        if quickly:
+            self.everything_arrives()
         if self.client.phase is Phase.READY:
-            detach = bool(number % 2)
-            message = messages.Submit.of(request(strength=strength), f"job{number}", id=1, preview=8, detach=detach)
             self.to_server.append(self.client.request(message, self.now))
+        if quickly:
+            self.everything_arrives()
 
-    @rule(number=st.integers(0, 5))
-    def cancel(self, number: int) -> None:
-        if self.client.phase is Phase.READY:
-            self.to_server.append(self.client.request(messages.Cancel(id=1, job=f"job{number}"), self.now))
+    @rule(job=JOBS, strength=st.sampled_from([50.0, 60.0]), detach=st.booleans(), quickly=st.booleans())
+    def submit(self, job: str, strength: float, detach: bool, quickly: bool) -> None:
+        self.the_client_says(
+            messages.Submit.of(request(strength=strength), job, id=1, preview=8, detach=detach), quickly
+        )
 
-    @rule(number=st.integers(0, 5))
-    def fetch(self, number: int) -> None:
-        if self.client.phase is Phase.READY:
-            self.to_server.append(self.client.request(messages.Fetch(id=1, job=f"job{number}"), self.now))
+    @rule(job=JOBS, quickly=st.booleans())
+    def cancel(self, job: str, quickly: bool) -> None:
+        self.the_client_says(messages.Cancel(id=1, job=job), quickly)
 
-    @rule()
-    def acknowledge_what_has_come(self) -> None:
-        for job, outcomes in self.outcomes.items():
-            if isinstance(outcomes[-1], messages.Result) and self.client.phase is Phase.READY:
-                self.to_server.append(self.client.request(messages.Ack(job=job, of="result"), self.now))
+    @rule(job=JOBS, quickly=st.booleans())
+    def fetch(self, job: str, quickly: bool) -> None:
+        self.the_client_says(messages.Fetch(id=1, job=job), quickly)
+
+    @rule(quickly=st.booleans())
+    def acknowledge_what_has_come(self, quickly: bool) -> None:
+        for job in [job for job, told in self.outcomes.items() if isinstance(told[-1], messages.Result)]:
+            self.the_client_says(messages.Ack(job=job, of="result"), quickly)
 
     @rule()
     def client_message_arrives(self) -> None:
@@ -119,6 +134,11 @@ class Conversation(RuleBasedStateMachine):
         if self.to_client:
             message = decode(encode(self.to_client.popleft()), Limits())
             self.client_does(self.client.handle(Heard(message), self.now))
+
+    def everything_arrives(self) -> None:
+        while self.to_server or self.to_client:
+            self.client_message_arrives()
+            self.daemon_message_arrives()
 
     @rule(copies=st.integers(0, 1))
     def the_network_loses_or_doubles_a_message(self, copies: int) -> None:
@@ -163,11 +183,6 @@ class Conversation(RuleBasedStateMachine):
             if len(way) > 1:
                 way.rotate(1)
 
-    @rule()
-    def the_client_s_process_ends_and_another_takes_its_place(self) -> None:
-        self.server_does(self.server.handle(Gone(self.route), self.now))
-        self.a_new_client_of_the_same_user_comes()
-
     @rule(number=st.integers(0, 8))
     def somebody_else_asks(self, number: int) -> None:
         """And never listens to an answer."""
@@ -177,10 +192,42 @@ class Conversation(RuleBasedStateMachine):
         ):
             self.server_does(self.server.handle(Received(b"bob", message), self.now))
 
-    @rule()
-    def a_new_client_of_the_same_user_comes(self) -> None:
+    @rule(way=st.sampled_from(["asked", "killed", "too early"]), last_words=st.integers(0, 4), noticed=st.booleans())
+    def the_daemon_is_restarted(self, way: str, last_words: int, noticed: bool) -> None:
+        """Asked to end, or killed, and its worker with it. The next one finds what is on disk, as the supervisor does.
+
+        Too early: before a result is on disk, the one that may be lost. Some last words are still heard. A client that does
+        not notice the break says to the next daemon what was meant for this one.
+        """
+        if way == "asked":
+            self.server_does(self.server.handle(Leaving(), self.now))
+            assert all(job.state.terminal for job in self.server.jobs.values())
+            assert self.stopping or not self.working
+        for _ in range(last_words):
+            self.daemon_message_arrives()
+        if way == "too early" and self.kept:
+            self.kept.popitem()
+        self.instance += 1
+        self.server, self.working, self.stopping = self.a_daemon(), None, False
+        for finished, ended in self.kept.values():
+            self.server_does(self.server.handle(Found(finished, self.now - ended), self.now))
+        # What was not kept ended with its daemon: of the next one it may be asked again.
+        self.starts = [job for job in self.starts if job in self.kept]
+        self.outcomes = {job: outcomes for job, outcomes in self.outcomes.items() if job in self.kept}
+        self.cancelled.clear()
+        if noticed:
+            self.the_connection_breaks()
+        else:
+            self.to_client.clear()
+            self.connection += 1
+
+    @rule(seen=st.booleans())
+    def another_client_takes_this_one_s_place(self, seen: bool) -> None:
+        """seen: its process has ended, and the kernel says so."""
+        if seen:
+            self.server_does(self.server.handle(Gone(self.route), self.now))
         self.the_connection_breaks()
-        self.client = ClientCore(client="alice")
+        self.client, self.heard = ClientCore(client="alice"), []
         self.to_server.clear()
         self.client_does(self.client.start(self.now))
 
@@ -231,19 +278,41 @@ class Conversation(RuleBasedStateMachine):
 
     @invariant()
     def ended_jobs_hold_no_pixels_and_kept_ones_are_kept(self) -> None:
-        for job in self.server.jobs.values():
-            assert not (job.state.terminal and job.submit)
-            assert job.kept == (job.id in self.kept)
+        assert not any(job.state.terminal and job.submit for job in self.server.jobs.values())
+        assert {job.id for job in self.server.jobs.values() if job.kept} == set(self.kept)
 
     def teardown(self) -> None:
-        """In a world that has become patient, every job ends."""
-        for _ in range(50):
-            while self.to_server:
-                self.client_message_arrives()
-            self.to_client.clear()
-            if self.working:
-                self.the_worker_speaks("result")
+        """In a world that has become patient, every job ends, and whoever asks hears how."""
+        if self.client.phase is Phase.LOST:
+            self.another_client_takes_this_one_s_place(seen=False)
+        if self.client.phase is Phase.GREETING:
+            self.the_connection_breaks()  # or a hello that was lost would never be said again
+        self.everything_arrives()
+        while self.working:
+            self.the_worker_speaks("result")
+        assert self.client.phase is Phase.READY
         assert all(job.state.terminal for job in self.server.jobs.values())
+        for job in ALICE_S:
+            assert self.what_the_client_hears_of(job) == self.how_it_ended(job)
+
+    def what_the_client_hears_of(self, job: str) -> str:
+        """Asked again, as the shell does, where the first question tells a client that its daemon is another one."""
+        asked = self.client.request(messages.Fetch(id=1, job=job), self.now)
+        answers: list[messages.Message] = []
+        for _ in range(2):
+            if not answers:
+                self.to_server.append(asked)
+                self.everything_arrives()
+                answers = [message for message in self.heard if client_core.answer_of(message) == asked.id]
+        (answer,) = answers
+        return self.client.end_of(answer).code.value if isinstance(answer, messages.Error) else answer.TYPE
+
+    def how_it_ended(self, job: str) -> str:
+        known = self.server.jobs.get(job)
+        if known is None:
+            daemons = {message.instance for message in self.heard if isinstance(message, messages.Welcome)}
+            return "daemon_lost" if len(daemons) > 1 else "unknown_job"
+        return "result" if job in self.kept else known.problem.code.value if known.problem else "result_gone"
 
 
 TestConversation = Conversation.TestCase
