@@ -196,8 +196,8 @@ class Conversation(RuleBasedStateMachine):
     def the_daemon_is_restarted(self, way: str, last_words: int, noticed: bool) -> None:
         """Asked to end, or killed, and its worker with it. The next one finds what is on disk, as the supervisor does.
 
-        Too early: before a result is on disk, the one that may be lost. Some last words are still heard. A client that does
-        not notice the break says to the next daemon what was meant for this one.
+        Too early: before a result is on disk, the one that may be lost. Some last words are still heard. A client that
+        does not notice the break says to the next daemon what was meant for this one.
         """
         if way == "asked":
             self.server_does(self.server.handle(Leaving(), self.now))
