@@ -7,7 +7,11 @@ from pathlib import Path
 
 import click
 import pytest
+from impasto_daemon import explained
 from impasto_daemon.cli.app import Commands
+from impasto_protocol.errors import Code
+
+from docs.make_codes import START
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "protocol" / "SPEC.md"])
@@ -53,6 +57,12 @@ def test_make_has_these_targets(page: Path) -> None:
     for line in code(page):
         if match := re.match(r"make ([a-z0-9]+)\b", line):
             assert match[1] in targets, f"{page.name}: make {match[1]}"
+
+
+def test_the_page_says_of_every_error_what_doctor_says() -> None:
+    page = (ROOT / explained.PAGE).read_text(encoding="utf-8")
+    assert page.endswith(START + explained.markdown()), "python -m docs.make_codes writes it"
+    assert all(f"\n### {code.value}\n" in page for code in Code)
 
 
 def test_the_readme_installs_what_pip_understands() -> None:

@@ -170,15 +170,13 @@ def test_every_dependency_earns_its_line() -> None:
     assert {name.split(">")[0].split("=")[0].split("~")[0] for name in needed} == named
 
 
-def test_every_error_code_is_explained() -> None:
+def test_the_protocol_names_every_error_code_that_travels() -> None:
     from impasto_protocol.errors import RETRYABLE, Code
 
-    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     spec = (ROOT / "protocol" / "SPEC.md").read_text(encoding="utf-8").split("## 9. Errors")[1].split("## 10.")[0]
     local = {Code.UNREACHABLE, Code.DAEMON_LOST, Code.TIMED_OUT, Code.NOT_PAIRED}
     rows = {line for line in spec.splitlines() if line.startswith("| `")}
     for code in Code:
-        assert f"`{code.value}`" in text, f"docs/troubleshooting.md does not explain {code.value}"
         named = [row for row in rows if f"`{code.value}`" in row.split("|")[1]]
         assert bool(named) != (code in local)
         assert not named or (code in RETRYABLE) == ("yes" in named[0].split("|")[3])

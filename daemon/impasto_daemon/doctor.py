@@ -35,12 +35,14 @@ TORCH_SECONDS = 60
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. level: ok, warning (works, but less well) or problem. remedy: what to do or type."""
+    """One thing looked at. level: ok, warning (works, but less well) or problem. remedy: what to do or type. code: the
+    error that it is, or leads to; `explained` says more of it."""
 
     room: str
     level: str
     sentence: str
     remedy: str = ""
+    code: Code | None = None
 
 
 def examine(endpoint: str | None = None) -> Iterator[Finding]:
@@ -58,7 +60,7 @@ def examine(endpoint: str | None = None) -> Iterator[Finding]:
         try:
             yield from check()
         except ImpastoError as error:
-            yield Finding("impasto", PROBLEM, str(error))
+            yield Finding("impasto", PROBLEM, str(error), code=error.code)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             yield Finding("impasto", WARNING, f"a check could not be made: {error}")
 
@@ -89,18 +91,20 @@ def torch_and_weights() -> Iterator[Finding]:
             "pip install '.[daemon]' in Impasto's folder, or let IMPASTO_ENDPOINT name the socket of a machine that "
             "has it"
         )
-        yield Finding("torch", WARNING, "torch is not installed, so this machine cannot paint itself", remedy)
+        yield Finding(
+            "torch", WARNING, "torch is not installed, so this machine cannot paint itself", remedy, Code.UNREACHABLE
+        )
         return
     try:
         facts = ask_torch()
     except subprocess.TimeoutExpired:
         sentence = f"torch did not answer within {TORCH_SECONDS} s"
-        yield Finding("torch", PROBLEM, sentence, f"find out why: {sys.executable} -c 'import torch'")
+        remedy = f"find out why: {sys.executable} -c 'import torch'"
+        yield Finding("torch", PROBLEM, sentence, remedy, Code.WORKER_DIED)
         return
     except ValueError as error:
-        yield Finding(
-            "torch", PROBLEM, f"torch cannot be used: {error}", "pip install --upgrade '.[daemon]' in Impasto's folder"
-        )
+        remedy = "pip install --upgrade '.[daemon]' in Impasto's folder"
+        yield Finding("torch", PROBLEM, f"torch cannot be used: {error}", remedy, Code.WORKER_DIED)
         return
     yield from device(facts)
     yield from weights(facts)
@@ -136,12 +140,14 @@ def weights(facts: dict[str, Any]) -> Iterator[Finding]:
         if row["present"]:
             yield Finding("weights", OK, f"{network}: {row['path']}")
         elif row["damaged"]:
-            yield Finding("weights", WARNING, f"{network}: {row['path']} is damaged or partial", remedy)
+            yield Finding(
+                "weights", WARNING, f"{network}: {row['path']} is damaged or partial", remedy, Code.BAD_WEIGHTS
+            )
         elif network != DEFAULT:
             yield Finding("weights", OK, f"{network}: not here, and needed by recipes with {network} alone ({remedy})")
         else:
             sentence = f"{network}: not here yet; without network too, the recipe impasto paints with wavelets instead"
-            yield Finding("weights", WARNING, sentence, remedy)
+            yield Finding("weights", WARNING, sentence, remedy, Code.MISSING_WEIGHTS)
             yield from room_for_weights(Path(facts["cache"]))
 
 
@@ -151,9 +157,8 @@ def room_for_weights(cache: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(there).free
     if free < WEIGHTS_BYTES:
         sentence = f"{cache} has {free / 1e6:.0f} MB free, the weights need {WEIGHTS_BYTES / 1e6:.0f} MB"
-        yield Finding(
-            "weights", PROBLEM, sentence, "free some space, or set XDG_CACHE_HOME to a folder on another disk"
-        )
+        remedy = "free some space, or set XDG_CACHE_HOME to a folder on another disk"
+        yield Finding("weights", PROBLEM, sentence, remedy, Code.MISSING_WEIGHTS)
 
 
 # The daemon -------------------------------------------------------------------------------------------------
@@ -197,11 +202,13 @@ def daemon(endpoint: str | None) -> Iterator[Finding]:
         far = "on that machine: impasto doctor, and impasto pair --list"
         remedy = "update the older side" if error.code is Code.VERSION_MISMATCH else log
         remedy = far if launch.is_far(chosen) and error.code is not Code.VERSION_MISMATCH else remedy
-        yield Finding("daemon", PROBLEM, f"the one at {chosen} does not answer as it should: {error}", remedy)
+        sentence = f"the one at {chosen} does not answer as it should: {error}"
+        yield Finding("daemon", PROBLEM, sentence, remedy, error.code)
         return
     if agent.rpartition("/")[2] != __version__:
         remedy = "restart it, or update the older side"
-        yield Finding("daemon", WARNING, f"{agent} answers at {chosen}, this is {__version__}", remedy)
+        sentence = f"{agent} answers at {chosen}, this is {__version__}"
+        yield Finding("daemon", WARNING, sentence, remedy, Code.VERSION_MISMATCH)
     else:
         about = f", its worker on {worker['device']}" if isinstance(worker, dict) and worker.get("device") else ""
         yield Finding("daemon", OK, f"{agent} answers at {chosen}{about}")
@@ -215,7 +222,8 @@ def open_to(listening: str, paired: object) -> Iterator[Finding]:
     if paired:
         yield Finding("network", OK, f"the daemon listens at {listening} for {clients} (impasto pair --list)")
     else:
-        yield Finding("network", WARNING, f"the daemon listens at {listening}, and no client is paired", "impasto pair")
+        sentence = f"the daemon listens at {listening}, and no client is paired"
+        yield Finding("network", WARNING, sentence, "impasto pair", Code.NOT_PAIRED)
 
 
 # GIMP -------------------------------------------------------------------------------------------------------
@@ -283,4 +291,5 @@ def unit() -> Iterator[Finding]:
         yield Finding("service", OK, f"the socket of {now.unit} is {now.active}, the daemon {now.running}")
     else:
         remedy = "systemctl --user status impasto.socket impasto, then impasto service install"
-        yield Finding("service", PROBLEM, f"the service is installed, but its socket is {now.active}", remedy)
+        sentence = f"the service is installed, but its socket is {now.active}"
+        yield Finding("service", PROBLEM, sentence, remedy, Code.UNREACHABLE)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import zmq
-from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
+from impasto_protocol.errors import CANCELLED, Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result, Submit
 
@@ -70,7 +70,7 @@ class Executor:
             self._worker.link.send(Cancel(id=1, job=job))
             self._worker.end_by(now, self._settings.grace)
         else:
-            self._finish_ourselves(Problem(Code.CANCELLED, "Cancelled."), now)
+            self._finish_ourselves(CANCELLED, now)
 
     def ack(self, job: str) -> None:
         """This job's preview has arrived where it was wanted."""
@@ -167,7 +167,9 @@ class Executor:
         try:
             self._worker = WorkerProcess(self._context, self._settings, now)
         except OSError as error:
-            sentence = f"The process that paints cannot be started: {error.strerror or error}."
+            sentence = (
+                f"The process that paints cannot be started: {error.strerror or error}. `impasto doctor` may know why."
+            )
             self._finish_ourselves(Problem(Code.WORKER_DIED, sentence), now)
             return
         self._starts, self._stale = self._starts + 1, False
@@ -181,7 +183,9 @@ class Executor:
                 self._heard(worker, message, now)
         except ProtocolError as error:
             logger.error("the worker said what cannot be read: %s", error)
-            worker.problem = Problem(Code.INTERNAL, f"Impasto failed on this job: {error}. The daemon's log has more.")
+            worker.problem = Problem(
+                Code.INTERNAL, f"Impasto failed on this job: {error}. The daemon's log has more: please report it."
+            )
             worker.end_by(now, 0.0)
 
     def _heard(self, worker: WorkerProcess, message: Message, now: float) -> None:
@@ -223,5 +227,5 @@ class Executor:
             worker.ending,
         )
         if self._job and (self._sent or worker.about is None):
-            problem = Problem(Code.CANCELLED, "Cancelled.") if self._cancelled else worker.obituary()
+            problem = CANCELLED if self._cancelled else worker.obituary()
             self._finish_ourselves(problem, now)

@@ -163,7 +163,9 @@ def _start(endpoint: str, options: tuple[str, ...], log: int, **environ: str) ->
             env=os.environ | {LISTEN: ""} | environ,
         )
     except OSError as error:
-        raise ImpastoError(Code.UNREACHABLE, f"the daemon cannot be started: {error.strerror}") from None
+        raise ImpastoError(
+            Code.UNREACHABLE, f"the daemon cannot be started: {error.strerror}. `impasto doctor` may know why"
+        ) from None
 
 
 def _await(process: subprocess.Popen[bytes], endpoint: str, tail: Callable[[], str]) -> None:
@@ -213,11 +215,11 @@ def _tail(path: Path, begins: int) -> str:
             lines = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return _LOG_HEAD.sub("", lines[-1]) if lines else ""
+    return _AROUND.sub("", lines[-1]) if lines else ""
 
 
-_LOG_HEAD = re.compile(r"\S+ \S+ [A-Z]+ [\w.]+: |impasto: ")
-"""Before the sentence of a line: time, level and room, or the command's name."""
+_AROUND = re.compile(r"^(\S+ \S+ [A-Z]+ [\w.]+: |impasto: )| \[[a-z_]+\]$")
+"""Around the sentence of a line: time, level and room, or the command's name, and an error's code."""
 
 
 def main(endpoint: str | None = None) -> int:

@@ -120,7 +120,8 @@ class Networks:
                 raise weights_files.damaged(damaged, "its checksum is wrong", network)
             raise ImpastoError(
                 Code.MISSING_WEIGHTS,
-                f"{item.file} is not on this machine, and the daemon was started with --offline.",
+                f"{item.file} is not on this machine, and the daemon was started with --offline. "
+                f"`{weights_files.fetch_command(network)}` brings it.",
                 file=item.file,
             )
         when, why = self._gave_up.get(network, (-math.inf, ""))

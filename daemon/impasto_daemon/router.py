@@ -72,7 +72,10 @@ class _Parcel:
             try:
                 return codec.encode(message())
             except ProtocolError as error:  # the number of a request can make a header that just fitted too long
-                problem = Problem(Code.INTERNAL, f"The result of job {job} cannot be sent: {error}.")
+                problem = Problem(
+                    Code.INTERNAL,
+                    f"The result of job {job} cannot be sent: {error}. The daemon's log has more: please report it.",
+                )
                 return codec.encode(Error.of(problem, re=re, job=job))
 
         return cls(frames, slot=None if re else (Result.TYPE, job), ending=not re)

@@ -276,7 +276,9 @@ class Supervisor:
         except Exception:
             logger.exception("a %s could not be handled", type(event).__name__)
             if isinstance(event, server_events.Received):
-                problem = Problem(Code.INTERNAL, "Impasto's daemon failed on this message: its log says where.")
+                problem = Problem(
+                    Code.INTERNAL, "Impasto's daemon failed on this message: its log says where. Please report it."
+                )
                 self._doors.send(event.route, Error.of(problem, re=getattr(event.message, "id", 0)))
 
     def _send(self, action: server_events.Send, now: float) -> None:

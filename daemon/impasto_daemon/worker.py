@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 import zmq
-from impasto_protocol.errors import Code, ImpastoError, Problem
+from impasto_protocol.errors import CANCELLED, Code, ImpastoError, Problem
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result, Submit
 
@@ -173,7 +173,7 @@ class Worker:
         try:
             self._paint(submit)
         except Cancelled:
-            return Problem(Code.CANCELLED, "Cancelled.")
+            return CANCELLED
         except ProcessSpent:
             raise
         except ImpastoError as error:
@@ -183,7 +183,8 @@ class Worker:
         except Exception as error:
             logger.exception("job %s failed by a fault of Impasto", submit.job)
             return Problem(
-                Code.INTERNAL, f"Impasto failed on this job ({type(error).__name__}): the daemon's log says where."
+                Code.INTERNAL,
+                f"Impasto failed on this job ({type(error).__name__}): the daemon's log says where. Please report it.",
             )
         return None
 

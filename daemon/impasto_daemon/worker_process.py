@@ -33,6 +33,7 @@ CLOSE_SECONDS = 1.0
 """Seconds that it has to leave when the daemon does."""
 TERM_TO_KILL = 1.0
 """Seconds that a terminated worker has until it is killed."""
+HELP = "`impasto doctor` tries torch, and the daemon's log may say more."
 START_SECONDS = 300.0
 """A worker that has not reported after this time never will: reading a large library from a slow disk takes minutes."""
 LAST_WORDS = 0.1
@@ -181,7 +182,8 @@ class WorkerProcess:
         """Why no more is to be expected of one that has never reported; None while there is hope."""
         if self.about is not None or self.doomed or now < self.started + START_SECONDS:
             return None
-        return Problem(Code.WORKER_DIED, f"The process that paints did not start within {START_SECONDS:g} seconds.")
+        sentence = f"The process that paints did not start within {START_SECONDS:g} seconds. {HELP}"
+        return Problem(Code.WORKER_DIED, sentence)
 
     def look(self, now: float) -> bool:
         """Whether it has ended, and its last messages have had their time."""
@@ -207,9 +209,10 @@ class WorkerProcess:
             return self.problem
         if self.about is None:
             last = next((line for line in reversed(self.tail) if line.strip()), "it said nothing")
-            return Problem(Code.WORKER_DIED, f"The process that paints could not start ({self.ending}): {last[:500]}")
+            sentence = f"The process that paints could not start ({self.ending}): {last[:500]}. {HELP}"
+            return Problem(Code.WORKER_DIED, sentence)
         if self.process.returncode == -signal.SIGKILL:
-            hint = "Often the machine ran out of memory, and a smaller size helps."
+            hint = "Often the machine ran out of memory: try again with a smaller size."
         else:
             hint = "The daemon's log may say why; trying again is harmless."
         return Problem(Code.WORKER_DIED, f"The process that paints ended in mid-job ({self.ending}). {hint}")

@@ -36,12 +36,11 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     except GivenUp:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except ImpastoError as error:
-        return _failed(procedure, str(error))
+        return _failed(procedure, str(error), error.code)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        return _failed(
-            procedure, f"Something unforeseen happened in Impasto's plug-in: {error!r}. Nothing was changed."
-        )
+        sentence = f"Something unforeseen happened in Impasto's plug-in: {error!r}. Nothing was changed."
+        return _failed(procedure, sentence, Code.INTERNAL)
     if notes and run_mode == Gimp.RunMode.INTERACTIVE:
         Gimp.message("\n".join(notes))
     Gimp.displays_flush()
@@ -115,6 +114,7 @@ def _not_inserted(job: str, error: Exception) -> ImpastoError:
     )
 
 
-def _failed(procedure: Any, sentence: str) -> Any:
-    text = record.printable(sentence)
+def _failed(procedure: Any, sentence: str, code: Code) -> Any:
+    """The error as GIMP shows it: its sentence, and its code as on the command line."""
+    text = record.printable(f"{sentence} [{code.value}]")
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(text[:1].upper() + text[1:]))

@@ -43,7 +43,7 @@ def encode(message: Message) -> list[Buffer]:
     if len(packed) > HEADER_BYTES:
         raise ProtocolError(
             Code.TOO_LARGE,
-            f"the header of a message may have {HEADER_BYTES} bytes, not {len(packed)}",
+            f"the header of a message may have {HEADER_BYTES} bytes, not {len(packed)}: leave settings out",
             limit="header_bytes", value=len(packed), allowed=HEADER_BYTES,
         )  # fmt: skip
     return [MAGIC, packed, *(picture.data for picture in pictures)]
@@ -83,14 +83,16 @@ def check_limit(limit: str, value: int, allowed: int) -> None:
     """Raises ProtocolError(TOO_LARGE) where value is over what is allowed."""
     if value > allowed:
         what = {"pictures": "pictures, masks among them"}.get(limit, limit.replace("_", " "))
-        sentence = f"{what}: {value:,} is more than the {allowed:,} that this daemon accepts"
+        sentence = f"{what}: {value:,} is more than the {allowed:,} that this daemon accepts: choose less"
         raise ProtocolError(Code.TOO_LARGE, sentence, limit=limit, value=value, allowed=allowed)
 
 
 def check_magic(frame: bytes) -> None:
     """Whether a message's first frame is ours. Raises ProtocolError."""
     if len(frame) != len(MAGIC) or frame[:-1] != MAGIC[:-1]:
-        raise ProtocolError(Code.MALFORMED, "this is not Impasto's protocol: its messages begin with IMPASTO")
+        raise ProtocolError(
+            Code.MALFORMED, "this is not Impasto's protocol, whose messages begin with IMPASTO: check the endpoint"
+        )
     if frame != MAGIC:
         raise ProtocolError(
             Code.VERSION_MISMATCH,

@@ -67,6 +67,10 @@ class Problem:
         return self.code in RETRYABLE
 
 
+CANCELLED = Problem(Code.CANCELLED, "The job was cancelled, as asked. Hand it in again if that was not meant.")
+"""How every job ends that somebody cancels."""
+
+
 class ImpastoError(Exception):
     """The one exception of this project that reaches a user; `problem` holds its data."""
 

@@ -77,7 +77,9 @@ def read_private(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ImpastoError(Code.BAD_REQUEST, f"The key file {path} cannot be read: {error.strerror}.") from error
+        raise ImpastoError(
+            Code.BAD_REQUEST, f"The key file {path} cannot be read: {error.strerror}. Check its permissions."
+        ) from error
     except ValueError:
         raise _damaged(path) from None
     if not isinstance(found, dict):

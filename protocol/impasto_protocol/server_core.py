@@ -20,7 +20,7 @@ from typing import Any, Optional
 
 from . import jobstate, messages
 from .codec import check_limit
-from .errors import Code, ImpastoError, Problem
+from .errors import CANCELLED, Code, ImpastoError, Problem
 from .jobstate import State
 from .limits import Limits
 from .request import Request
@@ -112,13 +112,16 @@ class ServerCore:
             return self._hello(event.route, message, now)
         client = self.routes.get(event.route)
         if client is None:
-            problem = Problem(Code.NO_SESSION, "Say hello first: this daemon does not know you.")
+            problem = Problem(
+                Code.NO_SESSION,
+                "This daemon does not know you (it may have been restarted): say hello first, or again.",
+            )
             return [_refusal(event.route, message, problem)]
         session = self.sessions[client]
         session.seen, session.absent = now, False
         answer = _REQUESTS.get(type(message))
         if answer is None:
-            sentence = f"This daemon does not know the request {getattr(message, 'type', message.TYPE)!r}."
+            sentence = f"This daemon does not know the request {getattr(message, 'type', message.TYPE)!r}: update it."
             return [_refusal(event.route, message, Problem(Code.UNKNOWN_TYPE, sentence))]
         try:
             return answer(self, session, message, now)
@@ -259,7 +262,7 @@ class ServerCore:
 
     def _cancel(self, session: Session, cancel: messages.Cancel, now: float) -> list[Action]:
         job = self._job(cancel.job)
-        problem = Problem(Code.CANCELLED, "Cancelled.")
+        problem = CANCELLED
         actions = [] if job.state.terminal else self._let_go(job, problem, now)
         return [Send(session.route, job.accepted(cancel.id)), *actions]
 
@@ -277,7 +280,9 @@ class ServerCore:
     def _fetch(self, session: Session, fetch: messages.Fetch, now: float) -> list[Action]:
         job = self._job(fetch.job)
         if not job.state.terminal:
-            raise ImpastoError(Code.NOT_FINISHED, f"The job {job.id} is not finished: it is {job.state.value}.")
+            raise ImpastoError(
+                Code.NOT_FINISHED, f"The job {job.id} is not finished, it is {job.state.value}: wait for its end."
+            )
         if job.problem is not None:
             return [Send(session.route, messages.Error.of(job.problem, re=fetch.id, job=job.id))]
         if not job.kept:
@@ -380,7 +385,7 @@ class ServerCore:
             session.absent = True
             for job in [j for j in self.jobs.values() if j.owner == session.client]:
                 if not job.detach and not job.state.terminal:
-                    problem = Problem(Code.ABANDONED, "The program that asked for this picture went away.")
+                    problem = Problem(Code.ABANDONED, "The program that asked for this picture went away: ask again.")
                     actions += self._let_go(job, problem, now)
         silent = sorted((s for s in self.sessions.values() if s.absent), key=lambda session: session.seen)
         for place, session in enumerate(silent):

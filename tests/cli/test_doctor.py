@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from impasto_daemon import doctor, launch, plugin_install, service
 from impasto_daemon.cli.app import impasto
+from impasto_daemon.cli.doctor import complete
 from impasto_daemon.doctor import OK, PROBLEM, WARNING, Finding
 from impasto_protocol import __version__
+from impasto_protocol.errors import RETRYABLE, Code
 
 from tests.cli.conftest import House
 
@@ -54,21 +57,43 @@ def test_on_a_healthy_machine_nothing_is_broken() -> None:
 def test_for_machines_it_is_one_object() -> None:
     found = json.loads(run("--json").output)
     assert found["problems"] == 0
-    assert {"room", "level", "sentence", "remedy"} == set(found["findings"][0])
+    assert {"room", "level", "sentence", "remedy", "code"} == set(found["findings"][0])
 
 
 def test_a_problem_fails_and_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     def ill() -> Iterator[Finding]:
-        yield Finding("torch", PROBLEM, "torch is ill", "type this")
+        yield Finding("torch", PROBLEM, "torch is ill", "type this", Code.WORKER_DIED)
 
     monkeypatch.setattr(doctor, "torch_and_weights", ill)
     done = run()
     assert done.exit_code == 1 and "→ type this" in done.output and "1 to be put right" in done.output
+    assert "torch is ill [worker_died]" in done.output and "impasto doctor CODE" in done.output
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_is_explained_with_what_to_do(code: Code) -> None:
+    done = run(code.value)
+    meaning, remedy = done.output.splitlines()
+    assert done.exit_code == 0 and meaning.startswith(f"{code.value}: ") and remedy.startswith("→ ")
+    found = json.loads(run(code.value, "--json").output)
+    assert (found["code"], found["retryable"]) == (code.value, code in RETRYABLE)
+    assert found["page"] == f"docs/troubleshooting.md#{code.value}"
+
+
+def test_a_code_is_known_as_it_was_copied_and_a_wrong_one_has_its_nearest_named() -> None:
+    assert run("[Out-of-memory]").output == run("out_of_memory").output
+    done = run("out_of_memry")
+    assert done.exit_code == 1 and "Did you mean “out_of_memory”?" in done.stderr and "[bad_request]" in done.stderr
+
+
+def test_codes_complete() -> None:
+    assert complete(click.Context(click.Command("doctor")), click.Argument(["code"]), "out") == ["out_of_memory"]
 
 
 def test_torch_that_is_missing_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "has_torch", lambda: False)
     level, _, remedy = only("torch")
+    assert [each.code for each in doctor.examine() if each.room == "torch"] == [Code.UNREACHABLE]
     assert level == WARNING and "pip install '.[daemon]' in Impasto's folder" in remedy
 
 

@@ -325,7 +325,7 @@ def test_ctrl_c_cancels_the_job_and_leaves_no_file(house: House) -> None:
     started(process)
     process.send_signal(signal.SIGINT)
     done = finish(process)
-    assert done.returncode == 130 and done.stderr.splitlines()[-1] == "impasto: cancelled"
+    assert done.returncode == 130 and done.stderr.splitlines()[-1] == "impasto: cancelled [cancelled]"
     assert not house.out.exists() and house.leftovers() == []
     assert house.states() == ["cancelled"]
 

@@ -230,7 +230,7 @@ def test_a_plug_in_that_cannot_start_the_daemon_says_what_to_type(studio: Studio
         notes.write_text(kept)
     assert facts["status"] == "execution-error"
     assert "/gone/bin/python" in facts["message"]
-    assert facts["message"].endswith("Type in a terminal: impasto daemon")
+    assert facts["message"].endswith("Type in a terminal: impasto daemon [unreachable]")
 
 
 def test_a_daemon_that_dies_in_mid_job_is_told_and_nothing_is_inserted(

@@ -20,5 +20,5 @@ def main() -> None:
 
         impasto(prog_name="impasto")
     except KeyboardInterrupt:
-        print("impasto: cancelled", file=sys.stderr)
+        print("impasto: cancelled [cancelled]", file=sys.stderr)
         sys.exit(130)

@@ -73,7 +73,7 @@ class Commands(click.Group):
 def fail(ctx: click.Context, problem: Problem) -> None:
     """Say what went wrong: in one line on standard error, and for machines as the last object on standard output.
 
-    The line ends with the code, to be looked up in docs/troubleshooting.md; whoever cancels knows what happened.
+    The line ends with the code, which `impasto doctor CODE` and docs/troubleshooting.md explain.
     """
     if ctx.meta.get(AS_JSON):
         event = {
@@ -85,11 +85,14 @@ def fail(ctx: click.Context, problem: Problem) -> None:
         }
         click.echo(json.dumps(event, default=str))
     sys.stdout.flush()
-    code = "" if problem.code is Code.CANCELLED else f" [{problem.code.value}]"
-    click.echo(f"impasto: {' '.join(problem.message.split())}{code}", err=True)
+    click.echo(f"impasto: {' '.join(problem.message.split())} [{problem.code.value}]", err=True)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="An error ends with its code in brackets; `impasto doctor CODE` says more about it.",
+)
 @click.version_option(__version__, prog_name="impasto")
 @click.option("--debug", is_flag=True, help="Show a traceback where something unexpected fails.")
 def impasto(debug: bool) -> None:

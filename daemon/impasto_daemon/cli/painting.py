@@ -194,7 +194,9 @@ def check_styles(styles: Sequence[Path], weights: Sequence[float], masks: Sequen
 def load_styles(paths: Sequence[Path], weights: Sequence[float], report: Report) -> tuple[Style, ...]:
     """The styles with their shares. More than a daemon takes are refused before they are read."""
     if len(paths) > Limits().styles:
-        raise ImpastoError(Code.TOO_LARGE, f"{len(paths)} styles are more than the {Limits().styles} that are possible")
+        raise ImpastoError(
+            Code.TOO_LARGE, f"{len(paths)} styles are more than the {Limits().styles} that are possible: leave some out"
+        )
     shares = weights or [1.0] * len(paths)
     return tuple(Style(pictures.load(path, Limits(), report.note), share) for path, share in zip(paths, shares))
 

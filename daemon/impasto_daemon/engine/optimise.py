@@ -338,7 +338,10 @@ class _Walker:
 
     def _rescue(self, total: float) -> Iterate:
         if not self._losses:
-            raise ImpastoError(Code.DIVERGED, f"The losses of this recipe are no numbers from the start. {ADVICE}")
+            sentence = (
+                "The losses are no numbers from the start: use the recipe's own settings, and check the weights file."
+            )
+            raise ImpastoError(Code.DIVERGED, sentence)
         self.rescues += 1
         lowest = self._losses["total"]
         note = f"The optimiser diverged (loss {total:.3g} after {lowest:.3g}) and "
