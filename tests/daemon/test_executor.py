@@ -303,7 +303,7 @@ def test_a_worker_that_never_gets_ready_is_given_up(
     error = bench.problem_of("job")
     assert (error.code, error.message) == (
         Code.WORKER_DIED.value,
-        "The process that paints did not start within 0.5 seconds.",
+        f"The process that paints did not start within 0.5 seconds. {worker_process.HELP}",
     )
     assert not alive(pid)
 
