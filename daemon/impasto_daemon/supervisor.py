@@ -25,7 +25,8 @@ from impasto_protocol.errors import Code, ImpastoError, Problem
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Error, Result
 from impasto_protocol.request import Request
-from impasto_protocol.server_core import ServerCore, accept_all
+from impasto_protocol.server_core import ServerCore
+from impasto_protocol.server_state import accept_all
 
 from . import log
 from .address import claimed, socket_path

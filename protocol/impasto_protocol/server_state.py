@@ -1,15 +1,21 @@
-"""What the server core knows of clients and jobs: data, and how it is told. Nothing is decided here."""
+"""What the server core knows: how it is set, clients and jobs. Data, and how it is told; nothing is decided here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from . import messages
-from .errors import Problem
+from .errors import Code, ImpastoError, Problem
 from .jobstate import State
+from .limits import Limits
+from .request import Request
 from .server_events import Finished
+
+REMEMBERED = 1000
+"""At most so many jobs that have ended are remembered, and so many clients that are absent, however recent."""
 
 FACTS = ("agent", "recipe", "width", "height")
 """What is said of a job besides how far it is."""
@@ -86,3 +92,51 @@ class Job:
 def nbytes(submit: messages.Submit) -> int:
     """Of its pixels."""
     return sum(picture.nbytes for picture in submit.pictures)
+
+
+def accept_all(request: Request) -> None:
+    """The check of a daemon that has none: every request is worth a try."""
+
+
+def no_forecast(request: Request) -> Mapping[str, Any]:
+    """The forecast of a daemon that makes none."""
+    return {}
+
+
+@dataclass
+class ServerState:
+    """All that is known, and how the daemon is set. Times in seconds.
+
+    instance: a name for this run of the daemon. check: raises ImpastoError for a request that cannot be painted,
+    before it is queued. forecast: what such a request will take, as `accepted` tells it; must not raise. report: more
+    plain data for `health`. routes: the client behind each connection. queue: the jobs that wait, in the order in which
+    they came. active: the one that is with the worker. turn: how many have been. idle_since: without clients and jobs.
+    """
+
+    instance: str
+    limits: Limits = field(default_factory=Limits)
+    agent: str = ""
+    lease: float = 10.0
+    heartbeat: float = 2.0
+    keep: float = 3600.0
+    keep_results: float = 86_400.0
+    check: Callable[[Request], None] = accept_all
+    forecast: Callable[[Request], Mapping[str, Any]] = no_forecast
+    report: Callable[[], Mapping[str, Any]] = dict
+
+    sessions: dict[str, Session] = field(default_factory=dict, init=False)
+    routes: dict[bytes, str] = field(default_factory=dict, init=False)
+    jobs: dict[str, Job] = field(default_factory=dict, init=False)
+    queue: deque[str] = field(default_factory=deque, init=False)
+    active: Optional[str] = field(default=None, init=False)
+    turn: int = field(default=0, init=False)
+    leaving: bool = field(default=False, init=False)
+    idle_since: Optional[float] = field(default=None, init=False)
+
+    def job(self, name: str) -> Job:
+        """Raises ImpastoError(UNKNOWN_JOB)."""
+        if name not in self.jobs:
+            raise ImpastoError(
+                Code.UNKNOWN_JOB, f"There is no job {name} here; `impasto status` lists those there are."
+            )
+        return self.jobs[name]

@@ -1,0 +1,216 @@
+"""A job's way through the daemon: when it starts, what the worker says of it, how it ends, and when it is forgotten.
+
+Functions of the state and the time, which return what is to be done. Who may ask for what is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Optional
+
+from . import jobstate, messages
+from .errors import Code, ImpastoError, Problem
+from .jobstate import State
+from .server_events import (
+    AckWorker,
+    Action,
+    Evicted,
+    Forget,
+    Found,
+    Keep,
+    Leaving,
+    Send,
+    SendKept,
+    Start,
+    Stop,
+    WorkerSaid,
+)
+from .server_state import FACTS, REMEMBERED, Job, ServerState
+from .turns import order
+
+
+def worker_said(state: ServerState, event: WorkerSaid, now: float) -> list[Action]:
+    """What comes late, of a job that is not with the worker any more, changes nothing."""
+    message = event.message
+    job = state.jobs.get(message.job)
+    if job is None or message.job != state.active:
+        return []
+    return WORKER[type(message)](state, job, message, now)
+
+
+def worker_progress(state: ServerState, job: Job, progress: messages.Progress, now: float) -> list[Action]:
+    if progress.step > 0:
+        job.state = jobstate.advance(job.state, jobstate.Event.STEP)
+    job.progress = replace(progress, state=job.state, position=0)
+    return to_owner(state, job, job.progress)
+
+
+def worker_preview(state: ServerState, job: Job, preview: messages.Preview, now: float) -> list[Action]:
+    session = state.sessions.get(job.owner)
+    if session is None or "previews" not in session.features or job.state is State.CANCELLING:
+        return []
+    return [Send(session.route, preview)]
+
+
+def worker_result(state: ServerState, job: Job, result: messages.Result, now: float) -> list[Action]:
+    state.active = None
+    keep = job.state is not State.CANCELLING
+    job.kept = keep
+    actions: list[Action] = [Keep(job.finished(now), result)] if keep else []
+    return actions + end(state, job, jobstate.Event.SUCCEED, job.problem, now)
+
+
+def worker_error(state: ServerState, job: Job, error: messages.Error, now: float) -> list[Action]:
+    state.active = None
+    return end(state, job, jobstate.Event.FAIL, job.problem or error.problem(), now)
+
+
+def let_go(state: ServerState, job: Job, problem: Problem, now: float) -> list[Action]:
+    """Cancel for this reason; the first reason stays."""
+    again = job.state is State.CANCELLING
+    if job.state is State.QUEUED:
+        state.queue.remove(job.id)
+        return end(state, job, jobstate.Event.CANCEL, problem, now)
+    job.state = jobstate.advance(job.state, jobstate.Event.CANCEL)
+    job.problem = job.problem or problem
+    return [] if again else [Stop(job.id)]
+
+
+def leave(state: ServerState, event: Leaving, now: float) -> list[Action]:
+    """Every job ends here, and no other is taken."""
+    state.leaving = True
+    problem = Problem(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
+    actions: list[Action] = [Stop(state.active)] if state.active else []
+    state.active = None
+    state.queue.clear()
+    for job in state.jobs.values():
+        if not job.state.terminal:
+            actions += end(state, job, jobstate.Event.FAIL, job.problem or problem, now)
+    return actions
+
+
+def end(state: ServerState, job: Job, event: jobstate.Event, problem: Optional[Problem], now: float) -> list[Action]:
+    """The one way in which a job ends; its pixels are let go of, and its client is told."""
+    job.state = jobstate.advance(job.state, event)
+    job.problem, job.ended, job.submit, job.position = problem, now, None, 0
+    return tell_outcome(state, job)
+
+
+def tell_outcome(state: ServerState, job: Job) -> list[Action]:
+    """To its client, if the job has ended and the client is known."""
+    if not job.state.terminal:
+        return []
+    session = state.sessions.get(job.owner)
+    if session is None:
+        return []
+    if job.problem is not None:
+        return [Send(session.route, messages.Error.of(job.problem, job=job.id))]
+    if not job.kept:
+        return [Send(session.route, messages.Error.of(result_gone(job).problem, job=job.id))]
+    return [SendKept(session.route, job.id)]
+
+
+def to_owner(state: ServerState, job: Job, message: messages.Message) -> list[Action]:
+    """To its client, where that is known."""
+    session = state.sessions.get(job.owner)
+    return [Send(session.route, message)] if session else []
+
+
+def resume_previews(state: ServerState, job: Job, client: str) -> list[Action]:
+    """The owner has seen the last preview, or comes back and may have missed it: the next may be made."""
+    return [AckWorker(job.id)] if job.id == state.active and job.owner == client else []
+
+
+def schedule(state: ServerState) -> list[Action]:
+    """Start the next job if none is with the worker, and tell those that wait when their place changed."""
+    actions: list[Action] = []
+    if state.active is None and state.queue:
+        job = state.jobs[turns(state)[0]]
+        state.queue.remove(job.id)
+        state.turn += 1
+        if job.owner in state.sessions:
+            state.sessions[job.owner].turn = state.turn
+        job.state = jobstate.advance(job.state, jobstate.Event.START)
+        job.position = 0
+        state.active = job.id
+        assert job.submit is not None
+        job.progress = messages.Progress(job=job.id, state=job.state)
+        actions += [Start(job.submit), *to_owner(state, job, job.progress)]
+        job.submit = None
+    for name, position in positions(state).items():
+        job = state.jobs[name]
+        if position != job.position:
+            job.position = position
+            actions += to_owner(state, job, messages.Progress(job=job.id, state=job.state, position=position))
+    return actions
+
+
+def turns(state: ServerState) -> list[str]:
+    """The jobs that wait, in the order in which they will start."""
+    last_turns = {client: session.turn for client, session in state.sessions.items()}
+    return order(((name, state.jobs[name].owner) for name in state.queue), last_turns)
+
+
+def positions(state: ServerState) -> dict[str, int]:
+    """How many jobs are before each of those that wait."""
+    return {name: place + (1 if state.active else 0) for place, name in enumerate(turns(state))}
+
+
+def found(state: ServerState, event: Found, now: float) -> list[Action]:
+    """It is like a job of this daemon's own, and belongs to nobody."""
+    done = event.finished
+    if done.job not in state.jobs:
+        ended = now - event.age
+        state.jobs[done.job] = Job(
+            id=done.job,
+            owner="",
+            digest=done.digest,
+            submit=None,
+            submitted=ended - done.seconds,
+            facts={name: getattr(done, name) for name in FACTS},
+            forecast={},
+            detach=True,
+            state=State.SUCCEEDED,
+            progress=messages.Progress(job=done.job, state=State.SUCCEEDED, step=done.steps, steps=done.steps),
+            kept=True,
+            ended=ended,
+        )
+    return []
+
+
+def evicted(state: ServerState, event: Evicted, now: float) -> list[Action]:
+    """The job stays known; its picture is gone."""
+    if event.job in state.jobs:
+        state.jobs[event.job].kept = False
+    return []
+
+
+def forget(state: ServerState, now: float) -> list[Action]:
+    """Jobs that ended long enough ago, or before many others."""
+    actions: list[Action] = []
+    ended = [job for job in state.jobs.values() if job.state.terminal]
+    for place, job in enumerate(ended):
+        if now > forgotten_at(state, job) or len(ended) - place > REMEMBERED:
+            del state.jobs[job.id]
+            actions += [Forget(job.id)] if job.kept else []
+    return actions
+
+
+def forgotten_at(state: ServerState, job: Job) -> float:
+    """When a job that has ended is to be forgotten."""
+    return job.ended + (state.keep_results if job.kept else state.keep)
+
+
+def result_gone(job: Job) -> ImpastoError:
+    """It was acknowledged, or there was no room for it."""
+    return ImpastoError(Code.RESULT_GONE, f"The result of job {job.id} is not kept any more: paint it again.")
+
+
+WORKER: dict[type, Callable[[ServerState, Job, Any, float], list[Action]]] = {
+    messages.Progress: worker_progress,
+    messages.Preview: worker_preview,
+    messages.Result: worker_result,
+    messages.Error: worker_error,
+}
+"""What is done about each message of the worker's."""

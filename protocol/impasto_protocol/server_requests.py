@@ -1,0 +1,140 @@
+"""What each request of a client is answered with.
+
+Functions of the state, the client's session, its message and the time, which return what is to be done; they raise
+ImpastoError for what is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import messages, server_jobs
+from .codec import check_limit
+from .errors import CANCELLED, Code, ImpastoError, Problem
+from .server_events import Action, Forget, Send, SendKept
+from .server_sessions import refusal
+from .server_state import Job, ServerState, Session, nbytes
+from .turns import check_room
+
+
+def answer(state: ServerState, session: Session, message: messages.Message, now: float) -> list[Action]:
+    """To this message of a client; what is not met is refused."""
+    request = REQUESTS.get(type(message))
+    if request is None:
+        sentence = f"This daemon does not know the request {getattr(message, 'type', message.TYPE)!r}: update it."
+        return [refusal(session.route, message, Problem(Code.UNKNOWN_TYPE, sentence))]
+    try:
+        return request(state, session, message, now)
+    except ImpastoError as error:
+        return [refusal(session.route, message, error.problem)]
+
+
+def submit(state: ServerState, session: Session, submit: messages.Submit, now: float) -> list[Action]:
+    request = submit.request()
+    digest = request.digest(submit.digests)
+    known = state.jobs.get(submit.job)
+    if known is not None:
+        return submit_again(state, session, submit, known, digest)
+    if state.leaving:
+        raise ImpastoError(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
+    check_limit("styles", len(request.styles), state.limits.styles)
+    waiting = [state.jobs[name] for name in state.queue]
+    check_room([(each.owner, each.nbytes) for each in waiting], session.client, nbytes(submit), state.limits)
+    state.check(request)
+    job = Job(
+        id=submit.job,
+        owner=session.client,
+        digest=digest,
+        submit=submit,
+        submitted=now,
+        facts={
+            "agent": session.agent,
+            "recipe": request.recipe,
+            "width": request.content.width,
+            "height": request.content.height,
+        },
+        forecast=state.forecast(request),
+        detach=detached(session, submit),
+    )
+    state.jobs[job.id] = job
+    state.queue.append(job.id)
+    job.position = server_jobs.positions(state)[job.id]
+    return [Send(session.route, job.accepted(submit.id))]
+
+
+def submit_again(state: ServerState, session: Session, submit: messages.Submit, job: Job, digest: str) -> list[Action]:
+    if job.digest != digest:
+        raise ImpastoError(Code.CONFLICT, f"The job name {job.id} was used for another request: choose a new one.")
+    job.owner, job.detach = session.client, detached(session, submit)
+    previews = server_jobs.resume_previews(state, job, session.client)
+    return [Send(session.route, job.accepted(submit.id)), *previews, *server_jobs.tell_outcome(state, job)]
+
+
+def detached(session: Session, submit: messages.Submit) -> bool:
+    """Whether the job is to go on without its client: that is for those who named the feature."""
+    return submit.detach and "detach" in session.features
+
+
+def cancel(state: ServerState, session: Session, cancel: messages.Cancel, now: float) -> list[Action]:
+    job = state.job(cancel.job)
+    actions = [] if job.state.terminal else server_jobs.let_go(state, job, CANCELLED, now)
+    return [Send(session.route, job.accepted(cancel.id)), *actions]
+
+
+def ack(state: ServerState, session: Session, ack: messages.Ack, now: float) -> list[Action]:
+    job = state.jobs.get(ack.job)
+    if job is None:
+        return []
+    if ack.of == "preview":
+        return server_jobs.resume_previews(state, job, session.client)
+    if ack.of == "result" and job.kept:
+        job.kept = False
+        return [Forget(job.id)]
+    return []
+
+
+def fetch(state: ServerState, session: Session, fetch: messages.Fetch, now: float) -> list[Action]:
+    job = state.job(fetch.job)
+    if not job.state.terminal:
+        sentence = f"The job {job.id} is not finished, it is {job.state.value}: wait for its end."
+        raise ImpastoError(Code.NOT_FINISHED, sentence)
+    if job.problem is not None:
+        return [Send(session.route, messages.Error.of(job.problem, re=fetch.id, job=job.id))]
+    if not job.kept:
+        raise server_jobs.result_gone(job)
+    return [SendKept(session.route, job.id, fetch.id)]
+
+
+def list_jobs(state: ServerState, session: Session, request: messages.List, now: float) -> list[Action]:
+    # The newest ones: a header holds no more items than its limit.
+    rows = tuple(job.row(now) for job in list(state.jobs.values())[-100:])
+    return [Send(session.route, messages.Jobs(re=request.id, jobs=rows))]
+
+
+def status(state: ServerState, session: Session, request: messages.Status, now: float) -> list[Action]:
+    daemon = {
+        "agent": state.agent,
+        "instance": state.instance,
+        "clients": sum(not session.absent for session in state.sessions.values()),
+        "running": state.active or "",
+        "queued": len(state.queue),
+        **state.report(),
+    }
+    return [Send(session.route, messages.Health(re=request.id, daemon=daemon))]
+
+
+def ping(state: ServerState, session: Session, ping: messages.Ping, now: float) -> list[Action]:
+    return [Send(session.route, messages.Pong(re=ping.id))]
+
+
+REQUESTS: dict[type, Callable[[ServerState, Session, Any, float], list[Action]]] = {
+    messages.Submit: submit,
+    messages.Cancel: cancel,
+    messages.Ack: ack,
+    messages.Fetch: fetch,
+    messages.List: list_jobs,
+    messages.Status: status,
+    messages.Ping: ping,
+}
+"""What each request of a client with a session leads to."""
