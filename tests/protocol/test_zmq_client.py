@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from impasto_protocol import codec, messages, reach, zmq_client
+from impasto_protocol import client_core, codec, messages, reach, zmq_client
 from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
@@ -89,6 +89,46 @@ def done(job: str, re: int = 0) -> messages.Result:
     return messages.Result(job=job, re=re, pictures=(picture(4, 3, 4),))
 
 
+def in_turn(replies: Mapping[type, Sequence[Reply]]) -> Reply:
+    """A daemon that gives its first reply to the first message of a kind, and so on, the last one to all that follow;
+    to other kinds the usual one."""
+    left = {kind: list(each) for kind, each in replies.items()}
+
+    def reply(message: messages.Message) -> list[Any]:
+        mine = left.get(type(message), [usual])
+        now: Reply = mine.pop(0) if len(mine) > 1 else mine[0]
+        return now(message)
+
+    return reply
+
+
+def silent(message: messages.Message) -> list[Any]:
+    return []
+
+
+def forgets(message: messages.Message) -> list[Any]:
+    """As after a break: the daemon does not know the client any more, and what it said is lost."""
+    return [messages.Error(code="no_session", message="?")]
+
+
+def accepts_and_forgets(message: messages.Message) -> list[Any]:
+    return [*usual(message), *forgets(message)]
+
+
+def refuses(code: Code, sentence: str = "?") -> Reply:
+    return lambda m: [messages.Error.of(Problem(code, sentence), re=getattr(m, "id", 0), job=client_core.job_of(m))]
+
+
+def delivers(message: messages.Message) -> list[Any]:
+    if isinstance(message, messages.Fetch):
+        return [done(message.job, message.id)]
+    return [*usual(message), done(client_core.job_of(message))]
+
+
+def lets_go(message: messages.Message) -> list[Any]:
+    return [messages.Error(code="cancelled", message="Cancelled.", job=client_core.job_of(message))]
+
+
 def test_a_job_from_submit_to_result(scripted: Callable[[Reply], Scripted]) -> None:
     def reply(message: messages.Message) -> list[Any]:
         if isinstance(message, messages.Submit):
@@ -134,28 +174,11 @@ def test_a_job_whose_acceptance_cannot_be_told_is_cancelled(scripted: Callable[[
     assert daemon.kinds() == ["hello", "submit", "cancel"]
 
 
-def test_a_job_that_ended_while_the_connection_was_broken_is_fetched(
-    scripted: Callable[[Reply], Scripted], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetches = 0
+def test_a_job_that_ended_while_the_connection_was_broken_is_fetched(scripted: Callable[[Reply], Scripted]) -> None:
+    def breaks_again(message: messages.Message) -> list[Any]:
+        return [*refuses(Code.NOT_FINISHED)(message), *forgets(message)]
 
-    def reply(message: messages.Message) -> list[Any]:
-        nonlocal fetches
-        if isinstance(message, messages.Fetch):
-            fetches += 1
-            if fetches == 1:
-                running = Problem(Code.NOT_FINISHED, "it runs")
-                # Whatever comes next breaks the connection again, so to speak: the daemon has forgotten the session.
-                return [
-                    messages.Error.of(running, re=message.id, job=message.job),
-                    messages.Error(code="no_session", message="?"),
-                ]
-            return [done(message.job, message.id)]
-        if isinstance(message, messages.Submit):
-            return [*usual(message), messages.Error(code="no_session", message="?")]
-        return usual(message)
-
-    daemon = scripted(reply)
+    daemon = scripted(in_turn({messages.Submit: [accepts_and_forgets], messages.Fetch: [breaks_again, delivers]}))
     with Client(daemon.endpoint) as client:
         assert client.stylize(request()).pictures[0].width == 4
     assert daemon.kinds()[:6] == ["hello", "submit", "hello", "fetch", "hello", "fetch"]
@@ -163,85 +186,71 @@ def test_a_job_that_ended_while_the_connection_was_broken_is_fetched(
 
 @pytest.mark.parametrize("code", [Code.UNKNOWN_JOB, Code.RESULT_GONE, Code.WORKER_DIED])
 def test_after_a_break_a_job_that_is_lost_is_said_to_be(scripted: Callable[[Reply], Scripted], code: Code) -> None:
-    def reply(message: messages.Message) -> list[Any]:
-        if isinstance(message, messages.Fetch):
-            return [messages.Error.of(Problem(code, "sorry"), re=message.id, job=message.job)]
-        if isinstance(message, messages.Submit):
-            return [*usual(message), messages.Error(code="no_session", message="?")]
-        return usual(message)
-
-    with Client(scripted(reply).endpoint) as client, pytest.raises(ImpastoError, match="sorry") as caught:
+    daemon = scripted(in_turn({messages.Submit: [accepts_and_forgets], messages.Fetch: [refuses(code, "sorry")]}))
+    with Client(daemon.endpoint) as client, pytest.raises(ImpastoError, match="sorry") as caught:
         client.stylize(request())
     assert caught.value.code is code
 
 
-def restarted(answer: Callable[[messages.Fetch], messages.Message]) -> Reply:
+def restarted(answer: Reply) -> Reply:
     """A daemon that ends when it has a job; the next one answers so when it is asked for it."""
-    instances = iter(("before", "after"))
 
-    def reply(message: messages.Message) -> list[Any]:
-        if isinstance(message, messages.Hello):
-            return [messages.Welcome(re=message.id, version=1, instance=next(instances))]
-        if isinstance(message, messages.Submit):
-            return [*usual(message), messages.Error(code="no_session", message="?")]
-        return [answer(message)] if isinstance(message, messages.Fetch) else usual(message)
+    def welcomes(instance: str) -> Reply:
+        return lambda hello: [messages.Welcome(re=getattr(hello, "id", 0), version=1, instance=instance)]
 
-    return reply
+    return in_turn(
+        {
+            messages.Hello: [welcomes("before"), welcomes("after")],
+            messages.Submit: [accepts_and_forgets],
+            messages.Fetch: [answer],
+        }
+    )
 
 
 def test_a_result_that_outlived_its_daemon_is_fetched_from_the_next_one(
     scripted: Callable[[Reply], Scripted],
 ) -> None:
-    daemon = scripted(restarted(lambda fetch: done(fetch.job, fetch.id)))
+    daemon = scripted(restarted(delivers))
     with Client(daemon.endpoint) as client:
         assert client.stylize(request()).pictures[0].width == 4
     assert daemon.kinds() == ["hello", "submit", "hello", "fetch"]
 
 
 def test_a_job_that_ended_with_its_daemon_is_said_to_be_lost(scripted: Callable[[Reply], Scripted]) -> None:
-    unknown = Problem(Code.UNKNOWN_JOB, "?")
-    daemon = scripted(restarted(lambda fetch: messages.Error.of(unknown, re=fetch.id, job=fetch.job)))
+    daemon = scripted(restarted(refuses(Code.UNKNOWN_JOB)))
     with Client(daemon.endpoint) as client, pytest.raises(ImpastoError, match="was restarted") as caught:
         client.stylize(request())
     assert caught.value.code is Code.DAEMON_LOST and caught.value.problem.retryable
 
 
-def test_a_cancel_that_a_break_swallowed_is_sent_again(scripted: Callable[[Reply], Scripted]) -> None:
-    interrupt, cancels = Interrupt(), 0
-
-    def reply(message: messages.Message) -> list[Any]:
-        nonlocal cancels
-        if isinstance(message, messages.Submit):
-            interrupt.set()
-        if isinstance(message, messages.Cancel):
-            cancels += 1
-            if cancels == 1:
-                return [messages.Error(code="no_session", message="?")]
-            return [*usual(message), messages.Error(code="cancelled", message="Cancelled.", job=message.job)]
-        if isinstance(message, messages.Fetch):
-            return [messages.Error(code="not_finished", message="it runs", re=message.id, job=message.job)]
-        return usual(message)
-
-    with Client(scripted(reply).endpoint) as client, pytest.raises(ImpastoError) as caught:
-        client.stylize(request(), interrupt=interrupt)
-    assert caught.value.code is Code.CANCELLED and cancels == 2
+SWALLOWED: dict[str, Mapping[type, Sequence[Reply]]] = {
+    "everything is answered": {
+        messages.Cancel: [forgets, lambda message: [*usual(message), *lets_go(message)]],
+        messages.Fetch: [refuses(Code.NOT_FINISHED)],
+    },
+    "the job is named, and only its end is told": {
+        messages.Cancel: [refuses(Code.NO_SESSION), lets_go],
+        messages.Fetch: [silent],
+    },
+}
 
 
-def test_a_submit_that_a_break_swallowed_is_sent_again(scripted: Callable[[Reply], Scripted]) -> None:
-    submits = 0
+@pytest.mark.parametrize("replies", SWALLOWED.values(), ids=SWALLOWED)
+def test_a_cancel_that_a_break_swallowed_is_said_again(
+    scripted: Callable[[Reply], Scripted], replies: Mapping[type, Sequence[Reply]]
+) -> None:
+    interrupt, daemon = Interrupt(), scripted(in_turn(replies))
+    with Client(daemon.endpoint) as client, pytest.raises(ImpastoError) as caught:
+        client.stylize(request(), on_accepted=lambda _: interrupt.set(), interrupt=interrupt)
+    assert caught.value.code is Code.CANCELLED
+    assert daemon.kinds().count("cancel") == 2
 
-    def reply(message: messages.Message) -> list[Any]:
-        nonlocal submits
-        if isinstance(message, messages.Submit):
-            submits += 1
-            if submits == 1:
-                return [messages.Error(code="no_session", message="?")]
-            return [*usual(message), done(message.job)]
-        return usual(message)
 
-    with Client(scripted(reply).endpoint) as client:
+def test_a_submit_that_a_break_swallowed_is_said_again(scripted: Callable[[Reply], Scripted]) -> None:
+    daemon = scripted(in_turn({messages.Submit: [forgets, delivers]}))
+    with Client(daemon.endpoint) as client:
         assert client.stylize(request())
-    assert submits == 2
+    assert daemon.kinds().count("submit") == 2
 
 
 def test_an_interrupt_cancels_once_and_does_not_spin(
@@ -270,24 +279,6 @@ def test_an_interrupt_cancels_once_and_does_not_spin(
     assert caught.value.code is Code.CANCELLED
     assert daemon.kinds() == ["hello", "submit", "cancel"]
     assert turns < 20
-
-
-def test_a_cancel_that_a_break_swallowed_is_said_again(scripted: Callable[[Reply], Scripted]) -> None:
-    interrupt, cancels = Interrupt(), 0
-
-    def reply(message: messages.Message) -> list[Any]:
-        nonlocal cancels
-        if isinstance(message, messages.Submit):
-            interrupt.set()
-        if isinstance(message, messages.Cancel):
-            cancels += 1
-            cancelled = messages.Error.of(Problem(Code.CANCELLED, "Cancelled."), job=message.job)
-            return [messages.Error(code="no_session", message="?", job=message.job) if cancels == 1 else cancelled]
-        return usual(message)
-
-    with Client(scripted(reply).endpoint) as client, pytest.raises(ImpastoError) as caught:
-        client.stylize(request(), interrupt=interrupt)
-    assert (caught.value.code, cancels) == (Code.CANCELLED, 2)
 
 
 def test_a_daemon_that_does_not_let_go_does_not_hold_the_client_for_ever(
