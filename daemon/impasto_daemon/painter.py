@@ -150,7 +150,7 @@ class Painter:
         if found.note:
             self._painting = f"{recipe.name}, which stands in for {asked.name}"
             told.warn(found.note)
-            yield Preparing(found.note)
+            yield Preparing(found.note, warning=True)
         devices.allow_tf32(recipe.precision == "tf32")
         half, ways = uses_half(recipe, self._means), self._ways(request, recipe)
 

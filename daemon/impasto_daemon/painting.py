@@ -21,9 +21,11 @@ leaves after that, and a worker that is to leave is not ended before."""
 
 @dataclass(frozen=True)
 class Preparing:
-    """Something beside optimisation takes time (a download, loading a network); `note` is a sentence about it."""
+    """Something beside optimisation takes time (a download, loading a network), or is to be known before it begins (a
+    stand-in); `note` is a sentence about it, and with `warning` one that should not be missed."""
 
     note: str
+    warning: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ class Reporter:
     def tell(self, event: PaintEvent, now: float) -> Iterator[Message]:
         """The messages for this event."""
         if isinstance(event, Preparing):
-            yield Progress(job=self._job, state=State.LOADING, elapsed=now - self._began, note=event.note)
+            elapsed, note = now - self._began, event.note
+            yield Progress(job=self._job, state=State.LOADING, elapsed=elapsed, note=note, warning=event.warning)
         elif isinstance(event, Iterate):
             self._pace.step(event.done, now)
             if now >= self._next_progress or event.step in (1, event.steps):

@@ -251,7 +251,7 @@ class Accepted:
 class Progress:
     """A job moves. The latest one counts: a slow client misses some. `step` of `steps` optimisation steps over all
     scales; `losses` by name (content, style, total); `elapsed` and `eta` in seconds, eta None while unknown;
-    `note`: what happens beside steps, such as a download."""
+    `note`: what happens beside steps, such as a download; a `warning` is to stay where it can be read."""
 
     TYPE: ClassVar[str] = "progress"
     job: str = wire(schema.name)
@@ -263,6 +263,7 @@ class Progress:
     elapsed: float = wire(schema.number(0), 0.0)
     eta: Optional[float] = wire(lambda value, name: None if value is None else schema.number(0)(value, name), None)
     note: str = wire(schema.text(), "")
+    warning: bool = wire(schema.flag, False)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def test_on_a_terminal_there_is_a_bar(house: House) -> None:
 
 
 def test_on_a_terminal_a_warning_stays_above_the_bar(house: House) -> None:
-    house.steer(delay=0.1, note="NOT painted with VGG19")
+    house.steer(delay=0.1, note="NOT painted with VGG19", warning=True)
     done, seen = on_a_terminal(house)
     assert done.returncode == 0
     assert 0 < seen.find(b"NOT painted with VGG19\r\n") < seen.find(b"5/5")
@@ -126,7 +126,8 @@ def test_for_machines_every_line_is_an_object_and_the_last_is_the_result(house: 
     kinds = [event["event"] for event in events]
     assert {"note", "started", "progress"} <= set(kinds) and kinds[-1] == "result" and kinds.count("result") == 1
     moves = [event for event in events if event["event"] == "progress" and event["steps"]]
-    assert set(moves[-1]) == {"event", "job", "state", "position", "step", "steps", "losses", "elapsed", "eta", "note"}
+    facts = {"job", "state", "position", "step", "steps", "losses", "elapsed", "eta", "note", "warning"}
+    assert set(moves[-1]) == {"event", *facts}
     assert events[-1]["output"] == str(house.out) and (events[-1]["width"], events[-1]["height"]) == (40, 30)
     request = events[-1]["record"]["request"]
     assert (request["seed"], request["strength"], request["settings"]) == (7, 30.0, {"coarsest": 64})

@@ -96,6 +96,11 @@ def test_what_happens_beside_steps_is_told_as_a_note() -> None:
     assert progress == Progress(job="job", state=State.LOADING, elapsed=2.0, note="fetching VGG19")
 
 
+def test_a_note_that_should_not_be_missed_is_a_warning() -> None:
+    (progress,) = Reporter(submit("job"), 0.0).tell(Preparing("NOT painted with VGG19", warning=True), 2.0)
+    assert isinstance(progress, Progress) and progress.warning
+
+
 def test_no_preview_is_made_for_a_job_that_wants_none() -> None:
     reporter = Reporter(submit("job", preview=0), 0.0)
     assert all("preview" not in told(reporter, iterate(step), float(step)) for step in range(1, 100))

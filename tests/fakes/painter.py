@@ -1,7 +1,7 @@
 """A quick painter for tests of everything around the real one: it inverts the content, and fails on demand.
 
-A request's `settings` steer it: steps, delay (seconds a step), note, and at the step number given by `at` one of
-crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, lost (the device), fail (an error
+A request's `settings` steer it: steps, delay (seconds a step), note, warning (whether it is one), and at the step
+number given by `at` one of crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, lost (the device), fail (an error
 code), shout (so many characters on standard error, without an end of line). `essay`: characters of a text in the
 record. `load`: the features that it has from then on. `keep`: a file that is written when the result is out, which
 takes `keeping` seconds; `niceness`: a file for how much nicer the thread is that writes it.
@@ -48,7 +48,7 @@ class FakePainter:
             self._about = {**self._about, "features": str(settings["load"])}
         steps = int(settings.get("steps", 5))
         if note := settings.get("note"):
-            yield Preparing(str(note))
+            yield Preparing(str(note), warning=bool(settings.get("warning")))
         enough = threading.Event()
         for step in range(1, steps + 1):
             time.sleep(float(settings.get("delay", 0.0)))

@@ -76,6 +76,9 @@ GOOD: dict[str, messages.Message] = {
         re=2, job="9e27", state=State.LOADING, forecast=replace(FORECAST, tiles=1, seconds=None).as_map()
     ),
     "v1.2/jobs": messages.Jobs(re=5, jobs=({"job": "9e27", "state": "queued", "forecast": FORECAST.as_map()},)),
+    "v1.3/warning": messages.Progress(
+        job="9e27", state=State.LOADING, elapsed=1.5, note="NOT painted with VGG19.", warning=True
+    ),
 }
 
 
@@ -119,6 +122,9 @@ WRITTEN_BY_HAND: dict[str, list[bytes]] = {
     "v1.1/style-masks-that-are-none": _submit(_CONTENT, _STYLE, _STYLE, style_masks=[False, False]),
     "v1.2/accepted-without-forecast": _accepted(),
     "v1.2/forecast-of-the-future": _accepted(forecast={"width": 4000, "passes": [{"tiles": 6}, None]}),
+    "v1.3/note-without-warning": _frames(
+        {"type": "progress", "job": "9e27", "state": "loading", "note": "Fetching VGG19 – 12 %"}
+    ),
 }
 
 BAD: dict[str, tuple[Code, list[bytes]]] = {
@@ -190,6 +196,10 @@ BAD: dict[str, tuple[Code, list[bytes]]] = {
     ),
     "v1.2/forecast-is-no-map": (Code.BAD_REQUEST, _accepted(forecast=[4000, 3000])),
     "v1.2/forecast-of-no-finite-time": (Code.BAD_REQUEST, _accepted(forecast={"seconds": float("inf")})),
+    "v1.3/warning-is-a-number": (
+        Code.BAD_REQUEST,
+        _frames({"type": "progress", "job": "9e27", "state": "loading", "note": "?", "warning": 1}),
+    ),
 }  # fmt: skip
 
 

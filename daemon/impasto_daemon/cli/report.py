@@ -22,8 +22,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-WARNING = "NOT "
-"""How a note begins that is to stay where it can be read; others tell of a stage and are gone with it."""
 LINE_EVERY = 5.0
 """Seconds between two lines about progress where there is no terminal."""
 
@@ -89,6 +87,7 @@ class JsonReport(Report):
             elapsed=progress.elapsed,
             eta=progress.eta,
             note=progress.note,
+            warning=progress.warning,
         )
 
     def preview(self, step: int, path: str) -> None:
@@ -121,19 +120,17 @@ class BarReport(Report):
                 column.markup = False
         self._bar = Bar(*columns, console=self._console, transient=True)
         self._task: Any = None
-        self._stage = ""
         self._status = self._console.status("")
 
     def progress(self, progress: Progress) -> None:
+        if progress.warning:
+            self.note(progress.note)  # above the bar, where it stays; other notes are gone with what they tell of
         if not progress.steps:
-            self._stage = progress.note or self._stage
             self._status.update(Text(progress.note or waiting(progress) or "getting ready"))
             self._status.start()
             return
         if self._task is None:
             self._status.stop()
-            if self._stage.startswith(WARNING):
-                self.note(self._stage)
             self._task = self._bar.add_task("painting", total=progress.steps, more="")
             self._bar.start()
         more = f"{losses(progress)}{time_left(progress)}".removeprefix(", ")
