@@ -1,10 +1,10 @@
 """A quick painter for tests of everything around the real one: it inverts the content, and fails on demand.
 
 A request's `settings` steer it: steps, delay (seconds a step), note, warning (whether it is one), and at the step
-number given by `at` one of crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, lost (the device), fail (an error
-code), shout (so many characters on standard error, without an end of line). `essay`: characters of a text in the
-record. `load`: the features that it has from then on. `keep`: a file that is written when the result is out, which
-takes `keeping` seconds; `niceness`: a file for how much nicer the thread is that writes it.
+number given by `at` one of crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, lost
+(the device), fail (an error code), shout (so many characters on standard error, without an end of line). `essay`:
+characters of a text in the record. `load`: the features that it has from then on. `keep`: a file that is written when
+the result is out, which takes `keeping` seconds; `niceness`: a file for how much nicer the thread is that writes it.
 It goes on from jobs that it has painted, and from no others; masks change nothing but the record.
 """
 
