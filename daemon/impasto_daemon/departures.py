@@ -43,7 +43,10 @@ class Departures:
         """The routes whose processes have ended since the last time."""
         if not self._descriptors:
             return []
-        readable, _, _ = select.select(self.watched(), [], [], 0)
+        poll = select.poll()  # and not `select`, which takes no descriptor over 1023
+        for descriptor in self.watched():
+            poll.register(descriptor, select.POLLIN)
+        readable = {descriptor for descriptor, _ in poll.poll(0)}
         ended = [process for process, descriptor in self._descriptors.items() if descriptor in readable]
         for process in ended:
             os.close(self._descriptors.pop(process))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,3 +74,33 @@ def test_nothing_stays_open_or_grows_for_ever(process: subprocess.Popen[bytes]) 
     gone = wait_for(departures.gone)
     assert len(gone) == MOST and gone[-1] == str(MOST + 9).encode()
     assert descriptors() == before
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """This process may have some more than `select` knows."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(2000, before[0]), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_a_daemon_with_a_thousand_connections_still_sees_who_leaves(
+    process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beyond(pid: int) -> int:
+        low = pidfd_open(pid)
+        try:
+            return fcntl.fcntl(low, fcntl.F_DUPFD, 1500)
+        finally:
+            os.close(low)
+
+    pidfd_open = os.pidfd_open
+    monkeypatch.setattr(os, "pidfd_open", beyond)
+    departures = met(Frame(b"a", process.pid))
+    assert min(departures.watched()) >= 1500
+    assert departures.gone() == []
+    process.kill()
+    process.wait()
+    assert wait_for(departures.gone) == [b"a"]
