@@ -45,7 +45,8 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         procedure.set_documentation(
             "Paints the layer in the manner of another picture",
             "Sends the selected layer and a style picture to the Impasto daemon, which optimises the picture with a "
-            "neural network, and adds the result as a new layer above. Only style-file has to be given.",
+            "neural network, and adds the result as a new layer above. Only a style has to be given: style-file, "
+            "style-layer or style-pattern.",
             name,
         )
         procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
@@ -63,16 +64,35 @@ def add_arguments(procedure: Any) -> None:
     # ANY and not OPEN: for OPEN, GIMP refuses a file that does not exist without saying why.
     procedure.add_file_argument(
         "style-file",
-        "St_yle picture",
+        "Style _file",
         "The picture whose manner is wanted",
         Gimp.FileChooserAction.ANY,
         True,
         None,
         writable,
     )
+    procedure.add_layer_argument(
+        "style-layer",
+        "Style l_ayer",
+        "A layer of any open image in place of a file; of another image, only what is selected there",
+        True,
+        writable,
+    )
+    procedure.add_pattern_argument(
+        "style-pattern", "Style patter_n", "One of GIMP's patterns in place of a file", True, None, False, writable
+    )
     procedure.add_string_argument("recipe", "Rec_ipe", "How it is painted, by name", "impasto", writable)
     procedure.add_double_argument(
         "strength", "S_trength", "From 0, the layer as it is, to 100, the style alone", 0.0, 100.0, 50.0, writable
+    )
+    procedure.add_double_argument(
+        "stroke-size",
+        "Stroke si_ze",
+        "In per cent: 100 as large as in the style picture when it is laid over the layer",
+        10.0,
+        400.0,
+        100.0,
+        writable,
     )
     procedure.add_int_argument(
         "max-size",

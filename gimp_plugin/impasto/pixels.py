@@ -6,12 +6,16 @@ colour space, precision, greys or palette.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from gi.repository import Gegl, Gimp
-from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.limits import Limits
-from impasto_protocol.picture import Picture
+import gi
+
+gi.require_version("Babl", "0.1")
+from gi.repository import Babl, Gegl, Gimp  # noqa: E402
+from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
+from impasto_protocol.limits import Limits  # noqa: E402
+from impasto_protocol.picture import Picture  # noqa: E402
 
 EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL, Gimp.Precision.U8_LINEAR)
 
@@ -49,22 +53,38 @@ def only_layer(drawables: list[Any], limits: Limits) -> Any:
     return layer
 
 
-def read(layer: Any) -> Picture:
-    """The layer as it looks with its own filters, without its mask, its opacity and the layers below."""
+def read(layer: Any, box: Sequence[int] = ()) -> Picture:
+    """The layer as it looks with its own filters, without its mask, its opacity and the layers below.
+
+    box: left, top, width and height of a part of it in pixels of its own; nothing for all of it.
+    """
     dtype = "u8" if layer.get_image().get_precision() in EIGHT_BIT else "f32"
-    width, height, channels = layer.get_width(), layer.get_height(), 4 if layer.has_alpha() else 3
+    left, top, width, height = box or (0, 0, layer.get_width(), layer.get_height())
+    channels = 4 if layer.has_alpha() else 3
     filtered = layer.copy() if layer.get_filters() else None
     try:
         if filtered is not None:
             filtered.merge_filters()
         buffer = (filtered or layer).get_buffer()
         # A filter may make the layer's buffer larger; what counts is the layer as it lies in the image.
-        data = buffer.get(Gegl.Rectangle.new(0, 0, width, height), 1.0, FORMATS[channels, dtype], Gegl.AbyssPolicy.NONE)
+        part = Gegl.Rectangle.new(left, top, width, height)
+        data = buffer.get(part, 1.0, FORMATS[channels, dtype], Gegl.AbyssPolicy.NONE)
         del buffer
     finally:
         if filtered is not None:
             filtered.delete()
     return Picture(width, height, channels, dtype, data)
+
+
+def read_pattern(pattern: Any) -> Picture:
+    """A pattern in its own size."""
+    _, width, height, bytes_each = pattern.get_info()
+    channels = 4 if bytes_each in (2, 4) else 3
+    Gegl.init(None)
+    buffer = pattern.get_buffer(width, height, Babl.format(FORMATS[channels, "u8"]))
+    whole = Gegl.Rectangle.new(0, 0, width, height)
+    data = buffer.get(whole, 1.0, FORMATS[channels, "u8"], Gegl.AbyssPolicy.NONE)
+    return Picture(width, height, channels, "u8", data)
 
 
 def check_visible(picture: Picture) -> None:

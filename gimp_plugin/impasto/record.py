@@ -23,7 +23,7 @@ def attach(layer: Any, style_name: str, record: Mapping[str, object]) -> None:
 
 def dump(style_name: str, record: Mapping[str, object]) -> bytes:
     """The parasite's bytes. Only ASCII: GIMP's Python takes no others."""
-    content = {"impasto": __version__, "style_file": printable(style_name), "record": dict(record)}
+    content = {"impasto": __version__, "style": printable(style_name), "record": dict(record)}
     return json.dumps(content, ensure_ascii=True, sort_keys=True).encode("ascii")
 
 

@@ -6,6 +6,7 @@ thread of the job's own.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import traceback
@@ -14,12 +15,12 @@ from typing import Any
 import pixels
 import progress
 import record
-import style_file
+import styles
 from gi.repository import Gimp, GLib
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
-from impasto_protocol.request import Request, Style
+from impasto_protocol.request import Request, Scalar, Style
 from job import GivenUp, Job, Watcher
 
 LIMITS = Limits()
@@ -49,25 +50,35 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
 def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) -> list[str]:
     """Read, ask the daemon, insert; what the artist should know about how it was painted. Raises ImpastoError."""
-    style_path = style_file.checked(config.get_property("style-file"), LIMITS)
+    style = styles.chosen(config, image, LIMITS)
     content = pixels.read(source)
     pixels.check_visible(content)
     request = Request(
         content=content,
-        styles=(Style(style_file.load(style_path, LIMITS)),),
+        styles=(Style(style.picture),),
         recipe=config.get_property("recipe"),
         strength=config.get_property("strength"),
         max_size=config.get_property("max-size"),
         seed=config.get_property("seed"),
+        settings=settings(config, content.width, content.height),
     )
     with Job(request) as job:
         result = job.wait(plug_in, watcher)
         try:
-            insert(image, source, style_path.name, result)
+            insert(image, source, style.name, result)
         except Exception as error:
             raise _not_inserted(result.job, error) from error
         job.acknowledge()
     return record.notes(result.record)
+
+
+def settings(config: Any, width: int, height: int) -> dict[str, Scalar]:
+    """The recipe's fields that the filter's arguments stand for: only what differs from the recipe's own.
+
+    Strokes are as large as the style laid over the layer has them, times `stroke-size`.
+    """
+    percent = config.get_property("stroke-size")
+    return {} if percent == 100 else {"style_size": percent / 100 * math.sqrt(width * height)}
 
 
 def insert(image: Any, source: Any, style_name: str, result: Result) -> None:

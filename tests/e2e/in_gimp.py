@@ -276,6 +276,42 @@ def styled(style, **arguments):
     return facts(image, layer_of(image), style=style, **arguments)
 
 
+def style_elsewhere(selected=False, grouped=False):
+    """A layer of another image as the style; images_left counts that no copy of it stays."""
+    other = image_of(RGB)
+    group = None
+    if grouped:
+        group = Gimp.GroupLayer.new(other, "group")
+        other.insert_layer(group, None, 0)
+    style = layer_of(other, parent=group, offsets=(10, 20), name="sketch")
+    style.set_lock_content(True)
+    if selected:
+        other.select_ellipse(Gimp.ChannelOps.REPLACE, 5, 25, 20, 10)
+    before = ids(other), read(style)
+    told = styled(None, style_layer=group or style)
+    told["style_untouched"] = before == (ids(other), read(style))
+    other.delete()
+    return told
+
+
+def style_in_the_same_image():
+    """The selection says where to paint, and not what the style is."""
+    image = image_of(RGB)
+    style = layer_of(image, width=16, height=12, name="sketch")
+    source = layer_of(image)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 2, 2, 5, 5)
+    return facts(image, source, style=None, style_layer=style)
+
+
+def style_layer_gone():
+    other = image_of(RGB)
+    style = layer_of(other)
+    image = image_of(RGB)
+    source = layer_of(image)
+    other.delete()
+    return facts(image, source, style=None, style_layer=style)
+
+
 CASES = {
     "RGB": lambda: kind(RGB, False),
     "RGBA": lambda: kind(RGB, True),
@@ -320,6 +356,14 @@ CASES = {
     "strength -1": lambda: styled(STYLE, strength=-1.0),
     "longest side -5": lambda: styled(STYLE, max_size=-5),
     "seed -1": lambda: styled(STYLE, seed=-1),
+    "a layer as style": style_elsewhere,
+    "a layer's selection as style": lambda: style_elsewhere(selected=True),
+    "a group's selection as style": lambda: style_elsewhere(selected=True, grouped=True),
+    "a layer of the same image as style": style_in_the_same_image,
+    "a layer that is gone as style": style_layer_gone,
+    "a pattern as style": lambda: styled(None, style_pattern=Gimp.context_get_pattern()),
+    "two styles": lambda: styled(STYLE, style_pattern=Gimp.context_get_pattern()),
+    "stroke size 50": lambda: styled(STYLE, stroke_size=50.0),
     "the painter dies": lambda: styled(STYLE, seed=1002),
 }
 
@@ -327,10 +371,10 @@ CASES = {
 def previews():
     """Whether the dialog shows each style file small."""
     sys.path.insert(0, str(FOLDER / "profile/plug-ins/impasto"))
-    import dialog
+    import style_row
 
     paths = [*sorted(FOLDER.glob("styles/*")), *sorted(FOLDER.glob("previews/*"))]
-    return {"shown": {path.name: dialog._show(Unseen(), str(path)) for path in paths}}
+    return {"shown": {path.name: style_row._show(Unseen(), str(path)) for path in paths}}
 
 
 class Unseen:

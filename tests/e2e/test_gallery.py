@@ -71,6 +71,7 @@ REFUSED = {
         for part in ("beginning", "half")
         for kind in ("png", "jpeg", "webp", "gif")
     },
+    "two styles": "Give one style: style-file and style-pattern were given",
     "the painter dies": "The process that paints ended in mid-job",
 }
 """What cannot be painted, and the beginning of what the artist is told."""
@@ -185,10 +186,10 @@ def test_a_layer_is_painted_with_its_filters(studio: Studio, gallery: dict[str, 
 def test_the_request_is_recorded_with_the_layer_without_any_path(studio: Studio, gallery: dict[str, Facts]) -> None:
     facts = gallery["RGBA"]
     parasite = json.loads(facts["parasite"])
-    assert set(parasite) == {"impasto", "style_file", "record"}, "everything is in there once"
+    assert set(parasite) == {"impasto", "style", "record"}, "everything is in there once"
     assert facts["persistent"]
     assert parasite["impasto"] == __version__
-    assert parasite["style_file"] == "starry_night.png"
+    assert parasite["style"] == "starry_night.png"
     assert parasite["record"]["notes"] == [painter.NOTE]
     request = parasite["record"]["request"]
     assert (request["recipe"], request["strength"], request["max_size"], request["seed"]) == ("impasto", 50, 1024, 0)
@@ -242,7 +243,7 @@ def test_a_style_file_whose_name_is_no_utf_8_serves_as_well(gallery: dict[str, F
     facts = gallery["a style with no UTF-8 in its name"]
     assert facts["status"] == "success", facts["message"]
     assert facts["name"] == "Gem�lde (style transfer)"
-    assert json.loads(facts["parasite"])["style_file"] == "gem�lde.png"
+    assert json.loads(facts["parasite"])["style"] == "gem�lde.png"
 
 
 def test_an_error_names_such_a_file_as_well_as_it_can(gallery: dict[str, Facts]) -> None:
@@ -275,6 +276,54 @@ def test_the_dialog_shows_a_small_picture_of_a_style_and_unpacks_no_bomb_for_it(
     assert not {name for name in shown if name.startswith("bad_bomb")}
     assert not {"huge.png", "pipe"} & shown
     assert {"huge.png", "pipe"} <= set(gallery["previews"]["shown"])
+
+
+def test_a_layer_of_another_image_is_a_style_under_its_own_name(gallery: dict[str, Facts]) -> None:
+    facts = gallery["a layer as style"]
+    assert facts["status"] == "success", facts["message"]
+    assert facts["name"] == "Sketch (style transfer)"
+    assert size_of_style(facts) == (40, 30, 3)
+    assert facts["style_untouched"]
+
+
+@pytest.mark.parametrize("case", ["a layer's selection as style", "a group's selection as style"])
+def test_of_another_image_s_layer_what_is_selected_there_is_the_style(gallery: dict[str, Facts], case: str) -> None:
+    facts = gallery[case]
+    assert facts["status"] == "success", facts["message"]
+    assert size_of_style(facts) == (15, 10, 4), "the selection from x = 5 to 24 in a layer that begins at 10"
+    _, last = json.loads(facts["parasite"])["record"]["style_corners"]
+    assert last[3] == 0, "transparent where an ellipse is not, and so no part of the style"
+    assert facts["style_untouched"]
+
+
+def test_in_the_same_image_the_selection_is_where_to_paint(gallery: dict[str, Facts]) -> None:
+    facts = gallery["a layer of the same image as style"]
+    assert facts["status"] == "success", facts["message"]
+    assert size_of_style(facts) == (16, 12, 3)
+    assert facts["mask"] == []
+
+
+def test_a_layer_that_is_gone_is_refused_by_gimp_itself(gallery: dict[str, Facts]) -> None:
+    facts = gallery["a layer that is gone as style"]
+    assert facts["status"] == "calling-error" and "style-layer" in facts["message"]
+    assert facts["after"] == facts["before"]
+
+
+def test_a_pattern_is_a_style(gallery: dict[str, Facts]) -> None:
+    facts = gallery["a pattern as style"]
+    assert facts["status"] == "success", facts["message"]
+    assert facts["name"] == "Clipboard Image (style transfer)"
+    assert min(size_of_style(facts)) >= 3
+
+
+def test_strokes_of_another_size_are_asked_for_in_pixels_of_the_layer(gallery: dict[str, Facts]) -> None:
+    assert request_of(gallery["stroke size 50"])["settings"] == {"style_size": pytest.approx(0.5 * (40 * 30) ** 0.5)}
+    assert request_of(gallery["RGB"])["settings"] == {}
+
+
+def size_of_style(facts: Facts) -> tuple[int, int, int]:
+    style = request_of(facts)["styles"][0]
+    return style["width"], style["height"], style["channels"]
 
 
 def request_of(facts: Facts) -> Facts:

@@ -156,7 +156,7 @@ class Window:
         self.at_rest()
 
     def choose_style(self, path: Path) -> None:
-        self.key("alt+y", "space")
+        self.key("alt+f", "space")
         assert self.shows("Choose a style picture")
         self.at_rest()
         with self.answered():

@@ -158,7 +158,7 @@ def test_the_record_is_ascii_whatever_the_names_are() -> None:
     kept = json.loads(data)
     assert kept == {
         "impasto": __version__,
-        "style_file": "Ölbild — 雪.png",
+        "style": "Ölbild — 雪.png",
         "record": {"notes": ["“painted”"], "request": {"seed": 1}},
     }
 
@@ -167,7 +167,7 @@ def test_the_record_is_ascii_whatever_the_names_are() -> None:
 def test_a_file_name_that_is_no_utf_8_becomes_a_text_that_gimp_takes() -> None:
     record, name = module("record"), os.fsdecode(b"gem\xe4lde.png")
     assert record.layer_name(name) == "Gem�lde (style transfer)"
-    assert json.loads(record.dump(name, {}))["style_file"] == "gem�lde.png"
+    assert json.loads(record.dump(name, {}))["style"] == "gem�lde.png"
 
 
 @pytest.mark.usefixtures("without_gimp")
@@ -325,10 +325,9 @@ def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, 
     """The plug-in's `run` with everything before and after the job left out; a GLib loop made of an event."""
     run, job, events, quitting = module("run"), module("job"), list[str](), threading.Event()
     monkeypatch.setattr(job.daemon_start, "connect", lambda *_: Handed(events))
-    monkeypatch.setattr(run.style_file, "checked", lambda *_: Path("style.png"))
+    monkeypatch.setattr(run.styles, "chosen", lambda *_: run.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc")))
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
         monkeypatch.setattr(run.pixels, name, lambda *_, value=value: value)
-    monkeypatch.setattr(run.style_file, "load", lambda *_: Picture(1, 1, 3, "u8", b"abc"))
     loop = job.GLib.MainLoop.return_value
     loop.run.side_effect = lambda: quitting.wait(5)
     loop.quit.side_effect = quitting.set

@@ -1,0 +1,136 @@
+"""Where the artist chooses the style: a picture file, a layer of an open image, or a pattern.
+
+Knows GTK and the filter's arguments for styles, of which one at most is set at a time; knows nothing of pixels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gi
+
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gtk", "3.0")
+from gi.repository import GdkPixbuf, GLib, GObject, Gtk  # noqa: E402
+
+SOURCES = {
+    "style-file": "A picture file",
+    "style-layer": "A layer of an open image",
+    "style-pattern": "A pattern",
+}
+"""The filter's arguments for styles, as the dialog calls them."""
+
+THUMBNAIL = 160
+"""Longest side in pixels of the style picture in the dialog."""
+
+LARGEST = 50_000_000
+"""Pixels of a picture that is unpacked for this; a larger one is painted with, but not shown."""
+
+
+def made(dialog: Any, config: Any) -> Any:
+    """The row. Paint cannot be pressed before a style is chosen."""
+    stack = Gtk.Stack()
+    stack.add_named(file_page(config), "style-file")
+    combo = Gtk.ComboBoxText()
+    for name, label in SOURCES.items():
+        combo.append(name, label)
+    left: dict[str, Any] = {}
+
+    def turn(_combo: Any) -> None:
+        """One source at a time: another one's choice is set aside, and back when it is turned to again."""
+        chosen = combo.get_active_id()
+        if stack.get_child_by_name(chosen) is None:  # not before: GIMP's widget for a pattern chooses one by itself
+            page = dialog.get_widget(chosen, GObject.TYPE_NONE)
+            page.set_valign(Gtk.Align.START)
+            page.show_all()
+            stack.add_named(page, chosen)
+        for name in SOURCES:
+            if name != chosen and config.get_property(name) is not None:
+                left[name] = config.get_property(name)
+                config.set_property(name, None)
+        if config.get_property(chosen) is None and chosen in left:
+            config.set_property(chosen, left[chosen])
+        stack.set_visible_child_name(chosen)
+
+    def follow(*_: object) -> None:
+        given = [name for name in SOURCES if config.get_property(name) is not None]
+        dialog.set_response_sensitive(Gtk.ResponseType.OK, bool(given))
+        if given and given[0] != combo.get_active_id():
+            combo.set_active_id(given[0])
+
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+    column.pack_start(labelled("St_yle from", combo), False, False, 0)
+    column.pack_start(stack, False, False, 0)
+    column.show_all()
+    combo.set_active_id("style-file")
+    follow()
+    combo.connect("changed", turn)
+    turn(combo)
+    for name in SOURCES:
+        config.connect(f"notify::{name}", follow)
+    return column
+
+
+def file_page(config: Any) -> Any:
+    """A file and a small picture of it.
+
+    GIMP's own row for a file wants one that exists; then a script that names a missing one gets no sentence.
+    """
+    chooser = Gtk.FileChooserButton(title="Choose a style picture", action=Gtk.FileChooserAction.OPEN)
+    chooser.add_filter(_pictures())
+    chooser.set_preview_widget(Gtk.Image())
+    chooser.connect("update-preview", lambda it: it.set_preview_widget_active(
+        _show(it.get_preview_widget(), it.get_preview_filename())
+    ))  # fmt: skip
+    chooser.connect("file-set", lambda it: config.set_property("style-file", it.get_file()))
+    thumbnail = Gtk.Image(height_request=THUMBNAIL)  # room is kept for it: a dialog that grows does not shrink again
+
+    def refresh(*_: object) -> None:
+        file = config.get_property("style-file")
+        path = file.get_path() if file is not None else None
+        if path is not None and Path(path).is_file():
+            chooser.set_filename(path)
+        else:
+            chooser.unselect_all()
+        if not _show(thumbnail, path):
+            thumbnail.clear()
+
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+    column.pack_start(labelled("Style _file", chooser), False, False, 0)
+    column.pack_start(thumbnail, False, False, 0)
+    column.show_all()
+    config.connect("notify::style-file", refresh)
+    refresh()
+    return column
+
+
+def labelled(text: str, widget: Any) -> Any:
+    """A widget behind its label, whose mnemonic goes to it."""
+    label = Gtk.Label.new_with_mnemonic(text)
+    label.set_mnemonic_widget(widget)
+    row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
+    row.pack_start(label, False, False, 0)
+    row.pack_start(widget, True, True, 0)
+    return row
+
+
+def _pictures() -> Any:
+    images = Gtk.FileFilter()
+    images.set_name("Pictures")
+    images.add_mime_type("image/*")
+    return images
+
+
+def _show(image: Any, path: str | None) -> bool:
+    """Show a picture file small; whether it could be shown (what cannot may still be one that GIMP opens)."""
+    if path is None or not Path(path).is_file():
+        return False
+    kind, width, height = GdkPixbuf.Pixbuf.get_file_info(path)
+    if kind is None or width * height > LARGEST:
+        return False
+    try:
+        image.set_from_pixbuf(GdkPixbuf.Pixbuf.new_from_file_at_size(path, THUMBNAIL, THUMBNAIL))
+    except GLib.Error:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""What the artist chose as the style, as a Picture with a name: a file, a layer of an open image, or a pattern.
+
+Knows GIMP's layers and patterns; files are `style_file`'s. Knows nothing of widgets, jobs or sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pixels
+import style_file
+from gi.repository import Gimp
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.limits import Limits
+from impasto_protocol.picture import Picture
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A style: its pixels, and what to call it (a file's name, a layer's, a pattern's)."""
+
+    name: str
+    picture: Picture
+
+
+def chosen(config: Any, image: Any, limits: Limits) -> Chosen:
+    """The style that the arguments name, for painting in this image. Raises ImpastoError."""
+    given = [name for name in SOURCES if config.get_property(name) is not None]
+    if not given:
+        raise _refused("Choose a style picture first: no style was given.")
+    if len(given) > 1:
+        raise _refused(f"Give one style: {' and '.join(given)} were given.")
+    return SOURCES[given[0]](config.get_property(given[0]), image, limits)
+
+
+def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
+    path = style_file.checked(file, limits)
+    return Chosen(path.name, style_file.load(path, limits))
+
+
+def _layer(layer: Any, image: Any, limits: Limits) -> Chosen:
+    """A layer as it looks. Of another image than the one that is painted in, only what is selected there."""
+    if not layer.is_valid():
+        raise _refused("The layer chosen as the style is gone. Choose another one.")
+    home = layer.get_image()
+    if home.get_id() == image.get_id() or Gimp.Selection.is_empty(home):
+        picture = pixels.read(layer)
+    else:
+        picture = _selected_part(layer, home)
+    _check(picture, layer.get_name(), limits)
+    return Chosen(layer.get_name(), picture)
+
+
+def _selected_part(layer: Any, home: Any) -> Picture:
+    """The part that is selected, and transparent where it is less so; nothing happens to the image itself."""
+    inside, *box = layer.mask_intersect()
+    if not inside:
+        raise _refused(f"The selection lies outside the layer {layer.get_name()}: there is no style in it.")
+    copy = home.duplicate()
+    try:
+        copy.undo_disable()
+        part = copy.get_layer_by_tattoo(layer.get_tattoo())
+        if part.is_group():
+            part = part.merge()
+        part.set_lock_content(False)
+        part.add_alpha()
+        Gimp.Selection.invert(copy)
+        part.edit_clear()
+        return pixels.read(part, box)
+    finally:
+        copy.delete()
+
+
+def _pattern(pattern: Any, _image: Any, _limits: Limits) -> Chosen:
+    return Chosen(pattern.get_name(), pixels.read_pattern(pattern))
+
+
+SOURCES: dict[str, Callable[[Any, Any, Limits], Chosen]] = {
+    "style-file": _file,
+    "style-layer": _layer,
+    "style-pattern": _pattern,
+}
+"""The filter's argument to what makes a style of its value."""
+
+
+def _check(picture: Picture, name: str, limits: Limits) -> None:
+    if max(picture.width, picture.height) > limits.side or picture.width * picture.height > limits.pixels:
+        raise ImpastoError(
+            Code.TOO_LARGE,
+            f"The layer {name} has {picture.width}×{picture.height} pixels, more than Impasto takes as a style "
+            f"({limits.side:,} a side, {limits.pixels:,} in all). Select a part of it.",
+        )
+
+
+def _refused(sentence: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, sentence)
