@@ -9,6 +9,7 @@ import click
 import pytest
 from impasto_daemon import explained
 from impasto_daemon.cli.app import Commands
+from impasto_daemon.engine.recipes import RECIPES
 from impasto_protocol.errors import Code
 
 from docs.make_codes import START
@@ -63,6 +64,11 @@ def test_the_page_says_of_every_error_what_doctor_says() -> None:
     page = (ROOT / explained.PAGE).read_text(encoding="utf-8")
     assert page.endswith(START + explained.markdown()), "python -m docs.make_codes writes it"
     assert all(f"\n### {code.value}\n" in page for code in Code)
+
+
+def test_the_recipes_are_listed_in_one_order() -> None:
+    table = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8").split("| --- |", 1)[1].split("\n\n")[0]
+    assert re.findall(r"^\| `([\w-]+)`", table, re.M) == list(RECIPES)
 
 
 def test_the_readme_installs_what_pip_understands() -> None:

@@ -23,7 +23,7 @@ from impasto_protocol.request import Request
 
 from . import files
 from .engine import host_memory, recipes
-from .engine.plan import Means, fits, plans
+from .engine.plan import Means, fits, holds, plans
 from .engine.recipes import Recipe
 from .planning import task_of
 
@@ -58,7 +58,8 @@ def forecast(request: Request, means: Means, stand_ins: Mapping[str, str] | None
         return None
     found = plans(task_of(request), _painted(request, stand_ins or {}), means)
     best = next((each for each in found if fits(each, means)), found[-1])
-    return Forecast(best.width, best.height, best.tiles, best.evaluations, best.bytes, best.seconds, means.device)
+    free = None if holds(best, means) else means.memory
+    return Forecast(best.width, best.height, best.tiles, best.evaluations, best.bytes, best.seconds, means.device, free)
 
 
 def _painted(request: Request, stand_ins: Mapping[str, str]) -> Recipe:

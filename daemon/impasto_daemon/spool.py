@@ -134,8 +134,10 @@ def _finished(frame: Buffer) -> Finished:
     facts = json.loads(bytes(frame))
     if not isinstance(facts, dict):
         raise ProtocolError(Code.MALFORMED, "what is remembered of the job is not a map")
-    readers = {field.name: field.metadata["reader"] for field in dataclasses.fields(Finished)}
-    return Finished(**{name: read(facts.get(name), name) for name, read in readers.items()})
+    told = [
+        field for field in dataclasses.fields(Finished) if field.name in facts or field.default is dataclasses.MISSING
+    ]
+    return Finished(**{field.name: field.metadata["reader"](facts.get(field.name), field.name) for field in told})
 
 
 def _sweep(own: Path) -> list[tuple[Path, float]]:

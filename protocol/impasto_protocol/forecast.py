@@ -19,7 +19,7 @@ from .errors import ProtocolError
 class Forecast:
     """width, height: the size painted at, in pixels. tiles: pieces that it is worked on in, 1 for all of it at once.
     evaluations: of the losses at that size. bytes: the most memory that is taken on the device. seconds: None while
-    unknown. device: its name, for people."""
+    unknown. device: its name, for people. free: bytes of its memory that are free, where they do not suffice."""
 
     width: int
     height: int
@@ -28,6 +28,7 @@ class Forecast:
     bytes: int
     seconds: Optional[float]
     device: str
+    free: Optional[int] = None
 
     def as_map(self) -> dict[str, Any]:
         """As it travels: what is unknown is left out."""
@@ -49,11 +50,16 @@ class Forecast:
         parts = [f"{self.width}×{self.height}"]
         parts += [f"{self.tiles} tiles"] if self.tiles > 1 else []
         parts += [f"about {duration(_rounded(self.seconds))}"] if self.seconds is not None else []
-        return ", ".join([*parts, memory(self.bytes)])
+        short = f", too much for the {memory(self.free)} that are free" if self.free is not None else ""
+        return ", ".join([*parts, memory(self.bytes)]) + short
 
 
 def _seconds(value: object, name: str) -> Optional[float]:
     return None if value is None else float(schema.number(0, 1e9)(value, name))
+
+
+def _free(value: object, name: str) -> Optional[int]:
+    return None if value is None else int(schema.integer()(value, name))
 
 
 _READERS: Mapping[str, schema.Reader] = {
@@ -64,6 +70,7 @@ _READERS: Mapping[str, schema.Reader] = {
     "bytes": schema.integer(),
     "seconds": _seconds,
     "device": schema.text(),
+    "free": _free,
 }
 
 

@@ -59,6 +59,23 @@ def load_pairing(endpoint: str) -> Pairing:
     raise _damaged(path)
 
 
+def forget_pairing(endpoint: str) -> Path:
+    """Take away the keys for the daemon at this endpoint; the file that they were in. What they allow is taken away at
+    the daemon. Raises ImpastoError: NOT_PAIRED where there are none, BAD_REQUEST."""
+    paths = [path for each in _folders(os.environ) if (path := pairing_path(endpoint, each)).exists()]
+    if not paths:
+        known = ", ".join(path.stem for path in sorted(folder().glob("daemons/*.json"))) or "none"
+        sentence = f"This machine has no key for {endpoint}: check the address. It has keys for: {known}."
+        raise ImpastoError(Code.NOT_PAIRED, sentence)
+    for path in paths:
+        try:
+            path.unlink()
+        except OSError as error:
+            sentence = f"The key file {path} cannot be taken away: {error.strerror}. Check its folder's permissions."
+            raise ImpastoError(Code.BAD_REQUEST, sentence) from error
+    return paths[0]
+
+
 def read_private(path: Path) -> dict[str, Any]:
     """A file's JSON object. Raises ImpastoError(BAD_REQUEST) where others can read or change it or it is damaged, and
     FileNotFoundError."""

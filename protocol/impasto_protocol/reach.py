@@ -46,9 +46,10 @@ def probe(endpoint: str) -> None:
     )
 
 
+STARTS = "; one is started when there is something to paint"
 _REASONS: dict[type[OSError], tuple[str, str]] = {
-    FileNotFoundError: ("absent", "no daemon runs"),
-    ConnectionRefusedError: ("refused", "the daemon that was there is gone"),
+    FileNotFoundError: ("absent", f"no daemon runs{STARTS}"),
+    ConnectionRefusedError: ("refused", f"the daemon that was there is gone{STARTS}"),
     PermissionError: ("forbidden", "it belongs to another user"),
 }
 _ON_THE_NETWORK: dict[type[OSError], tuple[str, str]] = {

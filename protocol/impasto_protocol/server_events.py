@@ -18,7 +18,8 @@ from .schema import wire
 class Finished:
     """A job that has succeeded, as it is remembered beside its result from one run of the daemon to the next.
 
-    steps: that were done. seconds: from its submit to its end. Each field has a reader, as those of messages have.
+    steps: that were done. seconds: from its submit to its end. stand_in: the recipe that was painted with in place of
+    `recipe`, if any. Each field has a reader, as those of messages have.
     """
 
     job: str = wire(schema.name)
@@ -29,6 +30,7 @@ class Finished:
     height: int = wire(schema.integer(1))
     steps: int = wire(schema.integer())
     seconds: float = wire(schema.number(0))
+    stand_in: str = wire(schema.text(NAME), "")
 
 
 # What happens ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any, Optional
 from . import jobstate, messages
 from .errors import Code, ImpastoError, Problem
 from .jobstate import State
+from .limits import NAME
 from .server_events import (
     AckWorker,
     Action,
@@ -57,6 +58,9 @@ def worker_result(state: ServerState, job: Job, result: messages.Result, now: fl
     state.active = None
     keep = job.state is not State.CANCELLING
     job.kept = keep
+    stand_in = result.record.get("stand_in")
+    if isinstance(stand_in, str):
+        job.facts = {**job.facts, "stand_in": stand_in[:NAME]}
     actions: list[Action] = [Keep(job.finished(now), result)] if keep else []
     return actions + end(state, job, jobstate.Event.SUCCEED, job.problem, now)
 

@@ -53,6 +53,7 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
             "recipe": request.recipe,
             "width": request.content.width,
             "height": request.content.height,
+            "stand_in": "",
         },
         forecast=state.forecast(request),
         detach=detached(session, submit),

@@ -17,7 +17,7 @@ from .server_events import Finished
 REMEMBERED = 1000
 """At most so many jobs that have ended are remembered, and so many clients that are absent, however recent."""
 
-FACTS = ("agent", "recipe", "width", "height")
+FACTS = ("agent", "recipe", "width", "height", "stand_in")
 """What is said of a job besides how far it is."""
 
 

@@ -16,14 +16,14 @@ from click.testing import CliRunner, Result
 from impasto_daemon import launch, plugin_install, weights
 from impasto_daemon.cli import status
 from impasto_daemon.cli.app import COMMANDS, impasto
-from impasto_daemon.cli.report import JsonReport, Report
+from impasto_daemon.cli.report import JsonReport, Report, time_left
 from impasto_daemon.engine.recipes import RECIPES
 from impasto_daemon.supervisor import TAKEN
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
-from impasto_protocol.messages import Accepted
+from impasto_protocol.messages import Accepted, Progress
 
 from tests.cli.conftest import House, alive, finish, until
 
@@ -86,6 +86,7 @@ def test_without_a_daemon_a_question_is_answered_with_what_to_do(house: House, w
     done = house.run(*words)
     assert done.returncode == 1 and done.stdout == ""
     assert "impasto doctor" in done.stderr and done.stderr.count("\n") == 1
+    assert "no daemon runs; one is started when there is something to paint" in done.stderr
     assert not house.log.exists()
 
 
@@ -223,6 +224,17 @@ def test_a_job_that_runs_is_said_to_be_painted_with_what_it_is_painted_with() ->
     rows = [{"job": name, "state": state, "recipe": "impasto"} for name, state in (("a", "running"), ("b", "queued"))]
     running, queued = said_by(status.show_jobs, rows, "wavelets, which stands in for impasto")
     assert "wavelets, which stands in for impasto" in running and "wavelets" not in queued
+
+
+def test_a_job_that_is_over_is_named_by_what_stood_in() -> None:
+    row = {"job": "a", "state": "succeeded", "recipe": "impasto"}
+    stood_in, as_asked = said_by(status.show_jobs, [{**row, "stand_in": "wavelets"}, {**row, "stand_in": ""}])
+    assert "wavelets, which stood in for impasto" in stood_in and "wavelets" not in as_asked
+
+
+@pytest.mark.parametrize(("step", "left"), [(4, ", 0 s left"), (5, "")])
+def test_after_the_last_step_no_time_is_left_to_tell(step: int, left: str) -> None:
+    assert time_left(Progress(job="j", state=State.RUNNING, step=step, steps=5, eta=0.0)) == left
 
 
 @pytest.mark.parametrize("words", [["cancel"], ["fetch", "-o", "x.png"]])

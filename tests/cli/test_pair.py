@@ -15,6 +15,7 @@ from impasto_daemon.cli import pair as command
 from impasto_daemon.cli.app import impasto
 from impasto_protocol import key_files
 from impasto_protocol.endpoint import PORT
+from impasto_protocol.errors import Code
 from impasto_protocol.pairing import Pairing
 from PIL import Image
 
@@ -131,6 +132,17 @@ def test_a_client_may_know_the_daemon_s_machine_by_another_name(alone: House) ->
     assert "export IMPASTO_ENDPOINT=tcp://localhost:10" in said(code, "--address", "localhost:10")
 
 
+def test_a_key_that_is_forgotten_is_gone_and_no_other(alone: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in ("127.0.0.1:9", f"gpubox:{PORT}"):
+        key_files.store_pairing(Pairing("studio", f"tcp://{host}", bytes(range(32)), bytes(range(32, 64))))
+    monkeypatch.setenv("IMPASTO_ENDPOINT", f"tcp://gpubox:{PORT}")
+    done = CliRunner().invoke(impasto, ["pair", "--forget", "GPUbox"])
+    assert done.exit_code == 0 and "--revoke NAME" in done.stderr
+    assert [path.stem for path in key_files.folder().glob("daemons/*")] == ["127.0.0.1:9"]
+    assert f"127.0.0.1:9. [{Code.NOT_PAIRED.value}]" in refused("--forget", "gpubox")
+    assert said("--forget", f"{HERE}:9").startswith(f"the key for {HERE}:9 is gone")
+
+
 def test_what_is_no_code_is_refused_and_not_repeated(alone: House) -> None:
     assert "neither a pairing code" in refused("AAAA")
     assert "AAAA" not in refused("AAAA")
@@ -174,7 +186,9 @@ def test_a_machine_that_uses_another_s_daemon_makes_no_codes(alone: House, monke
     assert "a client is paired on the machine where the daemon runs" in refused()
 
 
-@pytest.mark.parametrize("words", [["--list", "--revoke", "x"], ["CODE", "--list"], ["CODE", "--name", "x"]])
+@pytest.mark.parametrize(
+    "words", [["--list", "--revoke", "x"], ["CODE", "--list"], ["CODE", "--name", "x"], ["CODE", "--forget", "x"]]
+)
 def test_one_thing_at_a_time(words: list[str]) -> None:
     assert CliRunner().invoke(impasto, ["pair", *words]).exit_code == 2
 

@@ -94,6 +94,13 @@ def test_where_memory_is_scarce_it_is_of_more_pieces() -> None:
 def test_where_memory_never_suffices_it_is_what_would_be_needed_at_least() -> None:
     found, least = on(asked(1000, 1000), memory=1), ways(asked(1000, 1000))[-1]
     assert found is not None and (found.tiles, found.bytes) == (least.tiles, least.bytes)
+    assert found.free == 1 and "too much for the 1 MB that are free" in found.sentence()
+
+
+def test_memory_that_suffices_or_is_unknown_is_not_spoken_of() -> None:
+    for memory in (1_000_000_000, None):
+        found = on(asked(1000, 1000), memory=memory)
+        assert found is not None and found.free is None
 
 
 def test_an_unknown_speed_is_an_unknown_time() -> None:

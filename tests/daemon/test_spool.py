@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -47,6 +48,16 @@ def test_what_was_written_is_read(spool: Spool) -> None:
     assert spool.read("another") is None
     (found,) = spool.found()
     assert (found.finished, found.nbytes) == (FINISHED, 18)
+
+
+def test_what_an_older_daemon_wrote_is_read(spool: Spool, file: Path) -> None:
+    whole = file.read_bytes()
+    (length,) = LENGTH.unpack(whole[: LENGTH.size])
+    facts = json.loads(whole[LENGTH.size : LENGTH.size + length])
+    assert facts.pop("stand_in") == ""
+    older = json.dumps(facts).encode()
+    file.write_bytes(LENGTH.pack(len(older)) + older + whole[LENGTH.size + length :])
+    assert [found.finished for found in spool.found()] == [FINISHED]
 
 
 def test_a_result_that_was_fetched_stays_readable_when_its_file_goes(spool: Spool) -> None:

@@ -25,6 +25,7 @@ FORECASTS = st.builds(
     bytes=st.integers(0, 2**53 - 1),
     seconds=st.none() | st.floats(0, 1e9),
     device=st.text(st.characters(exclude_categories=["Cs"]), max_size=64),
+    free=st.none() | st.integers(0, 2**53 - 1),
 )
 
 PLAIN = st.recursive(
@@ -72,6 +73,7 @@ def test_a_forecast_that_lacks_something_is_none(key: str) -> None:
         ({"tiles": 1}, "4000×3000, about 3 min, 5.1 GB"),
         ({"seconds": None}, "4000×3000, 6 tiles, 5.1 GB"),
         ({"width": 640, "tiles": 1, "seconds": 41.2, "bytes": 820_400_000}, "640×3000, about 40 s, 820 MB"),
+        ({"free": 3_200_000_000}, "4000×3000, 6 tiles, about 3 min, 5.1 GB, too much for the 3.2 GB that are free"),
         ({"seconds": 4740}, "4000×3000, 6 tiles, about 1 h 20 min, 5.1 GB"),
     ],
 )  # fmt: skip

@@ -374,6 +374,23 @@ def test_what_outlived_its_daemon_does_not_grow_younger(talk: Talk) -> None:
     assert after.later(401) == [Forget("j")]
 
 
+@pytest.mark.parametrize(
+    ("record", "listed"), [({"stand_in": "wavelets"}, "wavelets"), ({"stand_in": 7}, ""), ({}, "")]
+)
+def test_a_job_that_is_over_says_which_recipe_stood_in(talk: Talk, record: dict[str, Any], listed: str) -> None:
+    talk.submit()
+    (keep,) = [
+        a for a in talk.worker(messages.Result(job="j", record=record, pictures=(picture(),))) if isinstance(a, Keep)
+    ]
+    after = Talk()
+    after.core.handle(Found(keep.finished, 0), 0)
+    after.hello()
+    for each in (talk, after):
+        (jobs,) = sent(each.hear(b"A", messages.List(id=3)), messages.Jobs)
+        assert jobs.jobs[0]["stand_in"] == listed
+        assert jobs.jobs[0]["recipe"] == "impasto"
+
+
 def test_a_job_that_is_known_is_not_found_again(talk: Talk) -> None:
     talk.submit()
     talk.core.handle(Found(Finished("j", "", "", "impasto", 1, 1, 0, 0), 0), 0)

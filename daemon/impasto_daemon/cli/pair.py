@@ -28,23 +28,29 @@ WILDCARDS = ("0.0.0.0", "[::]")
               "not what Impasto finds out itself.")  # fmt: skip
 @click.option("--list", "listing", is_flag=True, help="Say which clients are paired with this machine.")
 @click.option("--revoke", default="", metavar="NAME", help="Let this client in no more, from now on.")
+@click.option("--forget", default="", metavar="HOST[:PORT]",
+              help="Take away this machine's key for the daemon there.")  # fmt: skip
 @click.pass_context
-def pair(ctx: click.Context, code: str | None, name: str, address: str, listing: bool, revoke: str) -> None:
+def pair(
+    ctx: click.Context, code: str | None, name: str, address: str, listing: bool, revoke: str, forget: str
+) -> None:
     """Pair two machines, so that one can use the other's daemon over the network.
 
     On the machine with the daemon, without CODE: make a key for a new client and print one line, its pairing code. On
     the client's machine: give that line as CODE, or the name of a file that holds it, or - to read it. The code is a
     secret: whoever reads it can use the daemon.
     """
-    if sum((code is not None, bool(name), listing, bool(revoke))) > 1 or (address and (listing or revoke)):
-        raise click.UsageError(
-            "CODE, --name, --list and --revoke exclude each other; --address goes with the first two."
-        )
+    given = (code is not None, bool(name), listing, bool(revoke), bool(forget))
+    if sum(given) > 1 or (address and any(given[2:])):
+        sentence = "CODE, --name, --list, --revoke and --forget exclude each other; --address goes with the first two."
+        raise click.UsageError(sentence)
     if listing:
         show_clients()
     elif revoke:
         paired.revoke(revoke)
         click.echo(f"{revoke} is let in no more")
+    elif forget:
+        give_up(endpoint_at(forget.removeprefix(TCP), ""))
     elif code is None:
         invite(name, address)
     else:
@@ -121,6 +127,15 @@ def accept(code: str, address: str) -> None:
             click.echo(f"{client.welcome.agent} answers there")
     except ImpastoError as error:
         say(f"The key is kept, but for now: {error}")
+
+
+def give_up(endpoint: str) -> None:
+    """Take away the key for a daemon, and say what that leaves."""
+    path = key_files.forget_pairing(endpoint)
+    click.echo(f"the key for {endpoint} is gone ({path})")
+    say("The daemon would still know it: on its machine, impasto pair --list and --revoke NAME.")
+    if default_endpoint() == endpoint:
+        say(f"IMPASTO_ENDPOINT is still {endpoint}: unset it.")
 
 
 def text_of(code: str) -> str:

@@ -134,7 +134,7 @@ class BarReport(Report):
             self._task = self._bar.add_task("painting", total=progress.steps, more="")
             self._bar.start()
         more = f"{losses(progress)}{time_left(progress)}".removeprefix(", ")
-        word = "cancelling" if progress.state is State.CANCELLING else "painting"
+        word = "cancelling" if progress.state is State.CANCELLING else "painting" if ahead(progress) else "finishing"
         self._bar.update(self._task, completed=progress.step, total=progress.steps, more=more, description=word)
 
     def close(self) -> None:
@@ -161,8 +161,14 @@ def losses(progress: Progress) -> str:
 
 
 def time_left(progress: Progress) -> str:
-    """The time that is left as the end of a line; nothing while it is unknown."""
-    return "" if progress.eta is None else f", {duration(progress.eta)} left"
+    """The time that is left as the end of a line; nothing while it is unknown, or when the last step is done: then the
+    picture is brought to its size, sent and saved."""
+    return f", {duration(progress.eta)} left" if progress.eta is not None and ahead(progress) else ""
+
+
+def ahead(progress: Progress) -> bool:
+    """Whether there are steps to come."""
+    return progress.step < progress.steps
 
 
 def duration(seconds: float) -> str:

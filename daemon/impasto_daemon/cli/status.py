@@ -61,14 +61,21 @@ def _map(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def recipe_of(row: Mapping[str, Any], painting: str | None) -> str:
+    """What a job is or was painted with, as far as is known, else what was asked for."""
+    if row["state"] == State.RUNNING and painting:
+        return painting
+    asked, stand_in = row.get("recipe", ""), row.get("stand_in")
+    return f"{stand_in}, which stood in for {asked}" if stand_in else asked
+
+
 def show_jobs(jobs: Sequence[Mapping[str, Any]], painting: str | None = None) -> None:
     """One line a job, or a sentence where there is none. painting: what the worker says that it paints with."""
     if not jobs:
         click.echo("no jobs")
     for row in jobs:
         size = f"{row.get('width', '?')}×{row.get('height', '?')}"
-        recipe = (painting if row["state"] == State.RUNNING else "") or row.get("recipe", "")
-        line = f"{row['job']}  {row['state']:<10} {recipe}, {size}"
+        line = f"{row['job']}  {row['state']:<10} {recipe_of(row, painting)}, {size}"
         if row.get("steps"):
             line += f", step {row.get('step', 0)} of {row['steps']}"
         if forecast := Forecast.of(row.get("forecast")):

@@ -107,7 +107,12 @@ def plans(task: Task, recipe: Recipe, means: Means) -> tuple[Plan, ...]:
 
 def fits(plan: Plan, means: Means) -> bool:
     """Whether the free memory suffices, or nobody knows how much that is."""
-    return _within(plan.bytes, means.memory) and _within(plan.host, means.host)
+    return holds(plan, means) and _within(plan.host, means.host)
+
+
+def holds(plan: Plan, means: Means) -> bool:
+    """Whether the device's own does."""
+    return _within(plan.bytes, means.memory)
 
 
 def fitting(task: Task, recipe: Recipe, means: Means) -> tuple[Plan, ...]:
