@@ -43,10 +43,10 @@ TORCHLESS = ("recipes", "settings", "idle", "architectures", "levels", "cost", "
 MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     (
         "the protocol knows msgpack alone",
-        [path for path in PROTOCOL.glob("*.py") if path.name != "zmq_client.py"],
+        [path for path in PROTOCOL.glob("*.py") if path.name != "zmq_transport.py"],
         {"msgpack", "impasto_protocol"},
     ),
-    ("its client knows ZeroMQ", [PROTOCOL / "zmq_client.py"], {"zmq", "msgpack", "impasto_protocol"}),
+    ("one of its transports knows ZeroMQ", [PROTOCOL / "zmq_transport.py"], {"zmq", "impasto_protocol"}),
     (
         "the engine is pure torch",
         sorted((DAEMON / "engine").glob("*.py")),

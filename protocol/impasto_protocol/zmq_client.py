@@ -1,7 +1,6 @@
 """The one shell over ZeroMQ that every client of this project uses: blocking calls, one thread.
 
-The conversation itself is `client_core`; this module owns the socket and the clock. Only this module of the
-package imports zmq.
+The conversation itself is `client_core`, and what carries it a `transport`; this module owns the clock.
 """
 
 from __future__ import annotations
@@ -15,18 +14,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Optional, TypeVar
 
-import zmq
-from zmq.utils import z85
-from zmq.utils.monitor import recv_monitor_message
-
 from . import client_core, codec, messages
 from .client_core import Broken, ClientCore, Heard, Lost, Phase, SendOut, Tell, Tick
-from .endpoint import TCP, default_endpoint
+from .endpoint import default_endpoint
 from .errors import Code, ImpastoError, Problem, ProtocolError
 from .jobstate import State
-from .key_files import load_pairing
-from .reach import probe
 from .request import Request
+from .transport import Arrived, Broke, Refused, Transport
+from .zmq_transport import ZmqTransport
 
 OnAccepted = Callable[[messages.Accepted], None]
 OnProgress = Callable[[messages.Progress], None]
@@ -38,18 +33,8 @@ PATIENCE = 15.0
 CHANCE = 0.25
 """Seconds that a message gets to leave when the client closes."""
 
-REMEDY = "Type `impasto pair` on the machine with the daemon, and here `impasto pair CODE`."
-UNKNOWN_HERE = f"The daemon does not let this machine in: it was never paired, or its key was revoked. {REMEDY}"
-STRANGER = (
-    "What listens there does not have the key of the daemon that this machine was paired with: it is another program, "
-    f"or the daemon's keys were made anew. {REMEDY}"
-)
-NO_TRUST = {
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: UNKNOWN_HERE,
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: STRANGER,
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: STRANGER,
-}
-"""Why the two sides did not come to trust each other, by the event that tells."""
+TRANSPORT: type[Transport] = ZmqTransport
+"""What carries the messages of every client here."""
 
 
 class Interrupt:
@@ -89,13 +74,8 @@ class Client:
         self.endpoint = endpoint or default_endpoint()
         self._core = ClientCore(client=uuid.uuid4().hex, agent=agent, timeout=timeout)
         self._inbox: deque[messages.Message] = deque()
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._monitor = self._socket.get_monitor_socket(sum(NO_TRUST, zmq.EVENT_DISCONNECTED))
-        self._distrust = ""
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
+        self._transport: Transport = TRANSPORT()
+        self._doubt: Optional[Problem] = None
 
     @property
     def welcome(self) -> messages.Welcome:
@@ -118,29 +98,13 @@ class Client:
 
     def connect(self) -> None:
         """Say hello and wait for the welcome."""
-        if self.endpoint.startswith(TCP):
-            self._encrypt()
-        probe(self.endpoint)
-        # A message larger than the daemon could ever send is not one; zmq drops such a connection.
-        self._socket.set(zmq.MAXMSGSIZE, self._core.limits.frame_bytes)
-        self._socket.set(zmq.LINGER, 0)
-        try:
-            self._socket.connect(self.endpoint)
-        except zmq.ZMQError as error:
-            sentence = (
-                f"{self.endpoint!r} is not an endpoint that can be used: {error}. Write ipc:///path/of/a.sock, or "
-                "tcp://HOST:PORT."
-            )
-            raise ImpastoError(Code.UNREACHABLE, sentence) from None
+        self._transport.connect(self.endpoint, self._core.limits)
         self._carry_out(self._core.start(time.monotonic()))
         self._next(lambda message: isinstance(message, messages.Welcome))
 
     def close(self) -> None:
         """Leave. A job that was not detached is cancelled by the daemon once the lease has run out."""
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
-        self._socket.close(linger=int(CHANCE * 1000) if self._core.welcome else 0)
-        self._context.term()
+        self._transport.close(CHANCE if self._core.welcome else 0.0)
 
     # Requests ---------------------------------------------------------------------------------------------
 
@@ -287,7 +251,7 @@ class Client:
         for picture in getattr(message, "pictures", ()):
             codec.check_limit("side", max(picture.width, picture.height), self._core.limits.side)
             codec.check_limit("pixels", picture.width * picture.height, self._core.limits.pixels)
-        self._socket.send_multipart(frames, copy=False)
+        self._transport.send(frames)
 
     def _next(
         self,
@@ -312,40 +276,22 @@ class Client:
 
     def _pump(self, seconds: float, wake: Optional[Interrupt]) -> None:
         """Let at most this much time pass, or less when woken, and take in whatever comes."""
-        if wake:
-            self._poller.register(wake.fileno(), zmq.POLLIN)
-        try:
-            ready = dict(self._poller.poll(int(seconds * 1000) + 1))
-        finally:
-            if wake:
-                self._poller.unregister(wake.fileno())
         events: list[client_core.Event] = []
-        if self._monitor in ready:
-            what = recv_monitor_message(self._monitor)["event"]
-            if what == zmq.EVENT_DISCONNECTED:
+        for news in self._transport.wait(seconds, (wake.fileno(),) if wake else ()):
+            if isinstance(news, Arrived):
+                events.append(Heard(codec.decode(news.frames, self._core.limits)))
+            elif isinstance(news, Broke):
                 events.append(Broken())
             else:
-                self._doubt(what)
-        if self._socket in ready:
-            frames = self._socket.recv_multipart(copy=False)
-            events.append(Heard(codec.decode([frame.buffer for frame in frames], self._core.limits)))
+                self._take_for_refused(news)
         for event in (*events, Tick()):
             self._carry_out(self._core.handle(event, time.monotonic()))
 
-    def _encrypt(self) -> None:
-        """Talk to the daemon that this machine was paired with and to nobody else. Raises ImpastoError."""
-        pairing = load_pairing(self.endpoint)
-        secret = z85.encode(pairing.secret)
-        self._socket.set(zmq.CURVE_SECRETKEY, secret)
-        self._socket.set(zmq.CURVE_PUBLICKEY, zmq.curve_public(secret))
-        self._socket.set(zmq.CURVE_SERVERKEY, pairing.server)
-        self._socket.set(zmq.IPV6, int("[" in self.endpoint))
-
-    def _doubt(self, what: int) -> None:
-        """The sides do not trust each other. A daemon that refuses us will go on doing so; the rest may pass."""
-        self._distrust = NO_TRUST[zmq.Event(what)]
-        if what == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            raise ImpastoError(Code.NOT_PAIRED, f"{self._distrust} ({self.endpoint})")
+    def _take_for_refused(self, news: Refused) -> None:
+        """Remember why the sides do not come together; raise it where that will stay so."""
+        self._doubt = news.problem
+        if news.final:
+            raise ImpastoError(news.problem.code, f"{news.problem.message} ({self.endpoint})")
 
     def _carry_out(self, actions: list[client_core.Action]) -> None:
         for action in actions:
@@ -354,10 +300,10 @@ class Client:
             elif isinstance(action, Tell):
                 self._take_in(action.message)
             elif isinstance(action, Lost):
-                problem = Problem(Code.NOT_PAIRED, self._distrust) if self._distrust else action.problem
+                problem = self._doubt or action.problem
                 raise ImpastoError(problem.code, f"{problem.message} ({self.endpoint})")
             if self._core.phase is Phase.READY:
-                self._distrust = ""
+                self._doubt = None
 
     def _take_in(self, message: messages.Message) -> None:
         """Keep a message until it is wanted; of a job's progress the latest alone."""
