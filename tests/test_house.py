@@ -18,6 +18,7 @@ PLUGIN = ROOT / "gimp_plugin" / "impasto"
 STANDARD = set(sys.stdlib_module_names)
 SUPERVISOR = [
     "supervisor",
+    "carrier",
     "router",
     "departures",
     "doors",

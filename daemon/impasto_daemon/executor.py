@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import zmq
-from impasto_protocol.errors import CANCELLED, Code, ImpastoError, Problem, ProtocolError
+from impasto_protocol.errors import CANCELLED, Code, ImpastoError, Problem
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result, Submit
 
@@ -67,10 +67,18 @@ class Executor:
             return
         self._cancelled = True
         if self._sent and self._worker:
-            self._worker.link.send(Cancel(id=1, job=job))
             self._worker.end_by(now, self._settings.grace)
+            self._worker.link.send(Cancel(id=1, job=job))
         else:
             self._finish_ourselves(CANCELLED, now)
+
+    def abandon(self, job: str, now: float) -> None:
+        """Have no more to do with this job, and nor has the worker: it ends. Of the job nothing more is said."""
+        if self._job and self._job.job == job:
+            self._job, self._sent, self._cancelled = None, False, False
+            self._said = []
+            if self._worker:
+                self._worker.dismiss(now, 0.0)
 
     def ack(self, job: str) -> None:
         """This job's preview has arrived where it was wanted."""
@@ -181,10 +189,11 @@ class Executor:
         try:
             for message in worker.link.receive():
                 self._heard(worker, message, now)
-        except ProtocolError as error:
-            logger.error("the worker said what cannot be read: %s", error)
+        except Exception as error:  # its words are lost, and perhaps a job's end with them
+            logger.exception("the worker said what cannot be read")
+            why = str(error) or type(error).__name__
             worker.problem = Problem(
-                Code.INTERNAL, f"Impasto failed on this job: {error}. The daemon's log has more: please report it."
+                Code.INTERNAL, f"Impasto failed on this job: {why}. The daemon's log has more: please report it."
             )
             worker.end_by(now, 0.0)
 

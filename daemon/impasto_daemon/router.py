@@ -71,10 +71,12 @@ class _Parcel:
         def frames() -> list[Buffer]:
             try:
                 return codec.encode(message())
-            except ProtocolError as error:  # the number of a request can make a header that just fitted too long
+            except Exception as error:  # the number of a request, say, can make a header that just fitted too long
+                logger.exception("the result of job %s cannot be sent", job)
+                why = str(error) or type(error).__name__
                 problem = Problem(
                     Code.INTERNAL,
-                    f"The result of job {job} cannot be sent: {error}. The daemon's log has more: please report it.",
+                    f"The result of job {job} cannot be sent: {why}. The daemon's log has more: please report it.",
                 )
                 return codec.encode(Error.of(problem, re=re, job=job))
 
@@ -210,9 +212,13 @@ class Router:
     def flush(self) -> None:
         """Try again what could not be sent yet."""
         for route, outbox in list(self._outboxes.items()):
-            while outbox.parcels and self._try(route, outbox.parcels[0]):
-                if outbox.parcels:
-                    outbox.parcels.popleft()
+            try:
+                while outbox.parcels and self._try(route, outbox.parcels[0]):
+                    if outbox.parcels:
+                        outbox.parcels.popleft()
+            except Exception:
+                logger.exception("a message to a client cannot be sent and is lost")
+                outbox.parcels.popleft()  # it would fail for ever
             if not outbox.parcels:
                 self._outboxes.pop(route, None)
 

@@ -14,14 +14,14 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import zmq
 from impasto_protocol import __version__, server_events
-from impasto_protocol.errors import Code, ImpastoError, Problem
+from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Error, Result
 from impasto_protocol.request import Request
@@ -30,6 +30,7 @@ from impasto_protocol.server_state import accept_all
 
 from . import log
 from .address import claimed, socket_path
+from .carrier import Carrier
 from .doors import Doors
 from .engine import recipes
 from .executor import Executor
@@ -167,6 +168,7 @@ class Supervisor:
             forecast=self._forecaster.forecast,
             report=self._report,
         )
+        self._handle = Carrier(self._core, self._doors, self._executor, self._results).handle
 
     def serve(self) -> None:
         """Until asked to end, or idle for long enough."""
@@ -190,6 +192,8 @@ class Supervisor:
                 if isinstance(message, (Result, Error)):
                     logger.info("job %s is over: %s", message.job, getattr(message, "code", "painted"))
                 self._handle(server_events.WorkerSaid(message), now)
+                if isinstance(message, Result):
+                    self._forecaster.learn_of_painting(message.record)
         if now >= self._ticked + TICK or now >= (self._core.next_deadline() or now + 1):
             self._ticked = now
             self._handle(server_events.Tick(), now)
@@ -267,53 +271,6 @@ class Supervisor:
         stays = not self._settings.idle_exit or idle is None or self._results.in_memory
         return None if stays or idle is None else idle + self._settings.idle_exit
 
-    # Events and actions ---------------------------------------------------------------------------------------
-
-    def _handle(self, event: server_events.Event, now: float) -> None:
-        """One event and all that follows from it; a fault costs no other event."""
-        try:
-            for action in self._core.handle(event, now):
-                _ACTIONS[type(action)](self, action, now)
-        except Exception:
-            logger.exception("a %s could not be handled", type(event).__name__)
-            if isinstance(event, server_events.Received):
-                problem = Problem(
-                    Code.INTERNAL, "Impasto's daemon failed on this message: its log says where. Please report it."
-                )
-                self._doors.send(event.route, Error.of(problem, re=getattr(event.message, "id", 0)))
-
-    def _send(self, action: server_events.Send, now: float) -> None:
-        self._doors.send(action.route, action.message)
-
-    def _send_kept(self, action: server_events.SendKept, now: float) -> None:
-        self._doors.send_kept(action.route, action.job, action.re, lambda: self._kept(action.job, action.re))
-
-    def _kept(self, job: str, re: int) -> Result | Error:
-        """A job's result as an answer, or as the event that it is where `re` is 0."""
-        result = self._results.get(job)
-        if result:
-            return replace(result, re=re)
-        sentence = f"The result of job {job} is not kept any more: paint it again."
-        return Error.of(Problem(Code.RESULT_GONE, sentence), re=re, job=job)
-
-    def _keep(self, action: server_events.Keep, now: float) -> None:
-        self._forecaster.learn_of_painting(action.result.record)
-        for job in self._results.keep(action.finished, action.result):
-            self._handle(server_events.Evicted(job), now)
-
-    def _forget(self, action: server_events.Forget, now: float) -> None:
-        self._results.forget(action.job)
-
-    def _start(self, action: server_events.Start, now: float) -> None:
-        logger.info("job %s begins", action.submit.job)
-        self._executor.start(action.submit, now)
-
-    def _stop(self, action: server_events.Stop, now: float) -> None:
-        self._executor.cancel(action.job, now)
-
-    def _ack_worker(self, action: server_events.AckWorker, now: float) -> None:
-        self._executor.ack(action.job)
-
     def _report(self) -> dict[str, Any]:
         return {
             "endpoint": self._settings.endpoint,
@@ -328,17 +285,6 @@ class Supervisor:
             "kept_bytes": self._results.nbytes,
             "kept_in_memory": self._results.in_memory,
         }
-
-
-_ACTIONS: dict[type, Callable[[Supervisor, Any, float], None]] = {
-    server_events.Send: Supervisor._send,
-    server_events.SendKept: Supervisor._send_kept,
-    server_events.Keep: Supervisor._keep,
-    server_events.Forget: Supervisor._forget,
-    server_events.Start: Supervisor._start,
-    server_events.Stop: Supervisor._stop,
-    server_events.AckWorker: Supervisor._ack_worker,
-}
 
 
 def _worker_settings(settings: Settings) -> WorkerSettings:

@@ -15,6 +15,7 @@ import pytest
 import zmq
 from impasto_daemon import worker_process
 from impasto_daemon.executor import Executor, WorkerMessage
+from impasto_daemon.link import Link
 from impasto_daemon.painting import KEEP_SECONDS
 from impasto_daemon.worker_process import WorkerSettings
 from impasto_protocol.errors import Code
@@ -227,6 +228,42 @@ def test_what_a_worker_says_of_its_device_is_passed_on_before_it_paints(bench: B
     bench.start("job", steps=10_000, delay=0.01)
     bench.at_step("job")
     assert bench.learnt and dict(DEVICE).items() <= bench.learnt[0].items()
+
+
+def test_a_job_that_is_abandoned_is_heard_of_no_more_and_the_next_one_gets_a_fresh_worker(bench: Bench) -> None:
+    bench.start("job", steps=10_000, delay=0.01)
+    bench.at_step("job")
+    old = bench.about["pid"]
+    bench.executor.abandon("another", time.monotonic())
+    assert bench.about["state"] == "busy"
+    bench.executor.abandon("job", time.monotonic())
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
+    assert not bench.ends("job") and not alive(old)
+    assert bench.about["starts"] == 2
+
+
+def test_a_cancel_that_cannot_be_sent_frees_the_device_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.start("job", steps=10_000, delay=0.01)
+    bench.at_step("job")
+    monkeypatch.setattr(Link, "send", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        bench.executor.cancel("job", time.monotonic())
+    assert bench.problem_of("job").code == Code.CANCELLED.value
+
+
+def test_a_fault_while_the_worker_is_heard_costs_its_job_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.start("job", steps=10_000, delay=0.01)
+    bench.at_step("job")
+    monkeypatch.setattr(Link, "receive", lambda _: iter(range(1 // 0)))
+    bench.turn()
+    monkeypatch.undo()
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
+    assert bench.problem_of("job").code == Code.INTERNAL.value
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
 
 
 def test_cancelling_what_is_not_running_is_harmless(bench: Bench) -> None:

@@ -206,6 +206,22 @@ def test_finished_pictures_that_wait_for_their_reader_are_held_once_and_not_in_t
     assert heard_jobs == [f"job{number}" for number in range(100)]
 
 
+def test_a_message_that_cannot_be_sent_later_is_lost_alone(router: Router, client: RawClient) -> None:
+    route = greeted(router, client)
+    client.socket.rcvhwm = 1
+    fill(router, route)
+    router._outboxes[route].put(_Parcel(lambda: [bytes(1 // 0)]))
+    router.send_kept(route, "unread", 0, lambda: Result(job=str(1 // 0)))
+    router.send(route, Pong(re=2))
+    while (message := client.next()) == Pong(re=1):
+        router.flush()
+    assert isinstance(message, Error)
+    assert (message.code, message.job) == (Code.INTERNAL.value, "unread")
+    router.flush()
+    assert client.next() == Pong(re=2)
+    assert router.deadline(0.0) is None
+
+
 def fill(router: Router, route: bytes) -> None:
     """Say things until they have to wait."""
     while route not in router._outboxes:

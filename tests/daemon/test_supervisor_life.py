@@ -44,6 +44,15 @@ def test_a_fault_in_one_turn_costs_nobody_the_daemon(launch: Launch, place: str)
     assert "ZeroDivisionError" in daemon.log
 
 
+def test_a_job_that_cannot_be_started_does_not_keep_the_next_one_from_it(launch: Launch) -> None:
+    daemon = launch(fault="Executor.start")
+    with daemon.client() as client:
+        with pytest.raises(ImpastoError, match="failed on this job") as error:
+            client.stylize(request())
+        assert error.value.code is Code.INTERNAL
+        client.acknowledge(client.stylize(request()).job)
+
+
 def test_a_fault_in_every_turn_ends_the_daemon_before_its_log_fills_the_disk(launch: Launch) -> None:
     daemon = launch(fault="Executor.poll", faults=-1)
     with daemon.raw() as client:
