@@ -31,7 +31,10 @@ from impasto_protocol.server_events import Gone, Received, Refused
 from .departures import Departures
 
 PIPE = 100
-"""Messages that ZeroMQ itself holds for one client."""
+"""Messages that ZeroMQ itself holds for one client which does not read."""
+ARRIVED = 2
+"""Messages of one client that ZeroMQ holds until they are read here: each may have hundreds of megabytes. The others
+wait in the client's own memory."""
 OUTBOX_MESSAGES = 1000
 OUTBOX_BYTES = 64 * 1024**2
 """Bounds of one client's outbox; a single larger message is taken where the outbox is empty. As many messages again
@@ -41,7 +44,8 @@ PATIENCE = 0.02
 LINGER = 1000
 """Milliseconds that last words have when the daemon leaves."""
 TURN = 64
-"""Messages that are read before others have their turn."""
+TURN_BYTES = 64 * 1024**2
+"""Messages, and bytes of them, that are read before others have their turn; a single larger message is a turn."""
 
 logger = logging.getLogger("impasto.router")
 
@@ -149,7 +153,7 @@ class Router:
         self.socket = context.socket(zmq.ROUTER)
         self.socket.router_mandatory = True
         self.socket.maxmsgsize = limits.frame_bytes
-        self.socket.sndhwm = self.socket.rcvhwm = PIPE
+        self.socket.sndhwm, self.socket.rcvhwm = PIPE, ARRIVED
         self.socket.linger = LINGER
         try:
             door.open(self.socket)
@@ -165,12 +169,14 @@ class Router:
     def receive(self) -> Iterator[Received | Refused | Gone]:
         """What has arrived, one turn of it, and who has left. Pixels are views of ZeroMQ's own memory."""
         yield from map(Gone, self._departures.gone())
-        for _ in range(TURN):
+        messages = nbytes = 0
+        while messages < TURN and nbytes < TURN_BYTES:
             try:
                 route = self.socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
             frames, too_many = self._rest()
+            messages, nbytes = messages + 1, nbytes + sum(memoryview(frame).nbytes for frame in frames)
             if not self._door.admits(route):
                 logger.warning("refused a message from a stranger")
                 continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +132,37 @@ def test_a_frame_over_the_limit_never_reaches_memory_as_a_message(
     with RawClient(f"ipc://{socket_folder / 'd.sock'}", "another") as another:
         another.say(Ping(id=5))
         wait_for(lambda: any(isinstance(e, Received) and e.message == Ping(id=5) for e in router.receive()))
+
+
+@pytest.mark.parametrize(("bound", "value"), [("TURN", 2), ("TURN_BYTES", 100_000)])
+def test_a_turn_ends_after_so_many_messages_or_bytes_and_nothing_is_lost(
+    router: Router, socket_folder: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    monkeypatch.setattr(router_module, bound, value)
+    with contextlib.ExitStack() as stack:
+        for name in "abcd":
+            client = stack.enter_context(RawClient(f"ipc://{socket_folder / 'd.sock'}", name))
+            for _ in range(2):
+                client.socket.send_multipart([b"garbage", bytes(60_000)])
+        wait_for(lambda: router.socket.poll(0))
+        time.sleep(0.1)  # all have arrived, so that a turn could take them all
+        turns: list[int] = []
+        while sum(turns) < 8:
+            assert router.socket.poll(5000)
+            turns.append(len(list(router.receive())))
+    assert max(turns) == 2
+
+
+def test_what_a_client_says_waits_in_its_own_memory_until_it_is_read(router: Router, socket_folder: Path) -> None:
+    with RawClient(f"ipc://{socket_folder / 'd.sock'}", "hasty", {zmq.SNDHWM: 1}) as client:
+        sent = 0
+        while client.socket.poll(200, zmq.POLLOUT):
+            client.socket.send_multipart([b"garbage", bytes(90_000)])
+            sent += 1
+        assert sent < 20
+        while sent:
+            assert router.socket.poll(5000)
+            sent -= len(list(router.receive()))
 
 
 def test_a_client_that_is_gone_is_no_error(router: Router, client: RawClient) -> None:
