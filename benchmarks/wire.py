@@ -1,9 +1,11 @@
-"""The way of a 12-megapixel layer through the daemon and back, against bare ZeroMQ with the same bytes."""
+"""The way of a 12-megapixel layer through the daemon and back, against bare ZeroMQ with the same bytes; and what others
+notice of it."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +16,17 @@ from impasto_protocol.request import Request, Style
 from impasto_protocol.zmq_client import Client
 
 from . import daemons
-from .measure import Findings, ratio
+from .measure import Findings, Ratio, ratio, timed
 from .setting import Setting
 
 WIDTH, HEIGHT = 4000, 3000
+WATCHED = 1.0
+"""Seconds in which a job ends and its result is written to disk."""
 
 
-def measure(setting: Setting, width: int = WIDTH, height: int = HEIGHT, pings: int = 101) -> Findings:
+def measure(
+    setting: Setting, width: int = WIDTH, height: int = HEIGHT, pings: int = 101, watched: float = WATCHED
+) -> Findings:
     """Ratios of the protocol's overhead."""
     pixels = bytes(width * height * 4)
     style = Style(Picture(1, 1, 3, "u8", b"abc"))
@@ -41,7 +47,31 @@ def measure(setting: Setting, width: int = WIDTH, height: int = HEIGHT, pings: i
         return Findings((
             ratio(there, through_the_daemon, f"{echo} of its bytes", through_bare_zeromq),
             ratio("ping", client.status, f"{echo} of one byte", lambda: (bare.send(b"!"), bare.recv()), n=pings),
+            _waits(daemon.endpoint, client, request, f"a job of {megapixels}", watched),
         ))  # fmt: skip
+
+
+def _waits(endpoint: str, client: Client, request: Request, job: str, watched: float, n: int = 7) -> Ratio:
+    """What one client waits at most while another's job ends, against a daemon that does nothing."""
+
+    def pair() -> tuple[float, float]:
+        quiet = longest_wait(client, watched)
+        with Client(endpoint) as other:
+            name = other.submit(request, detach=True).job
+        busy = longest_wait(client, watched)
+        client.acknowledge(name)
+        return busy, quiet
+
+    what = f"another client's longest wait for an answer while {job} ends and is written"
+    return Ratio.of(what, f"its longest in {watched:g} s of an idle daemon", [pair() for _ in range(n)])
+
+
+def longest_wait(client: Client, seconds: float) -> float:
+    """Of requests one after the other, for so long: the seconds that the slowest takes."""
+    until, longest = time.monotonic() + seconds, 0.0
+    while time.monotonic() < until:
+        longest = max(longest, timed(client.status))
+    return longest
 
 
 @contextmanager

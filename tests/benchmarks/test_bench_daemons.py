@@ -19,8 +19,12 @@ def job(**settings: str) -> Request:
 
 
 def test_a_layers_way_through_the_daemon_is_measured_against_an_echo() -> None:
-    found = wire.measure(Setting(), width=40, height=30, pings=3)
-    assert [each.what for each in found.ratios] == ["0.0012 Mpx RGBA to a painter that does nothing and back", "ping"]
+    found = wire.measure(Setting(), width=40, height=30, pings=3, watched=0.02)
+    assert [each.what for each in found.ratios] == [
+        "0.0012 Mpx RGBA to a painter that does nothing and back",
+        "ping",
+        "another client's longest wait for an answer while a job of 0.0012 Mpx RGBA ends and is written",
+    ]
     assert all(each.low > 0 for each in found.ratios)
 
 
