@@ -1,6 +1,6 @@
 """A quick painter for the tests in GIMP: the colours turned round, alpha kept; recipes are looked up as always.
 
-The seed steers it, for the plug-in sends no settings: SLOW takes 40 s, CRASH dies in mid-job.
+The seed steers it, for the plug-in sends no settings: SLOW takes 40 s, A_SECOND one, CRASH dies in mid-job.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from tests.fakes.painter import DEVICE, small
 
 SLOW = 1001
 FOUR_SECONDS = 1003
+A_SECOND = 1004
 CRASH = 1002
+PACES = {SLOW: (400, 0.1), FOUR_SECONDS: (40, 0.1), A_SECOND: (50, 0.02)}
+"""Steps, and seconds that each takes."""
 NOTE = "painted by a stand-in for tests"
 
 
@@ -34,7 +37,7 @@ class TurnedRound:
 
     def paint(self, request: Request) -> Iterator[PaintEvent]:
         recipes.find(request.recipe)
-        steps, pause = {SLOW: (400, 0.1), FOUR_SECONDS: (40, 0.1)}.get(request.seed, (4, 0.01))
+        steps, pause = PACES.get(request.seed, (4, 0.01))
         enough = threading.Event()
         for step in range(1, steps + 1):
             time.sleep(pause)

@@ -11,69 +11,24 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgpack
 import pytest
 import zmq
 from impasto_protocol.errors import ImpastoError
+from impasto_protocol.jobstate import State
 from impasto_protocol.zmq_client import Client
 from PIL import Image
 
+from tests.reliability.blows import SIGNALS
+from tests.reliability.gimp import VICTIMS, GimpChaos, Round
+
 from . import painter, styles
+from .calls import call, outcome
 from .conftest import answers
 from .studio import REPOSITORY, Studio, patiently
 
 pytestmark = pytest.mark.gimp
-
-CALL = """
-import json
-from pathlib import Path
-from gi.repository import Gimp, Gio
-image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path("{content}"))
-layer = image.get_layers()[0]
-procedure = Gimp.get_pdb().lookup_procedure("plug-in-impasto-style-transfer")
-config = procedure.create_config()
-config.set_property("image", image)
-config.set_core_object_array("drawables", [layer])
-config.set_property("style-file", Gio.File.new_for_path("{style}"))
-for name, value in {arguments}.items():
-    config.set_property(name, value)
-result = procedure.run(config)
-layers = image.get_layers()
-parasite = layers[0].get_parasite("impasto")
-Path("{told}").write_text(json.dumps({{
-    "status": result.index(0).value_nick,
-    "message": result.index(1) if result.length() > 1 else "",
-    "layers": len(layers),
-    "parasite": bytes(parasite.get_data()).decode() if parasite else "",
-}}))
-"""
-
-
-def call(
-    studio: Studio, *, environment: dict[str, str] | None = None, locked: bool = False, **arguments: Any
-) -> subprocess.Popen[str]:
-    """Start a GIMP that calls the filter once. locked: with a style file that it may not read."""
-    style = studio.folder / "style.png"
-    style.unlink(missing_ok=True)
-    styles.picture().save(style)
-    style.chmod(0 if locked else 0o644)
-    content = studio.folder / "content.png"
-    Image.radial_gradient("L").resize((64, 48)).convert("RGB").save(content)
-    told = studio.folder / "told.json"
-    told.unlink(missing_ok=True)
-    named = {name.replace("_", "-"): value for name, value in arguments.items()}
-    script = CALL.format(content=content, style=style, told=told, arguments=named)
-    return studio.batch(script, False, obedient=locked, **(environment or {}))
-
-
-def outcome(studio: Studio, process: subprocess.Popen[str]) -> dict[str, Any]:
-    said, _ = process.communicate(timeout=120)
-    told = studio.folder / "told.json"
-    assert told.exists(), said
-    facts: dict[str, Any] = json.loads(told.read_text())
-    return facts
 
 
 def states(studio: Studio) -> list[str]:
@@ -247,33 +202,11 @@ def test_a_daemon_that_dies_in_mid_job_is_told_and_nothing_is_inserted(
     assert facts["layers"] == 1
 
 
-@pytest.mark.usefixtures("quick_daemon")
-def test_a_gimp_that_is_killed_in_mid_job_frees_the_device_at_once(studio: Studio) -> None:
-    process = call(studio, seed=painter.SLOW)
-    wait_until_painting(studio)
-    process.kill()
-    assert patiently(lambda: states(studio) == ["cancelled"], 3), states(studio)
-    process.communicate(timeout=10)
-
-
-@pytest.mark.usefixtures("quick_daemon")
-def test_a_plug_in_that_is_killed_in_mid_job_frees_the_device_within_the_lease(studio: Studio) -> None:
-    process = call(studio, seed=painter.SLOW)
-    wait_until_painting(studio)
-    for pid in plug_ins(studio):
-        os.kill(pid, signal.SIGKILL)
-    assert patiently(lambda: states(studio) == ["cancelled"], 8), states(studio)
-    facts = outcome(studio, process)
-    assert facts["layers"] == 1
-
-
-def plug_ins(studio: Studio) -> list[int]:
-    """The processes of our plug-in in this GIMP."""
-    main = str(studio.profile / "plug-ins/impasto/impasto.py").encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if main in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-    assert found
-    return found
+@pytest.mark.parametrize("blow", SIGNALS, ids=lambda blow: blow.name)
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_whoever_is_killed_or_stopped_in_mid_job_the_device_is_free_and_nothing_is_lost_or_left(
+    studio: Studio, quick_daemon: subprocess.Popen[bytes], victim: str, blow: signal.Signals
+) -> None:
+    chaos = GimpChaos(studio, quick_daemon.pid)
+    chaos.run(Round(victim, blow, State.RUNNING))
+    assert chaos.tally[f"{victim} {blow.name} in mid-job"] == 1

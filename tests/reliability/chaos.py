@@ -30,17 +30,14 @@ from impasto_protocol.zmq_client import Client
 from tests.fakes.daemon import PYTHONPATH, ROOT, RunningDaemon, alive, picture, request, wait_for
 from tests.fakes.painter import inverted
 
+from . import gimp
+from .blows import PATIENCE, SIGNALS, STOPPED, TOLD
+
 VICTIMS = (("client",), ("worker",), ("supervisor",), ("client", "supervisor"))
 """Of one round, one after the other."""
-SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
-STOPPED = 0.4
-"""Seconds that a stopped process stays so."""
 LATEST = 0.5
 """Seconds after the client's start until the blow falls."""
-TOLD = {Code.WORKER_DIED, Code.DAEMON_LOST, Code.ABANDONED, Code.CANCELLED, Code.UNREACHABLE, Code.TIMED_OUT}
-"""Errors that may be said of such accidents; each has its remedy."""
 RIGHT = inverted(picture()).sha256()
-PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -190,19 +187,42 @@ class Chaos:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="make chaos", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=500, metavar="N")
+    parser.add_argument("--gimp", type=int, default=0, metavar="N", help="rounds with real GIMPs, before the others")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other accidents")
     options = parser.parse_args(arguments)
-    chance = random.Random(options.seed)
+    if options.gimp:
+        gimps(options.gimp, random.Random(options.seed))
+    if options.rounds:
+        daemons(options.rounds, random.Random(options.seed))
+
+
+def daemons(rounds: int, chance: random.Random) -> None:
+    """So many rounds, and how often each thing came about."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         os.environ["TMPDIR"], tempfile.tempdir = folder, None
         chaos = Chaos(Path(folder))
         try:
-            for number in range(options.rounds):
+            for number in range(rounds):
                 chaos.run(Round.drawn(number, chance))
         finally:
             chaos.close()
-    print(f"{options.rounds} rounds, seed {options.seed}: every promise was kept")
-    for what, count in sorted(chaos.tally.items()):
+    report(f"{rounds} rounds", chaos.tally)
+
+
+def gimps(rounds: int, chance: random.Random) -> None:
+    """The same with real GIMPs, and how soon the device was free."""
+    with gimp.opened() as chaos:
+        for _ in range(rounds):
+            chaos.run(gimp.Round.drawn(chance))
+    report(f"{rounds} rounds with GIMP", chaos.tally)
+    soon = sum(seconds <= gimp.AT_ONCE for seconds in chaos.freed)
+    slowest = max(chaos.freed, default=0.0)
+    print(f"  The device was free within 0.1 s in {soon} of {len(chaos.freed)}, in the slowest after {slowest:.3f} s")
+
+
+def report(rounds: str, tally: Counter[str]) -> None:
+    print(f"{rounds}: every promise was kept")
+    for what, count in sorted(tally.items()):
         print(f"  {count:5}  {what}")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .chaos import SIGNALS, VICTIMS, Chaos, Round
+from .blows import SIGNALS
+from .chaos import VICTIMS, Chaos, Round
 
 
 @pytest.fixture(scope="module")
