@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.impasto-installed
 
-.PHONY: demo test setup lint format types unit e2e bench chaos soak fuzz quality pictures clean
+.PHONY: demo test setup lint format types unit e2e bench chaos soak systemd fuzz quality pictures clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -52,6 +52,9 @@ chaos: setup ## Kill and stop client, worker and supervisor at random: make chao
 
 soak: setup ## Thousands of jobs by many clients, and what the daemon holds: make soak SOAK='--jobs 10000'
 	$(BIN)/python -m tests.reliability.soak $(SOAK)
+
+systemd: setup ## The daemon as a service of a real systemd user manager, made for it: as root
+	$(BIN)/python -m tests.reliability.systemd
 
 fuzz: setup ## Damaged messages by the million: make fuzz FUZZ='--inputs 1000000'
 	$(BIN)/python -m tests.reliability.fuzz $(FUZZ)
