@@ -19,6 +19,7 @@ from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_events import (
     AckWorker,
     Action,
+    Enough,
     Event,
     Evicted,
     Forget,
@@ -103,6 +104,9 @@ class Carrier:
     def stop(self, action: Stop, now: float) -> None:
         self.executor.cancel(action.job, now)
 
+    def enough(self, action: Enough, now: float) -> None:
+        self.executor.finish(action.job)
+
     def ack_worker(self, action: AckWorker, now: float) -> None:
         self.executor.ack(action.job)
 
@@ -137,6 +141,7 @@ WAYS: dict[type, tuple[Attempt, ...]] = {
     Forget: (Carrier.forget,),
     Start: (Carrier.start, Carrier.abandon),
     Stop: (Carrier.stop, Carrier.abandon),
+    Enough: (Carrier.enough,),
     AckWorker: (Carrier.ack_worker,),
 }
 """What is tried for each action, one after the other until something does not fail."""

@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 from impasto_protocol.errors import CANCELLED, Code, ImpastoError, Problem
 from impasto_protocol.jobstate import State
-from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result, Submit
+from impasto_protocol.messages import Ack, Cancel, Error, Finish, Health, Message, Preview, Progress, Result, Submit
 
 from .painting import KEEP_SECONDS
 from .worker_process import WorkerProcess, WorkerSettings
@@ -46,7 +46,7 @@ class Executor:
         self._worker: WorkerProcess | None = None
         self._job: Submit | None = None
         self._sent = False
-        self._cancelled = False
+        self._cancelled = self._enough = False
         self._idle_since = 0.0
         self._said: list[WorkerMessage] = []
         self._starts = 0
@@ -58,7 +58,7 @@ class Executor:
         """Run this job; the one before must have ended."""
         if self._job is not None:
             raise RuntimeError(f"{submit.job} was started while {self._job.job} is running")
-        self._job, self._sent, self._cancelled = submit, False, False
+        self._job, self._sent, self._cancelled, self._enough = submit, False, False, False
         self._move(now)
 
     def cancel(self, job: str, now: float) -> None:
@@ -75,10 +75,18 @@ class Executor:
     def abandon(self, job: str, now: float) -> None:
         """Have no more to do with this job, and nor has the worker: it ends. Of the job nothing more is said."""
         if self._job and self._job.job == job:
-            self._job, self._sent, self._cancelled = None, False, False
+            self._job, self._sent, self._cancelled, self._enough = None, False, False, False
             self._said = []
             if self._worker:
                 self._worker.dismiss(now, 0.0)
+
+    def finish(self, job: str) -> None:
+        """End this job with the iterate that there is; a worker that does not have it yet is told when it has."""
+        if self._job is None or self._job.job != job:
+            return
+        self._enough = True
+        if self._sent and self._worker:
+            self._worker.link.send(Finish(id=1, job=job))
 
     def ack(self, job: str) -> None:
         """This job's preview has arrived where it was wanted."""
@@ -160,6 +168,8 @@ class Executor:
     def _hand_over(self, worker: WorkerProcess, job: Submit, now: float) -> None:
         try:
             self._sent = worker.link.send(job)
+            if self._enough:
+                worker.link.send(Finish(id=1, job=job.job))
         except ImpastoError as error:  # a header that just fitted grows by what the client left out of it
             logger.warning("job %s cannot be handed over: %s", job.job, error)
             sentence = "The settings of this request are too long to be handed on: shorten them."
@@ -216,7 +226,7 @@ class Executor:
                 self._finish(now)
 
     def _finish(self, now: float) -> None:
-        self._job, self._sent, self._cancelled = None, False, False
+        self._job, self._sent, self._cancelled, self._enough = None, False, False, False
         self._idle_since = now
         if self._worker:
             self._worker.call_off()

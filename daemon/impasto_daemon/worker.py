@@ -23,7 +23,7 @@ from typing import NoReturn, cast
 import zmq
 from impasto_protocol.errors import CANCELLED, Code, ImpastoError, Problem
 from impasto_protocol.jobstate import State
-from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result, Submit
+from impasto_protocol.messages import Ack, Cancel, Error, Finish, Health, Message, Preview, Progress, Result, Submit
 
 from . import log
 from .link import Link
@@ -194,9 +194,12 @@ class Worker:
             self._await_keeping()  # it may be the very job to go on from
         reporter = Reporter(submit, time.monotonic())
         events = self._painter.paint(submit.request())
+        enough = False
         try:
             for event in events:
-                self._listen(submit.job, reporter)
+                enough |= self._listen(submit.job, reporter)
+                if enough and isinstance(event, Iterate):
+                    event.enough()
                 self._report()
                 if isinstance(event, Painted):
                     self._deliver(submit.job, reporter, event)
@@ -234,12 +237,16 @@ class Worker:
         for message in reporter.tell(event, time.monotonic()):
             self._link.send(message)
 
-    def _listen(self, job: str, reporter: Reporter) -> None:
+    def _listen(self, job: str, reporter: Reporter) -> bool:
+        """Whether the job is to end with the iterate that there is. Raises Cancelled."""
+        enough = False
         for message in self._link.receive():
             if isinstance(message, Cancel) and message.job == job:
                 raise Cancelled
             if isinstance(message, Ack) and message.job == job:
                 reporter.preview_arrived()
+            enough |= isinstance(message, Finish) and message.job == job
+        return enough
 
     def _end(self, job: str, problem: Problem | None) -> None:
         if problem:

@@ -59,7 +59,7 @@ class Job:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._cancel = Interrupt()
+        self._interrupt = Interrupt()
         self._loop = GLib.MainLoop()
         self._thread = threading.Thread(target=self._work, name="impasto client", daemon=True)
         self._watcher: Watcher
@@ -68,6 +68,7 @@ class Job:
         self._error: BaseException | None = None
         self._settled = threading.Event()
         self._safe = False
+        self._is_steered = False
 
     def __enter__(self) -> Job:
         return self
@@ -91,13 +92,22 @@ class Job:
             plug_in.on_quit = None
             watcher.end()
         if self._error is not None:
-            raise GivenUp if self._cancel.is_set() else self._error
+            raise GivenUp if self._interrupt.is_set() else self._error
         assert self._result is not None
         return self._result
 
     def cancel(self) -> None:
         """Have the daemon let go of it; `wait` then raises GivenUp."""
-        self._cancel.set()
+        self._interrupt.set()
+
+    def finish(self) -> None:
+        """Have it end with the iterate that there is: `wait` then returns that. For a daemon of which `is_steered`."""
+        self._interrupt.finish()
+
+    @property
+    def is_steered(self) -> bool:
+        """Whether the daemon knows `finish`; false until it is known."""
+        return self._is_steered
 
     def acknowledge(self) -> None:
         """The painting is where it should be: the daemon may forget it."""
@@ -105,20 +115,21 @@ class Job:
 
     def leave(self) -> None:
         """Cancel at the daemon, in whatever time is left before this process is killed."""
-        self._cancel.set()
+        self._interrupt.set()
         self._settled.set()
         self._thread.join(GRACE)
 
     def _work(self) -> None:
         try:
-            with contextlib.closing(daemon_start.connect(self._say, self._cancel)) as client:
+            with contextlib.closing(daemon_start.connect(self._say, self._interrupt)) as client:
+                self._is_steered = client.offers("steer")
                 self._result = client.stylize(
                     self._request,
                     preview=self._watcher.preview_side,
                     on_accepted=self._accepted,
                     on_progress=self._show,
                     on_preview=self._preview,
-                    interrupt=self._cancel,
+                    interrupt=self._interrupt,
                 )
                 GLib.idle_add(self._loop.quit)
                 self._settled.wait()

@@ -38,6 +38,7 @@ class Window:
         GimpUi.init("impasto")
         self._losses: list[float] = []
         self._step = 0
+        self._ending = ""
         self._dialog = GimpUi.Dialog(title=f"{TITLE} {source.get_name()}", role="impasto-painting")
         before = _thumbnail(source)
         self._size = before.get_width(), before.get_height()
@@ -47,9 +48,11 @@ class Window:
         self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
 
     def begin(self, job: Job) -> None:
-        """Show the window; its button, Esc and closing it cancel the job."""
+        """Show the window; Esc and closing it cancel the job as its button does."""
         self._job = job
+        self._dialog.add_button("_Stop and Keep This", Gtk.ResponseType.OK)
         self._dialog.add_button("_Cancel", Gtk.ResponseType.CANCEL)
+        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
         self._dialog.connect("response", self._answered)
         content = self._dialog.get_content_area()
         content.set_border_width(12)
@@ -66,13 +69,14 @@ class Window:
         self._bar.pulse()
 
     def show(self, progress: Progress, forecast: Forecast | None) -> None:
-        self._bar.set_text(words.state(progress))
+        self._bar.set_text(self._ending or words.state(progress))
         if progress.steps:
             self._bar.set_fraction(words.share(progress))
         else:
             self._bar.pulse()
         self._about.set_text(progress.note or (forecast.sentence() if forecast else ""))
         if progress.step > self._step:
+            self._dialog.set_response_sensitive(Gtk.ResponseType.OK, self._job.is_steered)
             self._step = progress.step
             self._losses.append(progress.losses.get("total", 0.0))
             self._draw()
@@ -85,10 +89,15 @@ class Window:
     def end(self) -> None:
         self._dialog.destroy()
 
-    def _answered(self, _dialog: Any, _response: int) -> None:
-        self._job.cancel()
+    def _answered(self, _dialog: Any, response: int) -> None:
+        keep = response == Gtk.ResponseType.OK
+        if keep:
+            self._job.finish()
+        else:
+            self._job.cancel()
         self._dialog.set_sensitive(False)
-        self.say("Cancelling")
+        self._ending = "Stopping" if keep else "Cancelling"
+        self.say(self._ending)
 
     def _course(self) -> Any:
         row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)

@@ -33,7 +33,7 @@ T = TypeVar("T")
 VERSION = 1
 """The protocol's major version: a breaking change makes it 2."""
 
-FEATURES = frozenset({"previews", "detach", "masks", "resume"})
+FEATURES = frozenset({"previews", "detach", "masks", "resume", "steer"})
 """What this implementation can do beyond the core of the protocol; used only where both sides named it."""
 
 
@@ -166,6 +166,25 @@ class Cancel:
     """Stop this job. Answered by `accepted` with the state it is in now."""
 
     TYPE: ClassVar[str] = "cancel"
+    id: int = wire(schema.integer(1))
+    job: str = wire(schema.name)
+
+
+@dataclass(frozen=True)
+class Finish:
+    """End this job with the iterate that there is, or with its first one. Answered by `accepted` with the state it is
+    in now; the result comes as any other."""
+
+    TYPE: ClassVar[str] = "finish"
+    id: int = wire(schema.integer(1))
+    job: str = wire(schema.name)
+
+
+@dataclass(frozen=True)
+class Detach:
+    """Go on with this job when the client goes away. Answered by `accepted` with the state it is in now."""
+
+    TYPE: ClassVar[str] = "detach"
     id: int = wire(schema.integer(1))
     job: str = wire(schema.name)
 
@@ -353,14 +372,14 @@ class Unknown:
     id: int = 0
 
 
-ClientMessage = Union[Hello, Submit, Cancel, Ack, Fetch, List, Status, Ping]
+ClientMessage = Union[Hello, Submit, Cancel, Finish, Detach, Ack, Fetch, List, Status, Ping]
 DaemonMessage = Union[Welcome, Accepted, Progress, Preview, Result, Error, Jobs, Health, Pong]
 Message = Union[ClientMessage, DaemonMessage, Unknown]
 
 MESSAGES: dict[str, type[Any]] = {
     kind.TYPE: kind
     for kind in (
-        Hello, Submit, Cancel, Ack, Fetch, List, Status, Ping,
+        Hello, Submit, Cancel, Finish, Detach, Ack, Fetch, List, Status, Ping,
         Welcome, Accepted, Progress, Preview, Result, Error, Jobs, Health, Pong,
     )
 }  # fmt: skip

@@ -148,10 +148,17 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Enough:
+    """Have the worker end this job with its present iterate, or with the first one that it comes to."""
+
+    job: str
+
+
+@dataclass(frozen=True)
 class AckWorker:
     """This job's preview has arrived; the next one may be made."""
 
     job: str
 
 
-Action = Union[Send, SendKept, Keep, Forget, Start, Stop, AckWorker]
+Action = Union[Send, SendKept, Keep, Forget, Start, Stop, Enough, AckWorker]

@@ -16,6 +16,7 @@ from .limits import NAME
 from .server_events import (
     AckWorker,
     Action,
+    Enough,
     Evicted,
     Forget,
     Found,
@@ -141,6 +142,7 @@ def schedule(state: ServerState) -> list[Action]:
         assert job.submit is not None
         job.progress = messages.Progress(job=job.id, state=job.state)
         actions += [Start(job.submit), *to_owner(state, job, job.progress)]
+        actions += [Enough(job.id)] if job.enough else []
         job.submit = None
     for name, position in positions(state).items():
         job = state.jobs[name]

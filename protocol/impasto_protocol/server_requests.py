@@ -12,7 +12,7 @@ from typing import Any
 from . import messages, server_jobs
 from .codec import check_limit
 from .errors import CANCELLED, Code, ImpastoError, Problem
-from .server_events import Action, Forget, Send, SendKept
+from .server_events import Action, Enough, Forget, Send, SendKept
 from .server_sessions import refusal
 from .server_state import Job, ServerState, Session, nbytes
 from .turns import check_room
@@ -83,6 +83,20 @@ def cancel(state: ServerState, session: Session, cancel: messages.Cancel, now: f
     return [Send(session.route, job.accepted(cancel.id)), *actions]
 
 
+def finish(state: ServerState, session: Session, finish: messages.Finish, now: float) -> list[Action]:
+    """A job that waits is told when it starts. What is over, or about to be, stays as it is."""
+    job = state.job(finish.job)
+    known, job.enough = job.enough, True
+    actions = [Enough(job.id)] if job.id == state.active and not known else []
+    return [Send(session.route, job.accepted(finish.id)), *actions]
+
+
+def detach(state: ServerState, session: Session, detach: messages.Detach, now: float) -> list[Action]:
+    job = state.job(detach.job)
+    job.detach = True
+    return [Send(session.route, job.accepted(detach.id))]
+
+
 def ack(state: ServerState, session: Session, ack: messages.Ack, now: float) -> list[Action]:
     job = state.jobs.get(ack.job)
     if job is None:
@@ -132,6 +146,8 @@ def ping(state: ServerState, session: Session, ping: messages.Ping, now: float) 
 REQUESTS: dict[type, Callable[[ServerState, Session, Any, float], list[Action]]] = {
     messages.Submit: submit,
     messages.Cancel: cancel,
+    messages.Finish: finish,
+    messages.Detach: detach,
     messages.Ack: ack,
     messages.Fetch: fetch,
     messages.List: list_jobs,

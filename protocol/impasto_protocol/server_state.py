@@ -38,7 +38,7 @@ class Session:
 @dataclass
 class Job:
     """One job. `submit` is let go of when it ends, and with it the pixels; `problem` is set when it ends without
-    a result, or is about to."""
+    a result, or is about to. `enough`: it is to end with the iterate that there is."""
 
     id: str
     owner: str
@@ -48,6 +48,7 @@ class Job:
     facts: Mapping[str, Any]
     forecast: Mapping[str, Any]
     detach: bool
+    enough: bool = False
     state: State = State.QUEUED
     progress: Optional[messages.Progress] = None
     position: int = 0

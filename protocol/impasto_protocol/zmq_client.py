@@ -12,7 +12,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional, TypeVar, Union
 
 from . import client_core, codec, messages
 from .client_core import Broken, ClientCore, Heard, Lost, Phase, SendOut, Tell, Tick
@@ -27,6 +27,7 @@ OnAccepted = Callable[[messages.Accepted], None]
 OnProgress = Callable[[messages.Progress], None]
 OnPreview = Callable[[messages.Preview], None]
 M = TypeVar("M", bound=messages.Message)
+Wish = Union[messages.Cancel, messages.Finish, messages.Detach]
 
 PATIENCE = 15.0
 """Seconds within which an answer comes, or the end of a job that was cancelled."""
@@ -38,24 +39,52 @@ TRANSPORT: type[Transport] = ZmqTransport
 
 
 class Interrupt:
-    """A wish to stop that any thread, signal handler or GLib callback may express with `set`."""
+    """What any thread, signal handler or GLib callback may wish of a job under way; each wish wakes the client at once.
+
+    `set` cancels the job. `finish` ends it with the iterate that there is, and `detach` has it go on when this client
+    goes away, with a daemon that offers `steer` (another one takes no notice). Harmless when repeated.
+    """
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
         self._set = False
+        self._wishes: list[type[Wish]] = []
 
     def set(self) -> None:
-        """Wake the client at once and have it cancel its job. Harmless when repeated."""
         if not self._set:
             self._set = True
             os.write(self._write, b"!")
 
+    def finish(self) -> None:
+        self._wish(messages.Finish)
+
+    def detach(self) -> None:
+        self._wish(messages.Detach)
+
     def is_set(self) -> bool:
         return self._set
 
+    def is_awake(self) -> bool:
+        """Whether there are wishes to take, or it was set."""
+        return self._set or bool(self._wishes)
+
     def fileno(self) -> int:
-        """Readable for ever once set."""
+        """Readable while there are wishes to take, and for ever once set."""
         return self._read
+
+    def take(self) -> list[type[Wish]]:
+        """The wishes but to cancel that are new since the last time."""
+        if not self._set:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._read, 64)
+        taken = self._wishes[:]
+        del self._wishes[: len(taken)]
+        return taken
+
+    def _wish(self, wish: type[Wish]) -> None:
+        self._wishes.append(wish)  # before the byte: who reads the byte finds the wish
+        os.write(self._write, b"!")
 
     def __del__(self) -> None:
         for descriptor in (self._read, self._write):
@@ -130,8 +159,8 @@ class Client:
     ) -> messages.Result:
         """Wait for the end of a job of this client and return its result; `acknowledge` it once it is safe.
 
-        A set `interrupt` cancels the job: the call then ends with ImpastoError(CANCELLED) when the daemon has let
-        go. KeyboardInterrupt, SystemExit, or an exception from a callback, cancels the job and goes on its way.
+        `interrupt` steers the job meanwhile; once it is set, the call ends with ImpastoError(CANCELLED) when the daemon
+        has let go. KeyboardInterrupt, SystemExit, or an exception from a callback, cancels the job and goes on its way.
         """
         listeners: dict[type, Callable[[Any], None]] = {}
         if on_progress:
@@ -170,6 +199,14 @@ class Client:
         """Stop a job, whoever handed it in; the state that it is in now."""
         return self._ask(messages.Cancel(id=1, job=job), messages.Accepted).state
 
+    def finish(self, job: str) -> State:
+        """End a job with the iterate that there is, whoever handed it in; the state that it is in now."""
+        return self._ask(messages.Finish(id=1, job=job), messages.Accepted).state
+
+    def offers(self, feature: str) -> bool:
+        """Whether the daemon knows this feature of the protocol."""
+        return feature in self.welcome.features
+
     def fetch(self, job: str) -> messages.Result:
         """The result of a job that has ended, whoever handed it in."""
         return self._ask(messages.Fetch(id=1, job=job), messages.Result)
@@ -188,20 +225,24 @@ class Client:
         self, job: str, listeners: dict[type, Callable[[Any], None]], interrupt: Optional[Interrupt]
     ) -> messages.Result:
         deadline: Optional[float] = None
+        wishes: list[type[Wish]] = []
         while True:
-            if interrupt and interrupt.is_set() and deadline is None:
+            new = self._wishes(interrupt) if interrupt and deadline is None else []
+            for wish in new:
+                self._say(wish(id=1, job=job))
+            if messages.Cancel in new:
                 deadline = time.monotonic() + PATIENCE
-                self._say(messages.Cancel(id=1, job=job))
+            wishes += new
             message = self._next(
                 lambda m: isinstance(m, messages.Welcome) or client_core.job_of(m) == job,
                 deadline=deadline,
                 wake=interrupt if deadline is None else None,
             )
             if isinstance(message, messages.Welcome):
-                # The connection was broken: the job may have ended meanwhile, or the daemon with it; and a cancel that
-                # was under way may be lost.
-                if deadline is not None:
-                    self._say(messages.Cancel(id=1, job=job))
+                # The connection was broken: the job may have ended meanwhile, or the daemon with it; and wishes that
+                # were under way may be lost.
+                for wish in wishes:
+                    self._say(wish(id=1, job=job))
                 self._say(messages.Fetch(id=1, job=job))
             elif isinstance(message, messages.Result):
                 return message
@@ -209,6 +250,12 @@ class Client:
                 raise ImpastoError.of(self._core.end_of(message))
             elif message is not None and type(message) in listeners:
                 self._tell(listeners[type(message)], message, job)
+
+    def _wishes(self, interrupt: Interrupt) -> list[type[Wish]]:
+        """What is wished of the job now and the daemon knows."""
+        taken = interrupt.take()
+        known = taken if self.offers("steer") else []
+        return [*known, messages.Cancel] if interrupt.is_set() else known
 
     def _tell(self, listener: Callable[[Any], None], message: messages.Message, job: str) -> None:
         """Call back; the job is cancelled where that fails."""
@@ -266,7 +313,7 @@ class Client:
                 if wanted(message):
                     del self._inbox[place]
                     return message
-            if wake and wake.is_set():
+            if wake and wake.is_awake():
                 return None
             now = time.monotonic()
             if deadline is not None and now >= deadline:

@@ -237,6 +237,16 @@ def test_the_names_of_earlier_jobs_are_in_the_status(house: House) -> None:
     assert requested(house.run(*house.stylize("--resume", row["job"], "--json")))["resume"] == row["job"]
 
 
+def test_a_job_is_ended_from_another_terminal_with_the_picture_as_it_is(house: House) -> None:
+    house.steer(steps=10_000, delay=0.01)
+    process = house.start(*house.stylize())
+    job = started(process)
+    said = house.run("cancel", "--keep", job[:8]).stdout
+    assert said == f"{job} ends with the picture as it is\n"
+    assert finish(process).returncode == 0
+    assert house.out.exists()
+
+
 def test_a_job_that_cannot_be_gone_on_from_is_a_sentence_and_no_fresh_start(house: House) -> None:
     done = house.run(*house.stylize("--resume", "nobody"))
     assert done.returncode == 1 and "nobody" in done.stderr.splitlines()[-1] and "[unknown_job]" in done.stderr

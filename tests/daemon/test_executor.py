@@ -149,6 +149,20 @@ def test_a_cancel_is_honoured_and_the_worker_stays(bench: Bench) -> None:
     assert bench.about["starts"] == 1
 
 
+@pytest.mark.parametrize("when", ["while the worker starts", "while it paints"])
+def test_a_job_is_finished_with_the_iterate_that_there_is_and_the_next_one_is_not(bench: Bench, when: str) -> None:
+    bench.start("long", steps=10_000, delay=0.01)
+    if when == "while it paints":
+        bench.at_step("long")
+    bench.executor.finish("another")
+    bench.executor.finish("long")
+    end = bench.end_of("long")
+    assert isinstance(end, Result) and end.record["steps"] < 1000
+    bench.start("next", steps=7)
+    end = bench.end_of("next")
+    assert isinstance(end, Result) and end.record["steps"] == 7
+
+
 def test_a_job_cancelled_while_the_worker_starts_ends_at_once(bench: Bench) -> None:
     bench.start("early")
     assert bench.about["state"] == "starting"

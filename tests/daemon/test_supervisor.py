@@ -201,6 +201,28 @@ def test_an_interrupt_in_the_client_cancels_the_job(shared_daemon: RunningDaemon
         assert client.status()["running"] == ""
 
 
+def test_a_client_may_say_that_it_has_seen_enough_and_gets_that_picture(shared_daemon: RunningDaemon) -> None:
+    interrupt = Interrupt()
+    with shared_daemon.client() as client:
+        assert client.offers("steer")
+        result = client.stylize(
+            request(steps=10_000, delay=0.01),
+            interrupt=interrupt,
+            on_progress=lambda progress: interrupt.finish() if progress.step else None,
+        )
+    assert result.record["steps"] < 1000
+
+
+def test_a_job_that_waits_is_finished_by_anybody_with_its_first_iterate(shared_daemon: RunningDaemon) -> None:
+    first, second = new_job_name(), new_job_name()
+    with shared_daemon.client() as client, shared_daemon.client() as other:
+        client.submit(request(steps=60, delay=0.01), job=first)
+        client.submit(request(steps=10_000, delay=0.01), job=second)
+        assert other.finish(second) is State.QUEUED
+        assert client.wait(second).record["steps"] == 1
+        assert client.wait(first).record["steps"] == 60
+
+
 def test_a_worker_that_hangs_is_ended_by_a_cancel_and_the_next_job_runs(launch: Launch) -> None:
     daemon = launch(grace=0.3)
     with daemon.raw() as client:

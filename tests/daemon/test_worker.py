@@ -31,7 +31,7 @@ from impasto_daemon.worker import (
 )
 from impasto_protocol.errors import Code
 from impasto_protocol.jobstate import State
-from impasto_protocol.messages import Ack, Cancel, Error, Health, Message, Preview, Progress, Result
+from impasto_protocol.messages import Ack, Cancel, Error, Finish, Health, Message, Preview, Progress, Result
 from impasto_protocol.picture import Picture
 
 from tests.fakes.daemon import FAKE_PAINTER, PYTHONPATH, ROOT, alive, picture, submit, wait_for
@@ -252,6 +252,20 @@ def test_a_cancel_is_honoured_within_one_step(worker: WorkerProcess) -> None:
     error = worker.end_of("job")
     assert isinstance(error, Error)
     assert error.code == Code.CANCELLED.value
+
+
+@pytest.mark.parametrize("when", ["before the first iterate", "after some"])
+def test_a_job_that_is_enough_ends_with_the_iterate_that_there_is(worker: WorkerProcess, when: str) -> None:
+    worker.link.send(submit("job", steps=1000, delay=0.02))
+    step = 0
+    while when == "after some" and step < 3:
+        message = worker.next()
+        step = message.step if isinstance(message, Progress) else 0
+    worker.link.send(Finish(id=1, job="another"))
+    worker.link.send(Finish(id=1, job="job"))
+    result = worker.end_of("job")
+    assert isinstance(result, Result)
+    assert step < result.record["steps"] < 100
 
 
 def test_a_cancel_of_another_job_is_ignored(worker: WorkerProcess) -> None:

@@ -31,6 +31,7 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
     with running_daemon(studio), opened(studio, content) as window:
         window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
         cancel(window, studio, style)
+        stop_and_keep(window, studio, style)
         paint(window, style)
         undo_and_repeat(window)
         delete_the_source_meanwhile(window, studio)
@@ -62,6 +63,21 @@ def paint(window: Window, style: Path) -> None:
     window.paint()
     assert patiently(lambda: window.layers() == [PAINTED, "harbour.png"]), window.layers()
     window.settled(ARTIFACTS / "5-painted.png")  # the painter's note is in the status bar for a few seconds
+
+
+def stop_and_keep(window: Window, studio: Studio, style: Path) -> None:
+    window.reopen_filter()
+    window.choose_style(style)
+    window.set_number("e", painter.SLOW)
+    window.paint()
+    window.focus(PAINTING)
+    assert patiently(lambda: "running" in states(studio))
+    window.key("alt+s")
+    assert patiently(lambda: window.layers() == [PAINTED, "harbour.png"], 8), "long before its 40 seconds are over"
+    assert states(studio)[-1] == "succeeded"
+    window.focus()
+    window.key("ctrl+z")
+    assert patiently(lambda: window.layers() == ["harbour.png"])
 
 
 def undo_and_repeat(window: Window) -> None:

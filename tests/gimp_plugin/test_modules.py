@@ -313,6 +313,9 @@ class Handed:
         on_progress(Progress(job="0123456789abcdef", state=State.RUNNING, step=1, steps=2, eta=1.0))
         return Result(job="0123456789abcdef", record={}, pictures=(Picture(1, 1, 3, "u8", b"abc"),))
 
+    def offers(self, _feature: str) -> bool:
+        return True
+
     def acknowledge(self, _job: str) -> None:
         self._events.append("acknowledged")
 

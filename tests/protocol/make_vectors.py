@@ -79,6 +79,15 @@ GOOD: dict[str, messages.Message] = {
     "v1.3/warning": messages.Progress(
         job="9e27", state=State.LOADING, elapsed=1.5, note="NOT painted with VGG19.", warning=True
     ),
+    "v1.3/finish": messages.Finish(id=8, job="9e27"),
+    "v1.3/detach": messages.Detach(id=9, job="9e27"),
+    "v1.3/welcome": messages.Welcome(
+        re=1,
+        version=1,
+        instance="a81b",
+        features=("detach", "masks", "previews", "resume", "steer"),
+        agent="impasto 0.4",
+    ),
 }
 
 

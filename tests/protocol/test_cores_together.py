@@ -78,6 +78,8 @@ class Conversation(RuleBasedStateMachine):
                 assert self.working is None, "one job at a time"
                 self.working, self.stopping = action.submit.job, False
                 self.starts.append(action.submit.job)
+            elif isinstance(action, server_events.Enough):
+                assert self.working == action.job
             elif isinstance(action, server_events.Stop):
                 assert self.working == action.job
                 self.stopping = True
@@ -109,6 +111,10 @@ class Conversation(RuleBasedStateMachine):
     @rule(job=JOBS, quickly=st.booleans())
     def cancel(self, job: str, quickly: bool) -> None:
         self.the_client_says(messages.Cancel(id=1, job=job), quickly)
+
+    @rule(job=JOBS, steer=st.sampled_from([messages.Finish, messages.Detach]), quickly=st.booleans())
+    def steer(self, job: str, steer: Any, quickly: bool) -> None:
+        self.the_client_says(steer(id=1, job=job), quickly)
 
     @rule(job=JOBS, quickly=st.booleans())
     def fetch(self, job: str, quickly: bool) -> None:

@@ -15,6 +15,7 @@ from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_events import (
     AckWorker,
     Action,
+    Enough,
     Evicted,
     Finished,
     Forget,
@@ -233,6 +234,45 @@ def test_a_running_job_is_cancelled_when_the_worker_lets_go(talk: Talk) -> None:
     assert Stop("j") not in talk.hear(b"A", messages.Cancel(id=10, job="j"))
     assert the_error(talk.worker(messages.Error.of(Problem(Code.CANCELLED, "let go"), job="j"))) is Code.CANCELLED
     assert talk.core.jobs["j"].state is State.CANCELLED
+
+
+def test_a_running_job_is_finished_once_and_its_picture_is_a_result_as_any(talk: Talk) -> None:
+    talk.submit()
+    talk.worker(STEP)
+    (answer, told) = talk.hear(b"A", messages.Finish(id=3, job="j"))
+    assert isinstance(answer, Send) and answer.message == messages.Accepted(
+        re=3, job="j", state=State.RUNNING, digest=talk.core.jobs["j"].digest
+    )
+    assert told == Enough("j")
+    assert len(talk.hear(b"A", messages.Finish(id=4, job="j"))) == 1, "said again, it is answered alone"
+    assert any(isinstance(action, Keep) for action in talk.finish())
+    assert sent(talk.hear(b"A", messages.Finish(id=5, job="j")), messages.Accepted)[0].state is State.SUCCEEDED
+
+
+def test_a_job_that_waits_is_to_end_with_its_first_iterate_when_it_has_started(talk: Talk) -> None:
+    talk.submit("first")
+    talk.submit("second")
+    assert not [action for action in talk.hear(b"A", messages.Finish(id=3, job="second")) if action == Enough("second")]
+    actions = talk.finish("first")
+    start = next(place for place, action in enumerate(actions) if isinstance(action, Start))
+    assert Enough("second") in actions[start:]
+
+
+def test_a_job_that_is_detached_later_outlives_its_client(talk: Talk) -> None:
+    talk.submit("stays")
+    talk.submit("goes")
+    (answer,) = talk.hear(b"A", messages.Detach(id=3, job="stays"))
+    assert isinstance(answer, Send) and isinstance(answer.message, messages.Accepted)
+    talk.gone(b"A")
+    assert {job.id: job.state for job in talk.core.jobs.values()} == {
+        "stays": State.LOADING,
+        "goes": State.CANCELLED,
+    }
+
+
+@pytest.mark.parametrize("kind", [messages.Finish, messages.Detach])
+def test_a_job_that_is_not_there_cannot_be_steered(talk: Talk, kind: Any) -> None:
+    assert the_error(talk.hear(b"A", kind(id=3, job="?"))) is Code.UNKNOWN_JOB
 
 
 def test_a_picture_that_comes_after_the_cancel_does_not_count(talk: Talk) -> None:

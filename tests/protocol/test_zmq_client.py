@@ -125,6 +125,11 @@ def delivers(message: messages.Message) -> list[Any]:
     return [*usual(message), done(client_core.job_of(message))]
 
 
+def steers(message: messages.Message) -> list[Any]:
+    assert isinstance(message, messages.Hello)
+    return [messages.Welcome(re=message.id, version=1, instance="i", features=("steer",))]
+
+
 def lets_go(message: messages.Message) -> list[Any]:
     return [messages.Error(code="cancelled", message="Cancelled.", job=client_core.job_of(message))]
 
@@ -244,6 +249,33 @@ def test_a_cancel_that_a_break_swallowed_is_said_again(
         client.stylize(request(), on_accepted=lambda _: interrupt.set(), interrupt=interrupt)
     assert caught.value.code is Code.CANCELLED
     assert daemon.kinds().count("cancel") == 2
+
+
+@pytest.mark.parametrize("wish", ["finish", "detach"])
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_wish_about_the_job_reaches_the_daemon_and_after_a_break_once_more(
+    scripted: Callable[[Reply], Scripted], wish: str, swallowed: bool
+) -> None:
+    kind = {"finish": messages.Finish, "detach": messages.Detach}[wish]
+    interrupt = Interrupt()
+    replies: dict[type, Sequence[Reply]] = {
+        kind: [forgets, delivers] if swallowed else [delivers],
+        messages.Fetch: [silent],
+        messages.Hello: [steers],
+    }
+    daemon = scripted(in_turn(replies))
+    with Client(daemon.endpoint) as client:
+        assert client.stylize(request(), on_accepted=lambda _: getattr(interrupt, wish)(), interrupt=interrupt)
+    assert daemon.kinds().count(wish) == 1 + swallowed
+
+
+def test_a_daemon_that_cannot_be_steered_is_not_asked(scripted: Callable[[Reply], Scripted]) -> None:
+    interrupt, daemon = Interrupt(), scripted(in_turn({messages.Submit: [delivers]}))
+    interrupt.finish()
+    with Client(daemon.endpoint) as client:
+        assert not client.offers("steer")
+        assert client.stylize(request(), interrupt=interrupt)
+    assert "finish" not in daemon.kinds()
 
 
 def test_a_submit_that_a_break_swallowed_is_said_again(scripted: Callable[[Reply], Scripted]) -> None:

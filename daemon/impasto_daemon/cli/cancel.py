@@ -1,4 +1,4 @@
-"""`impasto cancel`: stop a job, whoever handed it in."""
+"""`impasto cancel`: stop a job, whoever handed it in, with or without its picture."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from . import options
 
 @click.command()
 @click.argument("job")
+@click.option("--keep", is_flag=True, help="End it with the picture as it is now, which becomes its result.")
 @options.endpoint
-def cancel(job: str, endpoint: str | None) -> None:
+def cancel(job: str, keep: bool, endpoint: str | None) -> None:
     """Stop JOB; the beginning of its name is enough. `impasto status` lists them."""
     with Client(launch.usable_endpoint(endpoint), agent=options.AGENT) as client:
         name = options.whole_job_name(client, job)
-        state = client.cancel(name)
+        state = client.finish(name) if keep else client.cancel(name)
+    if keep and not state.terminal:
+        click.echo(f"{name} ends with the picture as it is")
+        return
     ended = state.terminal and state is not State.CANCELLED
     click.echo(f"{name} had {state.value} before: there was nothing to cancel" if ended else f"{name} {state.value}")
