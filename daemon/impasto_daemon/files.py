@@ -31,17 +31,34 @@ def whole(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
     sync: the file is on the disk itself before it takes its place, so that a power failure leaves it whole as well; it
     takes as long as the disk takes. Raises OSError.
     """
+    with begun(path) as file:
+        yield file
+    finish(Path(file.name), path, sync=sync)
+
+
+@contextlib.contextmanager
+def begun(path: Path) -> Iterator[IO[bytes]]:
+    """The first half of `whole`: a file to write to, which stays beside its place, under its own `name`."""
     prefix = f".{path.name[:32]}."
     with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=prefix, suffix=UNFINISHED, delete=False) as file:
         try:
             yield file.file
             file.flush()
-            if sync:
-                os.fsync(file.fileno())
-            Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def finish(unfinished: Path, path: Path, *, sync: bool) -> None:
+    """The second half of `whole`: what was `begun` takes its place. Where it fails, nothing is left of it."""
+    try:
+        if sync:
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def private(folder: Path) -> Path:

@@ -2,15 +2,21 @@
 else in memory.
 
 How long is the protocol core's to say (it tells when to forget); how much is said here. Whoever keeps a result does not
-wait for the disk: one thread writes and removes files, in the order in which it was asked, and until a file is written
-its picture stays in memory. Knows neither jobs' states nor sockets.
+wait for the disk: two threads do. One writes files, which the kernel has from then on: the result is stored, and who
+waits may be told. The other finishes them, which takes as long as the disk takes, and removes those that are not needed
+any more; until then the picture stays in memory. Knows neither jobs' states nor sockets.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from impasto_protocol.messages import Result
 from impasto_protocol.server_events import Finished, Found
@@ -18,16 +24,22 @@ from impasto_protocol.server_events import Finished, Found
 from .spool import Spool
 
 KEEP_BYTES = 2 * 1024**3
+PATIENCE = 5.0
+"""Seconds that a result may take to be written until it is taken for stored in memory: nobody is to wait for ever for a
+disk that does not answer."""
 
 logger = logging.getLogger("impasto.results")
 
 
 @dataclass
 class _Kept:
-    """One result of so many bytes; `result` is None where it is on disk alone."""
+    """One result of so many bytes; `result` is None where it is on disk alone. written: so far as it ever will be. due:
+    when its patience ends, in monotonic seconds."""
 
     nbytes: int
     result: Result | None = None
+    written: bool = False
+    due: float = 0.0
 
 
 class Results:
@@ -37,7 +49,12 @@ class Results:
         self._spool = spool
         self._budget = budget
         self._kept: dict[str, _Kept] = {}
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="results")
+        self._untold: dict[str, _Kept] = {}
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="results")
+        self._finishing = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        self._heard, self._bell = socket.socketpair()
+        for end in (self._heard, self._bell):
+            end.setblocking(False)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -49,7 +66,7 @@ class Results:
 
     @property
     def in_memory(self) -> int:
-        """Results that would end with this daemon: those that are not on disk, or not yet."""
+        """Results that a power failure would end: those that are not on disk, or not yet."""
         return sum(kept.result is not None for kept in self._kept.values())
 
     def take_over(self) -> tuple[Found, ...]:
@@ -70,22 +87,52 @@ class Results:
         return self._spool.read(job) if result is None else result
 
     def keep(self, finished: Finished, result: Result) -> tuple[str, ...]:
-        """Keep one more. Returns the jobs whose results had to go for it, the oldest first."""
+        """Keep one more, which `stored` will name. The jobs whose results had to go for it, the oldest first."""
         self.forget(finished.job)
-        kept = self._kept[finished.job] = _Kept(sum(picture.nbytes for picture in result.pictures), result)
+        nbytes = sum(picture.nbytes for picture in result.pictures)
+        kept = _Kept(nbytes, result, due=time.monotonic() + PATIENCE)
+        self._kept[finished.job] = self._untold[finished.job] = kept
         gone = self._make_room()
-        self._disk.submit(self._write, finished, kept)
+        self._writing.submit(self._write, finished, kept)
         return gone
+
+    def watched(self) -> list[int]:
+        """A descriptor; when it is readable, ask for what is `stored`."""
+        return [self._heard.fileno()]
+
+    def deadline(self) -> float | None:
+        """When to ask for what is `stored` at the latest."""
+        return next((kept.due for kept in self._untold.values()), None)
+
+    def stored(self, now: float) -> list[str]:
+        """Jobs whose results the end of this daemon does not reach any more, or always will; each is named once."""
+        with contextlib.suppress(BlockingIOError):
+            self._heard.recv(4096)
+        late = [job for job, kept in self._untold.items() if not kept.written and now >= kept.due]
+        for job in late:
+            logger.warning("the disk is slow: the result of job %s is given out before it is written", job)
+        jobs = [job for job, kept in self._untold.items() if kept.written or job in late]
+        for job in jobs:
+            del self._untold[job]
+        return jobs
 
     def forget(self, job: str) -> None:
         """No longer keep this job's result, if it is kept at all."""
+        self._untold.pop(job, None)
         if self._kept.pop(job, None):
-            self._disk.submit(self._remove, job)
+            self._writing.submit(self._finishing.submit, self._remove, job)  # after all else that concerns it
+
+    def settle(self) -> None:
+        """Wait until everything is written; it may not be on the disk itself yet."""
+        self._writing.submit(lambda: None).result()
 
     def close(self) -> None:
         """Wait for what is not on disk yet. The results there stay."""
-        self._disk.shutdown()
+        self._writing.shutdown()
+        self._finishing.shutdown()
         self._spool.close()
+        self._bell.close()
+        self._heard.close()
 
     def _make_room(self) -> tuple[str, ...]:
         gone = []
@@ -94,20 +141,38 @@ class Results:
             self.forget(gone[-1])
         return tuple(gone)
 
-    # In the other thread --------------------------------------------------------------------------------------
+    # In the other threads -------------------------------------------------------------------------------------
 
     def _write(self, finished: Finished, kept: _Kept) -> None:
-        if kept.result is None or self._kept.get(finished.job) is not kept:
-            return  # it was acknowledged more quickly than the disk is
-        try:
-            self._spool.write(finished, kept.result)
+        job, result = finished.job, kept.result
+        if result is None or self._kept.get(job) is not kept:
+            return  # nobody wants it any more
+        with _surviving(job):
+            self._finishing.submit(self._finish, self._spool.write(finished, result), job, kept)
+        kept.written = True
+        with contextlib.suppress(BlockingIOError):  # it rings already
+            self._bell.send(b"!")
+
+    def _finish(self, unfinished: Path, job: str, kept: _Kept) -> None:
+        if self._kept.get(job) is not kept:
+            unfinished.unlink(missing_ok=True)  # it was acknowledged more quickly than the disk is
+            return
+        with _surviving(job):
+            self._spool.finish(unfinished, job)
             kept.result = None
-        except Exception as error:
-            sentence = "the result of job %s is kept in memory alone and ends with this daemon: %s"
-            logger.warning(sentence, finished.job, getattr(error, "strerror", None) or error)
 
     def _remove(self, job: str) -> None:
         try:
             self._spool.remove(job)
         except OSError as error:
             logger.warning("the result of job %s cannot be removed from disk: %s", job, error.strerror)
+
+
+@contextlib.contextmanager
+def _surviving(job: str) -> Iterator[None]:
+    """What fails in here costs no result."""
+    try:
+        yield
+    except Exception as error:
+        sentence = "the result of job %s is kept in memory alone and ends with this daemon: %s"
+        logger.warning(sentence, job, getattr(error, "strerror", None) or error)

@@ -1,9 +1,12 @@
 """Finished pictures on disk, so that they outlive the daemon that made them. Files alone: no jobs' states, no sockets.
 
-One file a job, for this user alone, in a folder of its own for each endpoint, whose lock keeps two daemons apart. A
-file is there whole or not at all: it is written beside its place and then moved there. It holds what is remembered of
-the job (JSON) and the frames of its `result` as the codec makes them, each after its length (8 bytes, big-endian).
-What is found in the folder is never trusted: it is read as carefully as what a client sends.
+One file a job, for this user alone, in a folder of its own for each endpoint, whose lock keeps two daemons apart. It
+holds what is remembered of the job (JSON) and the frames of its `result` as the codec makes them, each after its length
+(8 bytes, big-endian). What is found in the folder is never trusted: it is read as carefully as what a client sends.
+
+A file is made in two steps. When it is written the kernel has it, and the end of the daemon, however sudden, takes
+nothing away. When it is finished it is on the disk and in its place, and a power failure takes nothing away either. A
+file that was only written is finished by the next daemon, where it is whole and the machine was not started anew since.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from impasto_protocol import codec
@@ -35,6 +39,8 @@ from .link import UNLIMITED
 AGE = 86_400.0
 """Seconds after which a file of any kind is nobody's any more."""
 SUFFIX = ".result"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Linux names each start of the machine there."""
 LENGTH = struct.Struct(">Q")
 
 UNREADABLE = (OSError, ValueError, RecursionError, ProtocolError)
@@ -55,17 +61,22 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, finished: Finished, result: Result) -> None:
-        """Keep one more, in the place of an earlier one of the same job."""
-        facts = json.dumps(dataclasses.asdict(finished)).encode()
+    def write(self, finished: Finished, result: Result) -> Path:
+        """The first half of keeping one more: its file, unfinished, which outlives this process."""
+        facts = json.dumps({**dataclasses.asdict(finished), "boot": _boot()}).encode()
         frames = [memoryview(frame).cast("B") for frame in (facts, *codec.encode(result))]
         if files.room(self._folder) < sum(frame.nbytes for frame in frames):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         files.private(self._folder)
-        with files.whole(self._path(finished.job), sync=True) as file:
+        with files.begun(self._path(finished.job)) as file:
             for frame in frames:
                 file.write(LENGTH.pack(frame.nbytes))
                 file.write(frame)
+        return Path(file.name)
+
+    def finish(self, unfinished: Path, job: str) -> None:
+        """The second half: what was written is on the disk, in the place of an earlier one of the same job."""
+        files.finish(unfinished, self._path(job), sync=True)
 
     def read(self, job: str) -> Result | None:
         """The result of this job; None where there is none that can be read. Its pixels are read when they are used."""
@@ -84,7 +95,8 @@ class Spool:
 
     def found(self) -> list[Found]:
         """What earlier daemons left here, the oldest first. Files that cannot be read are logged and passed over; what
-        is too old is removed, in the folders of other endpoints too, and what was never finished in this one."""
+        is too old is removed, in the folders of other endpoints too, and what was written by half in this one."""
+        self._finish_what_is_whole()
         found = []
         for path, age in _sweep(self._folder):
             try:
@@ -98,17 +110,28 @@ class Spool:
                 logger.warning("%s is no result that can be read (%s): it is left alone until it is old", path, reason)
         return sorted(found, key=lambda each: -each.age)
 
+    def _finish_what_is_whole(self) -> None:
+        for path in self._folder.glob(f"*{files.UNFINISHED}"):
+            with contextlib.suppress(*UNREADABLE):  # half a file
+                finished, _ = _load(path, _boot())
+                self.finish(path, finished.job)
+        files.sweep(self._folder, stale=0.0)  # the folder's lock says that nobody else writes there
+
     def _path(self, job: str) -> Path:
         return self._folder / (hashlib.sha256(job.encode()).hexdigest()[:40] + SUFFIX)
 
 
-def _load(path: Path) -> tuple[Finished, Result]:
-    """What a file holds. Raises what is UNREADABLE."""
+def _load(path: Path, boot: str | None = None) -> tuple[Finished, Result]:
+    """What a file holds. Raises what is UNREADABLE, and where a start of the machine is named, what is of another: of
+    an unfinished file there may be holes then where pixels belong."""
     with path.open("rb") as file:
         whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     facts, *frames = _frames(whole)
     result = codec.decode(frames, UNLIMITED)
-    finished = _finished(facts)
+    remembered = _map(facts)
+    if boot is not None and (not boot or remembered.get("boot") != boot):
+        raise ValueError("it is of another start of the machine")
+    finished = _finished(remembered)
     if not isinstance(result, Result) or result.job != finished.job or len(result.pictures) != 1:
         raise ValueError("it holds something else")
     return finished, result
@@ -130,10 +153,22 @@ def _frames(whole: memoryview) -> Iterator[Buffer]:
     raise ValueError("it has too many parts")
 
 
-def _finished(frame: Buffer) -> Finished:
+def _map(frame: Buffer) -> dict[str, Any]:
     facts = json.loads(bytes(frame))
     if not isinstance(facts, dict):
         raise ProtocolError(Code.MALFORMED, "what is remembered of the job is not a map")
+    return facts
+
+
+def _boot() -> str:
+    """Names this start of the machine; empty where nothing does."""
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _finished(facts: dict[str, Any]) -> Finished:
     told = [
         field for field in dataclasses.fields(Finished) if field.name in facts or field.default is dataclasses.MISSING
     ]
@@ -142,7 +177,6 @@ def _finished(frame: Buffer) -> Finished:
 
 def _sweep(own: Path) -> list[tuple[Path, float]]:
     """Remove what is old; what is left in the own folder, with the seconds since it was written."""
-    files.sweep(own, stale=0.0)  # its lock says that nobody else writes there
     left = []
     for path in own.parent.glob("*/*"):
         with contextlib.suppress(OSError):

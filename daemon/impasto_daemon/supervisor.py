@@ -194,6 +194,9 @@ class Supervisor:
                 self._handle(server_events.WorkerSaid(message), now)
                 if isinstance(message, Result):
                     self._forecaster.learn_of_painting(message.record)
+        with self._guarded("keeping results"):
+            for job in self._results.stored(now):
+                self._handle(server_events.Stored(job), now)
         if now >= self._ticked + TICK or now >= (self._core.next_deadline() or now + 1):
             self._ticked = now
             self._handle(server_events.Tick(), now)
@@ -221,6 +224,7 @@ class Supervisor:
     def close(self) -> None:
         """Tell every job's client that it ends here, end the worker, and give last words their time."""
         self._manager.say(STOPPING=1)
+        self._results.settle()
         self._handle(server_events.Leaving(), time.monotonic())
         self._executor.close()
         self._doors.close()
@@ -236,12 +240,13 @@ class Supervisor:
             self._ticked + TICK,
             self._core.next_deadline(),
             self._executor.deadline(now),
+            self._results.deadline(),
             self._doors.deadline(now),
             self._leaves_at(),
             self._pulse.due,
         )
         seconds = max(0.0, min(at for at in times if at is not None) - now)
-        watched = [*self._doors.watched(), self._wake, *self._executor.watched()]
+        watched = [*self._doors.watched(), self._wake, *self._executor.watched(), *self._results.watched()]
         zmq.zmq_poll([(each, zmq.POLLIN) for each in watched], int(seconds * 1000) + 1)
 
     def _leaves(self) -> bool:

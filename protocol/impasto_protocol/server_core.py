@@ -5,9 +5,10 @@ actions that come back, in order. The core knows sessions (who talks to us, and 
 was asked, how far it is) and the queue; it knows no sockets, no processes, no clock and no pixels beyond handing
 them on. One job at a time is with the worker; the others wait, and clients take turns.
 
-Every job ends exactly once, with a `result` or an `error` event to the client that owns it. Its outcome stays for
-`keep` seconds, and one with a result that nobody has acknowledged for `keep_results`, so that a client that comes
-back can ask again: a repeated submit, `list` and `fetch` all answer from it. Jobs whose results outlived the daemon
+Every job ends exactly once, with a `result` or an `error` event to the client that owns it. A job that is painted
+ends when its result is `Stored`, so that nobody is told of one that could still be lost. Its outcome stays for `keep`
+seconds, and one with a result that nobody has acknowledged for `keep_results`, so that a client that comes back can
+ask again: a repeated submit, `list` and `fetch` all answer from it. Jobs whose results outlived the daemon
 that made them are told to the next one with `Found`, and are like its own.
 
 Data first: `server_state` is what is known, `server_events` what happens and what is done about it. What to do is in
@@ -21,7 +22,20 @@ from typing import Any, Optional
 
 from . import messages, server_jobs, server_requests, server_sessions
 from .errors import Code, Problem
-from .server_events import Action, Event, Evicted, Found, Gone, Leaving, Received, Refused, Send, Tick, WorkerSaid
+from .server_events import (
+    Action,
+    Event,
+    Evicted,
+    Found,
+    Gone,
+    Leaving,
+    Received,
+    Refused,
+    Send,
+    Stored,
+    Tick,
+    WorkerSaid,
+)
 from .server_state import ServerState
 
 
@@ -72,6 +86,7 @@ EVENTS: dict[type, Callable[[ServerState, Any, float], list[Action]]] = {
     Received: received,
     Refused: refused,
     WorkerSaid: server_jobs.worker_said,
+    Stored: server_jobs.stored,
     Evicted: server_jobs.evicted,
     Gone: server_sessions.gone,
     Found: server_jobs.found,

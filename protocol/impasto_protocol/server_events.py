@@ -67,6 +67,13 @@ class Evicted:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """This job's result is kept where the end of the daemon does not reach it, or as well as it can be."""
+
+    job: str
+
+
+@dataclass(frozen=True)
 class Gone:
     """The client at this address is no more: its process has ended."""
 
@@ -92,7 +99,7 @@ class Leaving:
     """The daemon is about to end."""
 
 
-Event = Union[Received, Refused, WorkerSaid, Evicted, Gone, Found, Tick, Leaving]
+Event = Union[Received, Refused, WorkerSaid, Stored, Evicted, Gone, Found, Tick, Leaving]
 
 # What is to be done ---------------------------------------------------------------------------------------
 
@@ -116,7 +123,7 @@ class SendKept:
 
 @dataclass(frozen=True)
 class Keep:
-    """Keep this result until told to forget it, and with it what is to be remembered of its job."""
+    """Keep this result until told to forget it, and with it what is to be remembered of its job. `Stored` answers."""
 
     finished: Finished
     result: messages.Result

@@ -26,6 +26,7 @@ from .server_events import (
     SendKept,
     Start,
     Stop,
+    Stored,
     WorkerSaid,
 )
 from .server_state import FACTS, REMEMBERED, Job, ServerState
@@ -57,13 +58,13 @@ def worker_preview(state: ServerState, job: Job, preview: messages.Preview, now:
 
 def worker_result(state: ServerState, job: Job, result: messages.Result, now: float) -> list[Action]:
     state.active = None
-    keep = job.state is not State.CANCELLING
-    job.kept = keep
     stand_in = result.record.get("stand_in")
     if isinstance(stand_in, str):
         job.facts = {**job.facts, "stand_in": stand_in[:NAME]}
-    actions: list[Action] = [Keep(job.finished(now), result)] if keep else []
-    return actions + end(state, job, jobstate.Event.SUCCEED, job.problem, now)
+    if job.state is State.CANCELLING:
+        return end(state, job, jobstate.Event.SUCCEED, job.problem, now)
+    job.kept = True
+    return [Keep(job.finished(now), result)]
 
 
 def worker_error(state: ServerState, job: Job, error: messages.Error, now: float) -> list[Action]:
@@ -79,18 +80,23 @@ def let_go(state: ServerState, job: Job, problem: Problem, now: float) -> list[A
         return end(state, job, jobstate.Event.CANCEL, problem, now)
     job.state = jobstate.advance(job.state, jobstate.Event.CANCEL)
     job.problem = job.problem or problem
+    if job.kept:
+        job.kept = False
+        return [Forget(job.id), *end(state, job, jobstate.Event.FAIL, job.problem, now)]
     return [] if again else [Stop(job.id)]
 
 
 def leave(state: ServerState, event: Leaving, now: float) -> list[Action]:
-    """Every job ends here, and no other is taken."""
+    """Every job ends here, those that are painted with their results, and no other is taken."""
     state.leaving = True
     problem = Problem(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
     actions: list[Action] = [Stop(state.active)] if state.active else []
     state.active = None
     state.queue.clear()
     for job in state.jobs.values():
-        if not job.state.terminal:
+        if job.painted:
+            actions += end(state, job, jobstate.Event.SUCCEED, None, now)
+        elif not job.state.terminal:
             actions += end(state, job, jobstate.Event.FAIL, job.problem or problem, now)
     return actions
 
@@ -185,11 +191,19 @@ def found(state: ServerState, event: Found, now: float) -> list[Action]:
     return []
 
 
+def stored(state: ServerState, event: Stored, now: float) -> list[Action]:
+    """Its client may be told now."""
+    job = state.jobs.get(event.job)
+    return end(state, job, jobstate.Event.SUCCEED, None, now) if job and job.painted else []
+
+
 def evicted(state: ServerState, event: Evicted, now: float) -> list[Action]:
     """The job stays known; its picture is gone."""
-    if event.job in state.jobs:
-        state.jobs[event.job].kept = False
-    return []
+    job = state.jobs.get(event.job)
+    if job is None:
+        return []
+    painted, job.kept = job.painted, False
+    return end(state, job, jobstate.Event.SUCCEED, None, now) if painted else []
 
 
 def forget(state: ServerState, now: float) -> list[Action]:

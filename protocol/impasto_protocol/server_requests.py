@@ -103,7 +103,7 @@ def ack(state: ServerState, session: Session, ack: messages.Ack, now: float) -> 
         return []
     if ack.of == "preview":
         return server_jobs.resume_previews(state, job, session.client)
-    if ack.of == "result" and job.kept:
+    if ack.of == "result" and job.kept and job.state.terminal:
         job.kept = False
         return [Forget(job.id)]
     return []

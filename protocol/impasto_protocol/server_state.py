@@ -57,6 +57,11 @@ class Job:
     ended: float = 0.0
 
     @property
+    def painted(self) -> bool:
+        """Whether it waits for nothing but its result to be stored."""
+        return self.kept and not self.state.terminal
+
+    @property
     def nbytes(self) -> int:
         """Of pixels that it holds."""
         return nbytes(self.submit) if self.submit else 0
@@ -84,7 +89,7 @@ class Job:
             "eta": progress.eta if progress else None,
             "position": self.position,
             "age": round(now - self.submitted, 3),
-            "kept": self.kept,
+            "kept": self.kept and self.state.terminal,
             "error": self.problem.code.value if self.problem and self.state.terminal else "",
             **({} if self.state.terminal else {"forecast": self.forecast}),
         }

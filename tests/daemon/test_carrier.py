@@ -26,7 +26,7 @@ from impasto_protocol.messages import (
     Welcome,
 )
 from impasto_protocol.server_core import ServerCore
-from impasto_protocol.server_events import Action, Finished, Received, WorkerSaid
+from impasto_protocol.server_events import Action, Finished, Received, Stored, WorkerSaid
 
 from tests.fakes.daemon import picture, submit
 
@@ -100,10 +100,11 @@ class Bench:
         self.carrier.handle(Received(ROUTE, message), 0.0)
 
     def paint(self) -> None:
-        """The worker is done."""
+        """The worker is done, and so is the disk."""
         job, self.rooms.running = self.rooms.running, None
         assert job
         self.carrier.handle(WorkerSaid(Result(job=job, pictures=(picture(),))), 0.0)
+        self.carrier.handle(Stored(job), 0.0)
 
     def ends(self, job: str) -> list[str]:
         """How this job ended, as its client was told."""

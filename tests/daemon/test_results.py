@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
+import select
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +60,60 @@ def test_a_result_on_disk_is_not_in_memory_as_well(results: Results) -> None:
     keep(results, "a", 300)
     wait_for(lambda: not results.in_memory)
     assert results.get("a") == result("a", 300)
+
+
+def told(results: Results) -> list[str]:
+    """The next results that are stored."""
+    results.settle()
+    assert select.select(results.watched(), [], [], 10)[0]
+    return results.stored(time.monotonic())
+
+
+def test_a_result_is_stored_once_it_is_written(results: Results, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_sync = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _: may_sync.wait(10))
+    keep(results, "a", 300)
+    assert told(results) == ["a"] and results.stored(math.inf) == []
+    assert results.in_memory == 1, "it is not on the disk itself"
+    assert [each.finished for each in Spool(folder).found()] == [finished("a")]
+    may_sync.set()
+
+
+def test_the_next_result_does_not_wait_for_the_disk(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_sync = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _: may_sync.wait(10))
+    for job in ("a", "b"):
+        keep(results, job, 300)
+        assert told(results) == [job]
+    may_sync.set()
+
+
+def test_a_disk_that_does_not_answer_keeps_nobody_waiting_for_ever(
+    results: Results, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    may_write, write = threading.Event(), Spool.write
+    monkeypatch.setattr(Spool, "write", lambda *words: (may_write.wait(10), write(*words))[1])
+    keep(results, "a", 300)
+    due = results.deadline()
+    assert due is not None and results.stored(due - 1) == []
+    assert results.stored(due) == ["a"] and results.deadline() is None
+    assert "the disk is slow" in caplog.text and results.get("a") == result("a", 300)
+    may_write.set()
+    assert told(results) == []
+
+
+def test_who_acknowledges_more_quickly_than_the_disk_leaves_nothing_there(
+    results: Results, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_sync = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _: may_sync.wait(10))
+    for job in ("a", "b"):
+        keep(results, job, 300)
+        told(results)
+        results.forget(job)
+    may_sync.set()
+    results.close()
+    assert not folder.exists()
 
 
 def test_results_outlive_those_who_kept_them(results: Results, folder: Path) -> None:
@@ -113,6 +172,7 @@ def test_a_full_disk_costs_no_result(
     monkeypatch.setattr(files, "ROOM_LEFT", 2**62)
     keep(results, "a", 300)
     wait_for(lambda: caplog.records)
+    assert told(results) == ["a"]
     assert "job a is kept in memory alone" in caplog.text and "No space left" in caplog.text
     assert results.get("a") == result("a", 300)
     assert (results.in_memory, folder.exists()) == (1, False)

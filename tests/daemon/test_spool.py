@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ RESULT = Result(job="job", record={"seconds": 1.5}, pictures=(Picture(2, 3, 3, "
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     spool = Spool(tmp_path / "results" / "mine")
-    spool.write(FINISHED, RESULT)
+    keep(spool)
     return spool
 
 
@@ -108,16 +109,38 @@ def test_foreign_files_are_left_alone_until_they_are_old(spool: Spool, file: Pat
     assert not foreign.exists() and file.exists()
 
 
-def test_what_was_never_finished_is_removed_at_once(spool: Spool, file: Path) -> None:
-    unfinished = file.with_name("x.unfinished")
-    unfinished.touch()
-    spool.found()
-    assert not unfinished.exists()
+def test_what_was_written_before_a_sudden_end_is_finished_by_the_next_daemon(spool: Spool, file: Path) -> None:
+    file.unlink()
+    unfinished = spool.write(FINISHED, RESULT)
+    assert not file.exists() and unfinished.stat().st_mode & 0o777 == 0o600
+    assert [found.finished for found in Spool(file.parent).found()] == [FINISHED]
+    assert list(file.parent.iterdir()) == [file] and spool.read("job") == RESULT
+
+
+def test_what_was_written_by_half_is_removed_at_once(spool: Spool, file: Path) -> None:
+    file.unlink()
+    unfinished = spool.write(FINISHED, RESULT)
+    for size in (0, 5, unfinished.stat().st_size - 1):
+        os.truncate(unfinished, size)
+        assert spool.found() == [] and list(file.parent.iterdir()) == []
+        unfinished = spool.write(FINISHED, RESULT)
+
+
+@pytest.mark.parametrize("boot", ["another", None])
+def test_what_was_never_finished_is_not_believed_after_the_machine_was_started_anew(
+    spool: Spool, file: Path, boot: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.write(FINISHED, replace(RESULT, job="other"))
+    monkeypatch.setattr("impasto_daemon.spool.BOOT", tmp_path / "boot")
+    if boot:
+        (tmp_path / "boot").write_text(boot)
+    assert [found.finished for found in spool.found()] == [FINISHED], "what was finished counts"
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_old_results_go_those_of_other_endpoints_too(spool: Spool, file: Path) -> None:
     another = file.parent.parent / "another"
-    Spool(another).write(FINISHED, RESULT)
+    keep(Spool(another))
     spool.found()
     assert another.exists()
     for path in (file, *another.iterdir()):
@@ -129,6 +152,11 @@ def test_old_results_go_those_of_other_endpoints_too(spool: Spool, file: Path) -
 def test_a_clock_that_was_put_back_makes_no_result_younger_than_now(spool: Spool, file: Path) -> None:
     os.utime(file, (time.time() + 9999,) * 2)
     assert [found.age for found in spool.found()] == [0.0]
+
+
+def keep(spool: Spool) -> None:
+    """Write it and finish it."""
+    spool.finish(spool.write(FINISHED, RESULT), FINISHED.job)
 
 
 def age(path: Path) -> None:

@@ -182,6 +182,18 @@ def test_a_result_that_nobody_fetched_outlives_its_daemon(launch: Launch, number
     assert not file.parent.exists()
 
 
+def test_who_hears_that_a_job_is_done_finds_its_result_with_the_next_daemon(launch: Launch) -> None:
+    daemon = launch(disk=60.0)
+    with daemon.client() as client:
+        painted = client.stylize(request(), job="heard")
+        daemon.end(signal.SIGKILL)
+    assert not spooled(daemon), "it is not on the disk yet"
+    successor = launch()
+    with successor.client() as client:
+        assert client.fetch("heard").pictures == painted.pictures
+    assert len(spooled(successor)) == 1
+
+
 def test_a_client_that_waits_hears_from_the_next_daemon_that_its_job_is_lost(launch: Launch) -> None:
     daemon = launch()
     with daemon.client() as client, ThreadPoolExecutor(1) as other:

@@ -1,12 +1,15 @@
 """`python -m tests.fakes.serve JSON`: a daemon with these settings, its endpoint and painter among them.
 
-`fault`: a method, as Executor.poll, that fails the first time, or `faults` times (-1: always).
+`fault`: a method, as Executor.poll, that fails the first time, or `faults` times (-1: always). `disk`: seconds that the
+disk takes to have what was written.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from typing import Any
 
 from impasto_daemon import supervisor
@@ -32,6 +35,8 @@ def sabotage(place: str, times: int) -> None:
 
 if __name__ == "__main__":
     settings = json.loads(sys.argv[1])
+    if disk := settings.pop("disk", 0):
+        os.fsync = lambda _: time.sleep(disk)  # type: ignore[assignment]
     if fault := settings.pop("fault", ""):
         sabotage(fault, settings.pop("faults", 1))
     sys.exit(run(Settings(**{**settings, "limits": Limits(**settings.get("limits", {}))})))

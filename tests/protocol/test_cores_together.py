@@ -20,7 +20,7 @@ from impasto_protocol.errors import Code, Problem
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.server_core import ServerCore
-from impasto_protocol.server_events import Finished, Found, Gone, Leaving, Received, WorkerSaid
+from impasto_protocol.server_events import Finished, Found, Gone, Leaving, Received, Stored, WorkerSaid
 
 from .pictures import picture, request
 
@@ -45,6 +45,7 @@ class Conversation(RuleBasedStateMachine):
         self.stopping = False
         self.starts: list[str] = []
         self.kept: dict[str, tuple[Finished, float]] = {}
+        self.storing: list[str] = []
         self.outcomes: dict[str, list[messages.Message]] = {}
         self.cancelled: set[str] = set()
         self.client_does(self.client.start(self.now))
@@ -66,14 +67,16 @@ class Conversation(RuleBasedStateMachine):
             if isinstance(action, server_events.Send) and action.route == self.route:
                 self.to_client.append(action.message)
             elif isinstance(action, server_events.SendKept):
-                assert action.job in self.kept
+                assert action.job in self.kept and action.job not in self.storing
                 if action.route == self.route:
                     self.to_client.append(messages.Result(job=action.job, re=action.re, pictures=(picture(),)))
             elif isinstance(action, server_events.Keep):
                 assert action.job not in self.cancelled
                 self.kept[action.job] = action.finished, self.now
+                self.storing.append(action.job)
             elif isinstance(action, server_events.Forget):
                 del self.kept[action.job]
+                self.storing = [job for job in self.storing if job != action.job]
             elif isinstance(action, server_events.Start):
                 assert self.working is None, "one job at a time"
                 self.working, self.stopping = action.submit.job, False
@@ -170,6 +173,11 @@ class Conversation(RuleBasedStateMachine):
             self.working = None
         self.server_does(self.server.handle(WorkerSaid(message), self.now))
 
+    @rule()
+    def a_result_is_stored(self) -> None:
+        if self.storing:
+            self.server_does(self.server.handle(Stored(self.storing.pop(0)), self.now))
+
     @rule(seconds=st.sampled_from([0.5, 2.0, 11.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
@@ -202,17 +210,19 @@ class Conversation(RuleBasedStateMachine):
     def the_daemon_is_restarted(self, way: str, last_words: int, noticed: bool) -> None:
         """Asked to end, or killed, and its worker with it. The next one finds what is on disk, as the supervisor does.
 
-        Too early: before a result is on disk, the one that may be lost. Some last words are still heard. A client that
-        does not notice the break says to the next daemon what was meant for this one.
+        Too early: before results are stored, which are lost then. Some last words are still heard. A client that does
+        not notice the break says to the next daemon what was meant for this one.
         """
         if way == "asked":
+            self.storing.clear()  # it waits for the disk first
             self.server_does(self.server.handle(Leaving(), self.now))
             assert all(job.state.terminal for job in self.server.jobs.values())
             assert self.stopping or not self.working
         for _ in range(last_words):
             self.daemon_message_arrives()
-        if way == "too early" and self.kept:
-            self.kept.popitem()
+        if way == "too early":
+            self.kept = {job: each for job, each in self.kept.items() if job not in self.storing}
+        self.storing.clear()
         self.instance += 1
         self.server, self.working, self.stopping = self.a_daemon(), None, False
         for finished, ended in self.kept.values():
@@ -243,7 +253,7 @@ class Conversation(RuleBasedStateMachine):
     def one_job_is_with_the_worker(self) -> None:
         assert self.server.active == self.working
         busy = [j for j in self.server.jobs.values() if not j.state.terminal and j.state is not State.QUEUED]
-        assert [j.id for j in busy] == ([self.working] if self.working else [])
+        assert sorted(j.id for j in busy) == sorted([*self.storing, *([self.working] if self.working else [])])
 
     @invariant()
     def the_queue_is_what_waits(self) -> None:
@@ -276,6 +286,10 @@ class Conversation(RuleBasedStateMachine):
             assert job not in self.kept
 
     @invariant()
+    def nobody_hears_of_a_result_that_may_be_lost(self) -> None:
+        assert not self.outcomes.keys() & set(self.storing)
+
+    @invariant()
     def a_job_ends_one_way(self) -> None:
         """Its end may be told again to who asks again, but it is always the same end, or gone by then."""
         for job, outcomes in self.outcomes.items():
@@ -296,6 +310,8 @@ class Conversation(RuleBasedStateMachine):
         self.everything_arrives()
         while self.working:
             self.the_worker_speaks("result")
+        while self.storing:
+            self.a_result_is_stored()
         assert self.client.phase is Phase.READY
         assert all(job.state.terminal for job in self.server.jobs.values())
         for job in ALICE_S:

@@ -29,6 +29,7 @@ from impasto_protocol.server_events import (
     SendKept,
     Start,
     Stop,
+    Stored,
     Tick,
     WorkerSaid,
 )  # fmt: skip
@@ -57,8 +58,14 @@ class Talk:
     def worker(self, message: Any) -> list[Action]:
         return self.core.handle(WorkerSaid(message), self.now)
 
-    def finish(self, job: str = "j") -> list[Action]:
+    def paint(self, job: str = "j") -> list[Action]:
         return self.worker(messages.Result(job=job, pictures=(picture(),)))
+
+    def stored(self, job: str = "j") -> list[Action]:
+        return self.core.handle(Stored(job), self.now)
+
+    def finish(self, job: str = "j") -> list[Action]:
+        return [*self.paint(job), *self.stored(job)]
 
     def gone(self, route: bytes) -> list[Action]:
         return self.core.handle(Gone(route), self.now)
@@ -128,6 +135,65 @@ def test_a_job_runs_and_its_result_is_kept_until_acknowledged(talk: Talk) -> Non
     assert talk.hear(b"A", messages.Ack(job="j", of="result")) == [Forget("j")]
     assert talk.hear(b"A", messages.Ack(job="j", of="result")) == []
     assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="j"))) is Code.RESULT_GONE
+
+
+def state(talk: Talk, job: str = "j") -> tuple[str, bool]:
+    """What `list` says of a job, and whether there is a result to fetch."""
+    (row,) = [row for row in sent(talk.hear(b"A", messages.List(id=9)), messages.Jobs)[0].jobs if row["job"] == job]
+    return row["state"], row["kept"]
+
+
+def test_nobody_hears_of_a_result_that_is_not_stored_yet(talk: Talk) -> None:
+    talk.submit()
+    assert [type(a) for a in talk.paint()] == [Keep]
+    assert state(talk) == ("loading", False)
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="j"))) is Code.NOT_FINISHED
+    assert talk.stored() == [SendKept(b"A", "j")]
+    assert state(talk) == ("succeeded", True)
+    assert talk.stored() == []
+
+
+def test_nobody_can_acknowledge_what_nobody_has_heard_of(talk: Talk) -> None:
+    talk.submit()
+    talk.paint()
+    assert talk.hear(b"A", messages.Ack(job="j", of="result")) == []
+    assert talk.stored() == [SendKept(b"A", "j")]
+
+
+def test_the_next_job_does_not_wait_for_the_disk(talk: Talk) -> None:
+    talk.submit("one")
+    talk.submit("two")
+    assert [type(a) for a in talk.paint("one")] == [Keep, Start, Send]
+    assert talk.stored("one") == [SendKept(b"A", "one")]
+    assert talk.stored("two") == [], "it is being painted"
+
+
+def test_a_painted_job_can_still_be_cancelled(talk: Talk) -> None:
+    talk.submit()
+    talk.paint()
+    actions = talk.hear(b"A", messages.Cancel(id=3, job="j"))
+    assert Forget("j") in actions and the_error(actions) is Code.CANCELLED
+    assert talk.stored() == [] and state(talk) == ("cancelled", False)
+
+
+def test_a_painted_job_of_a_client_that_went_away_is_forgotten(talk: Talk) -> None:
+    talk.submit()
+    talk.paint()
+    assert Forget("j") in talk.gone(b"A")
+    assert talk.stored() == []
+
+
+def test_a_painted_job_whose_picture_had_to_go_ends_and_says_so(talk: Talk) -> None:
+    talk.submit()
+    talk.paint()
+    assert the_error(talk.core.handle(Evicted("j"), 0)) is Code.RESULT_GONE
+    assert talk.stored() == []
+
+
+def test_a_daemon_that_leaves_gives_out_what_is_painted(talk: Talk) -> None:
+    talk.submit()
+    talk.paint()
+    assert talk.core.handle(Leaving(), 0) == [SendKept(b"A", "j")]
 
 
 def test_jobs_wait_their_turn_and_hear_when_they_move(talk: Talk) -> None:

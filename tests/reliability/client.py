@@ -1,6 +1,7 @@
-"""`python -m tests.reliability.client ENDPOINT JOB STEPS DETACH`: one client with one job, to be killed or stopped.
+"""`python -m tests.reliability.client ENDPOINT JOB STEPS DETACH ACKNOWLEDGE`: one client with one job, to be killed or
+stopped.
 
-Prints the digest of the picture that it got, or the code of the error; only then does it acknowledge.
+Prints the digest of the picture that it got, or the code of the error; only then, and if it is to, does it acknowledge.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ DELAY = 0.005
 """Seconds that a step of the fake painter takes."""
 
 
-def main(endpoint: str, job: str, steps: str, detach: str) -> None:
+def main(endpoint: str, job: str, steps: str, detach: str, acknowledge: str) -> None:
     try:
         with Client(endpoint, agent="chaos") as client:
             asked = request(steps=int(steps), delay=DELAY)
             result = client.stylize(asked, job=job, preview=4, detach=detach == "yes")
             print("result", result.pictures[0].sha256(), flush=True)
-            client.acknowledge(job)
+            if acknowledge == "yes":
+                client.acknowledge(job)
     except ImpastoError as error:
         print("error", error.code.value, flush=True)
 

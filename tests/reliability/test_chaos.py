@@ -28,3 +28,8 @@ def chaos() -> Iterator[Chaos]:
 def test_an_accident_costs_at_most_its_own_job(chaos: Chaos, victims: tuple[str, ...], blow: signal.Signals) -> None:
     name = 10 * VICTIMS.index(victims) + SIGNALS.index(blow)
     chaos.run(Round(name, victims, blow, after=0.3, steps=60, detach=True))
+
+
+def test_a_daemon_that_is_killed_when_its_client_hears_of_the_end_has_not_lost_the_result(chaos: Chaos) -> None:
+    victims, blow = ("supervisor",), signal.SIGKILL
+    chaos.run(Round(100, victims, blow, after=0, steps=1, detach=False, heard=True, acknowledges=False))
