@@ -13,7 +13,7 @@ from .errors import Code, ImpastoError
 VARIABLE = "IMPASTO_ENDPOINT"
 LONGEST_PATH = 107
 """Bytes of a Unix socket's path, set by the kernel."""
-TCP = "tcp://"
+TCP, IPC = "tcp://", "ipc://"
 PORT = 7766
 """The port that Impasto's pages and commands propose."""
 

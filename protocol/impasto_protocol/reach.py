@@ -6,11 +6,13 @@ sockets; nothing of ZeroMQ and of what is said over them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
+from collections.abc import Iterator, Mapping
 
-from .endpoint import TCP, tcp_address
+from .endpoint import IPC, TCP, tcp_address
 from .errors import Code, ImpastoError
 
 SECONDS = 3.0
@@ -23,23 +25,40 @@ def probe(endpoint: str) -> None:
     details: `reason`, one of "absent", "refused" (a socket is left, its daemon is gone; or no port is open),
     "forbidden", "foreign" (another user listens) and "other".
     """
-    try:
-        if endpoint.startswith(TCP):
-            host, port = tcp_address(endpoint)
+    if endpoint.startswith(TCP):
+        host, port = tcp_address(endpoint)
+        with _told(endpoint, _ON_THE_NETWORK):
             socket.create_connection((host.strip("[]"), port), timeout=SECONDS).close()
-            return
-        if not endpoint.startswith("ipc://"):
-            return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
-            attempt.settimeout(1.0)
-            attempt.connect(endpoint.removeprefix("ipc://"))
-            if _is_ours(attempt):
-                return
-        reason, sentence = "foreign", "another user listens there"
+    elif endpoint.startswith(IPC) and hasattr(socket, "AF_UNIX"):  # Windows' Python has none, its ZeroMQ has
+        call(endpoint).close()
+
+
+def call(endpoint: str, seconds: float = 1.0) -> socket.socket:
+    """A connection to who listens at ipc://PATH and is of ours. Raises ImpastoError as `probe` does."""
+    attempt = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        attempt.settimeout(seconds)
+        with _told(endpoint, _REASONS):
+            attempt.connect(endpoint[len(IPC) :])
+        if not _is_ours(attempt):
+            raise _unreachable(endpoint, "foreign", "another user listens there")
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt
+
+
+@contextlib.contextmanager
+def _told(endpoint: str, reasons: Mapping[type[OSError], tuple[str, str]]) -> Iterator[None]:
+    """What the system has against it, as a sentence."""
+    try:
+        yield
     except OSError as error:
-        reasons = _ON_THE_NETWORK if endpoint.startswith(TCP) else _REASONS
-        reason, sentence = reasons.get(type(error), ("other", error.strerror or str(error)))
-    raise ImpastoError(
+        raise _unreachable(endpoint, *reasons.get(type(error), ("other", error.strerror or str(error)))) from None
+
+
+def _unreachable(endpoint: str, reason: str, sentence: str) -> ImpastoError:
+    return ImpastoError(
         Code.UNREACHABLE,
         f"No daemon answers at {endpoint}: {sentence}. `impasto doctor` says what to do.",
         reason=reason,

@@ -21,7 +21,6 @@ from .errors import Code, ImpastoError, Problem, ProtocolError
 from .jobstate import State
 from .request import Request
 from .transport import Arrived, Broke, Refused, Transport
-from .zmq_transport import ZmqTransport
 
 OnAccepted = Callable[[messages.Accepted], None]
 OnProgress = Callable[[messages.Progress], None]
@@ -34,7 +33,19 @@ PATIENCE = 15.0
 CHANCE = 0.25
 """Seconds that a message gets to leave when the client closes."""
 
-TRANSPORT: type[Transport] = ZmqTransport
+
+def choose_transport() -> type[Transport]:
+    """Over pyzmq where it loads. Where it does not (no wheel for this Python, or the system refuses it), our own."""
+    try:
+        from .zmq_transport import ZmqTransport
+    except (ImportError, OSError):
+        from .socket_transport import SocketTransport
+
+        return SocketTransport
+    return ZmqTransport
+
+
+TRANSPORT = choose_transport()
 """What carries the messages of every client here."""
 
 
@@ -323,16 +334,18 @@ class Client:
 
     def _pump(self, seconds: float, wake: Optional[Interrupt]) -> None:
         """Let at most this much time pass, or less when woken, and take in whatever comes."""
-        events: list[client_core.Event] = []
         for news in self._transport.wait(seconds, (wake.fileno(),) if wake else ()):
-            if isinstance(news, Arrived):
-                events.append(Heard(codec.decode(news.frames, self._core.limits)))
-            elif isinstance(news, Broke):
-                events.append(Broken())
-            else:
+            if isinstance(news, Refused):
                 self._take_for_refused(news)
-        for event in (*events, Tick()):
-            self._carry_out(self._core.handle(event, time.monotonic()))
+            else:
+                self._handle(self._event(news))
+        self._handle(Tick())
+
+    def _event(self, news: Union[Arrived, Broke]) -> client_core.Event:
+        return Heard(codec.decode(news.frames, self._core.limits)) if isinstance(news, Arrived) else Broken()
+
+    def _handle(self, event: client_core.Event) -> None:
+        self._carry_out(self._core.handle(event, time.monotonic()))
 
     def _take_for_refused(self, news: Refused) -> None:
         """Remember why the sides do not come together; raise it where that will stay so."""

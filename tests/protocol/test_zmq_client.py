@@ -18,7 +18,9 @@ from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.reach import probe
+from impasto_protocol.socket_transport import SocketTransport
 from impasto_protocol.zmq_client import Client, Interrupt
+from impasto_protocol.zmq_transport import ZmqTransport
 
 from tests.fakes.daemon import wait_for
 
@@ -62,6 +64,12 @@ class Scripted:
 
     def kinds(self) -> list[str]:
         return [message.TYPE for message in self.heard if not isinstance(message, messages.Ping)]
+
+
+@pytest.fixture(autouse=True, params=[ZmqTransport, SocketTransport], ids=["pyzmq", "sockets"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever carries the frames, the client is the same."""
+    monkeypatch.setattr(zmq_client, "TRANSPORT", request.param)
 
 
 @pytest.fixture
@@ -301,6 +309,8 @@ def test_an_interrupt_cancels_once_and_does_not_spin(
     def reply(message: messages.Message) -> list[Any]:
         if isinstance(message, messages.Submit):
             interrupt.set()
+        if isinstance(message, messages.Hello):
+            return [messages.Welcome(re=message.id, version=1, instance="i", heartbeat=0.5)]
         if isinstance(message, messages.Ping):  # a heartbeat later
             return [messages.Error.of(Problem(Code.CANCELLED, "Cancelled."), job=daemon.heard[1].job)]  # type: ignore[union-attr]
         return usual(message)
