@@ -83,7 +83,7 @@ class Doors:
         """Where the network comes in, and how many clients may; nothing where it does not."""
         if self._network is None:
             return {}
-        return {"endpoint": self._network.endpoint, "paired": len(self._network.guests.keys)}
+        return {"endpoint": self._network.endpoint, "paired": len(self._network.guests.known())}
 
     def close(self) -> None:
         for router in self._routers.values():
@@ -96,7 +96,7 @@ class Doors:
         """Close the network's connections where one of its clients may not come in any more; the others come back."""
         if self._network is None:
             return
-        if gone := self._network.guests.refresh():
+        if gone := self._network.guests.revoked():
             logger.info("%d clients were revoked: all connections from the network begin anew", len(gone))
             self._routers.pop(self._number()).cut_off()
         if self._number() not in self._routers:

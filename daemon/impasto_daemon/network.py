@@ -1,9 +1,10 @@
 """The daemon's door to the network: CURVE, and the keys of paired clients alone.
 
 Three locks, one behind the other. The socket is a CURVE server, so a client without keys, or with another daemon's key,
-gets no further than the handshake. ZeroMQ asks this module for every handshake (ZAP) and lets nobody in without its
+gets no further than the handshake. ZeroMQ asks the guests for every handshake (ZAP) and lets nobody in without their
 word: the domain is named and enforced, without which ZeroMQ lets everybody in where nobody answers. And each message
-is looked at for the key of its sender, which only a handshake that was answered puts there.
+is looked at for the key of its sender. Where the first two are missing a sender could claim a key; so before it stands
+a word that nobody else knows, and that is put there only where a handshake was answered.
 
 ZeroMQ asks at the handshake alone. A client whose key was revoked is therefore put out by closing every connection;
 the others come back by themselves. The port stays open meanwhile: it belongs to a listener of our own.
@@ -11,19 +12,17 @@ the others come back by themselves. The port stays open meanwhile: it belongs to
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import socket
-import time
-from dataclasses import dataclass, field
 
 import zmq
 from impasto_protocol.endpoint import TCP, tcp_address
 from impasto_protocol.errors import Code, ImpastoError
 from zmq.auth.thread import ThreadAuthenticator
+from zmq.utils import z85
 
 from . import paired
+from .guests import Guests
 
 DOMAIN = "impasto"
 """ZAP's name for what is guarded. pyzmq takes it word for word: its "*" is no wildcard."""
@@ -32,54 +31,20 @@ HANDSHAKE = 5000
 BACKLOG = 64
 KEEPALIVE = {zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: 30, zmq.TCP_KEEPALIVE_INTVL: 10, zmq.TCP_KEEPALIVE_CNT: 3}
 """A connection whose other end is gone without a word is found out within a minute."""
-SELDOM = 60.0
-"""Seconds between two lines in the log about strange keys: whoever knocks is not to fill the disk."""
-
-logger = logging.getLogger("impasto.network")
 
 
-@dataclass
-class Guests:
-    """The keys that may come in, as the clients' file has them at this moment. Asked from two threads."""
+class _Authenticator(ThreadAuthenticator):
+    """Answers handshakes from a thread of its own, by what the guests say."""
 
-    keys: frozenset[str] = field(default=frozenset(), init=False)
-    _version: tuple[int, ...] | None = field(default=None, init=False)
-    _knocked: float = field(default=-math.inf, init=False)
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], guests: Guests) -> None:
+        super().__init__(context)
+        self._guests = guests
+        self.start()
+        self.configure_curve_callback(DOMAIN, guests)
 
-    def refresh(self) -> frozenset[str]:
-        """Look whether the file has changed; the keys that were let in until now and are no more.
-
-        A file that cannot be trusted lets nobody in.
-        """
-        version = paired.version()
-        if version == self._version:
-            return frozenset()
-        try:
-            now = frozenset(client.key for client in paired.clients().values())
-        except ImpastoError as error:
-            logger.error("no client of the network is let in: %s", error)
-            now = frozenset()
-        gone = self.keys - now
-        self.keys, self._version = now, version
-        return gone
-
-    def callback(self, domain: str, key: bytes) -> bool:
-        """pyzmq's question at every handshake, from its own thread: may the owner of this key (Z85) come in?
-
-        Looks at the file itself, for the loop may be asleep; must not raise, or nobody is ever answered again.
-        """
-        try:
-            known = {client.key: name for name, client in paired.clients().items()}
-        except Exception:
-            logger.exception("no client of the network is let in")
-            return False
-        name = known.get(key.decode("ascii", "replace"))
-        if name is not None:
-            logger.info("a client comes in over the network: %s", name)
-        elif time.monotonic() >= self._knocked + SELDOM:
-            self._knocked = time.monotonic()
-            logger.warning("a client without a known key was refused on the network")
-        return name is not None
+    def curve_user_id(self, client_public_key: bytes) -> str:
+        """What its messages carry from now on."""
+        return self._guests.mark(z85.encode(client_public_key).decode("ascii"))
 
 
 class NetworkDoor:
@@ -92,12 +57,9 @@ class NetworkDoor:
         self._keys = paired.server_keys()
         paired.clients()
         self.guests = Guests()
-        self.guests.refresh()
         self._listener = _listener(endpoint)
         self.endpoint = _endpoint(self._listener)
-        self._authenticator = ThreadAuthenticator(context)
-        self._authenticator.start()
-        self._authenticator.configure_curve_callback(DOMAIN, self.guests)
+        self._authenticator = _Authenticator(context, self.guests)
 
     def open(self, socket: zmq.Socket[bytes]) -> None:
         """Bind a socket to the port, and guard it."""
@@ -117,7 +79,7 @@ class NetworkDoor:
     def admits(self, route: zmq.Frame) -> bool:
         """Whether the sender's key is one of a client that is paired."""
         try:
-            return route.get("User-Id") in self.guests.keys
+            return self.guests.whose(str(route.get("User-Id"))) is not None
         except zmq.ZMQError:
             return False
 

@@ -103,12 +103,12 @@ def server_keys() -> ServerKeys:
 
 
 def version() -> tuple[int, ...]:
-    """Something that is another whenever the clients' file has changed."""
+    """Something that is another whenever the clients' file has changed, or who may change it."""
     try:
-        facts = (key_files.folder() / CLIENTS).stat()
+        facts, around = (key_files.folder() / CLIENTS).stat(), key_files.folder().stat()
     except OSError:
         return ()
-    return facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size
+    return facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, around.st_mode, around.st_uid
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from impasto_protocol.picture import Buffer
 from impasto_protocol.server_events import Gone, Received, Refused
 
 from .departures import Departures
+from .log import Seldom
 
 PIPE = 100
 """Messages that ZeroMQ itself holds for one client which does not read."""
@@ -161,6 +162,7 @@ class Router:
             self.socket.close()
             raise
         self._departures = Departures()
+        self._seldom = Seldom(logger)
 
     def watched(self) -> list[zmq.Socket[bytes] | int]:
         """The socket, and descriptors; when one is readable, `receive`."""
@@ -178,7 +180,7 @@ class Router:
             frames, too_many = self._rest()
             messages, nbytes = messages + 1, nbytes + sum(memoryview(frame).nbytes for frame in frames)
             if not self._door.admits(route):
-                logger.warning("refused a message from a stranger")
+                self._seldom.log(logging.WARNING, "refused a message from a stranger")
                 continue
             self._departures.met(route)
             try:
