@@ -20,7 +20,7 @@ from impasto_daemon.engine import recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.levels import levels
 from impasto_daemon.engine.rasters import resize
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from torch import Tensor
 
 from . import plain

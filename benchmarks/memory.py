@@ -17,7 +17,7 @@ from impasto_daemon.engine import host_memory, recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.levels import levels
 from impasto_daemon.engine.plan import SPARE, Means, Plan, Task, plans
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 
 from .measure import Curve, Findings, Ratio, Table, timed
 from .setting import Setting, alone, as_the_worker_does, network, quicker

@@ -19,7 +19,7 @@ from impasto_daemon.engine import memory
 from impasto_daemon.engine.architectures import ARCHITECTURES
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.rasters import resize
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from impasto_daemon.tensors import to_tensor
 from impasto_protocol.limits import Limits
 from torch import Tensor

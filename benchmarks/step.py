@@ -18,7 +18,7 @@ from impasto_daemon.engine import recipes
 from impasto_daemon.engine.canvas import Region, View
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.objective import RecipeObjective
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 

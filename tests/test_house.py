@@ -38,7 +38,7 @@ SUPERVISOR = [
     "address",
 ]
 
-TORCHLESS = ("recipes", "settings", "idle", "architectures", "levels", "cost", "plan", "host_memory")
+TORCHLESS = ("recipe", "recipes", "settings", "idle", "architectures", "levels", "cost", "plan", "host_memory")
 """Modules of the engine that can be asked before a painting, by whoever has no torch."""
 
 MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [

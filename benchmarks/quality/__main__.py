@@ -20,7 +20,8 @@ from impasto_daemon.engine import recipes as book
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.levels import fitted
 from impasto_daemon.engine.rasters import fill_hidden, resize
-from impasto_daemon.engine.recipes import RECIPES, Recipe
+from impasto_daemon.engine.recipe import Recipe
+from impasto_daemon.engine.recipes import RECIPES
 from impasto_daemon.tensors import to_tensor
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.features import VGG, Features
 from impasto_daemon.engine.optimise import Average
 from impasto_daemon.engine.rasters import resize
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from impasto_daemon.engine.stylize import Painting, Step
 from impasto_daemon.engine.wavelets import Wavelets
 from torch import Tensor

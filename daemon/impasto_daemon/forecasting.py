@@ -24,7 +24,7 @@ from impasto_protocol.request import Request
 from . import files
 from .engine import host_memory, recipes
 from .engine.plan import Means, fits, holds, plans
-from .engine.recipes import Recipe
+from .engine.recipe import NETWORK_S_OWN, Recipe
 from .planning import task_of
 
 WORTH_WRITING = 0.1
@@ -67,7 +67,7 @@ def _painted(request: Request, stand_ins: Mapping[str, str]) -> Recipe:
     name, settings = request.recipe, request.settings
     if name in stand_ins:
         name = stand_ins[name]
-        settings = {key: value for key, value in settings.items() if key not in recipes.NETWORK_S_OWN}
+        settings = {key: value for key, value in settings.items() if key not in NETWORK_S_OWN}
     return recipes.override(recipes.find(name), settings)
 
 

@@ -20,7 +20,7 @@ from impasto_protocol.request import Request
 from . import weights as weights_files
 from .engine import recipes
 from .engine.features import VGG, Features
-from .engine.recipes import NETWORK_S_OWN, Recipe
+from .engine.recipe import NETWORK_S_OWN, Recipe
 from .engine.wavelets import Wavelets
 from .generators import Returning
 from .painting import Preparing

@@ -30,7 +30,7 @@ from .engine import host_memory, memory, recipes, stylize
 from .engine.canvas import Commission, Manner
 from .engine.idle import idle
 from .engine.plan import Means, Plan, fits, fitting, plans, uses_half
-from .engine.recipes import NETWORK_S_OWN, Recipe
+from .engine.recipe import NETWORK_S_OWN, Recipe
 from .engine.stylize import Painting, Step
 from .engine.summaries import Summaries
 from .generators import Returning

@@ -17,7 +17,7 @@ from . import device as devices
 from .checkpoints import Checkpoint, Checkpoints
 from .engine.optimise import State
 from .engine.plan import Plan
-from .engine.recipes import TEXTS, Recipe
+from .engine.recipe import TEXTS, Recipe
 
 WAY = (*TEXTS, "stand_in", "steps", "init", "blend", "noise", "noise_kind", "coarsest", "factor", "levels", "settle")
 """Fields of a recipe that say how its last size is reached, and for how long it is painted: whoever goes on from there

@@ -12,7 +12,7 @@ from impasto_daemon.engine import recipes, stylize
 from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.features import Features
 from impasto_daemon.engine.optimise import State
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from impasto_daemon.engine.wavelets import Wavelets
 from torch import Tensor
 

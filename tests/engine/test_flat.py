@@ -11,7 +11,7 @@ from impasto_daemon.engine import losses, recipes
 from impasto_daemon.engine.canvas import Region, View
 from impasto_daemon.engine.features import VGG, Features
 from impasto_daemon.engine.objective import RecipeObjective
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from impasto_daemon.engine.wavelets import Wavelets
 from torch import Tensor
 

@@ -14,7 +14,7 @@ from impasto_daemon.engine import recipes
 from impasto_daemon.engine.canvas import Region, View
 from impasto_daemon.engine.features import VGG, Features
 from impasto_daemon.engine.objective import RecipeObjective
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from torch import Tensor
 
 from . import published

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from impasto_daemon.engine.idle import IDLE, START, idle
-from impasto_daemon.engine.recipes import RECIPES, SETTINGS, find, override
+from impasto_daemon.engine.recipe import SETTINGS
+from impasto_daemon.engine.recipes import RECIPES, find, override
 
 
 @pytest.mark.parametrize(

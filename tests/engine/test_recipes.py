@@ -10,6 +10,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from impasto_daemon.engine import recipes
+from impasto_daemon.engine.recipe import SETTINGS, Recipe
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.request import DEFAULT_RECIPE
 
@@ -28,7 +29,7 @@ def test_recipes_need_no_torch() -> None:
 
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES.values(), ids=lambda r: r.name)
-def test_a_recipe_is_frozen_described_as_json_and_says_what_it_is(recipe: recipes.Recipe) -> None:
+def test_a_recipe_is_frozen_described_as_json_and_says_what_it_is(recipe: Recipe) -> None:
     with pytest.raises(FrozenInstanceError):
         recipe.noise = 1.0  # type: ignore[misc]
     described = json.loads(json.dumps(recipe.describe()))
@@ -38,9 +39,9 @@ def test_a_recipe_is_frozen_described_as_json_and_says_what_it_is(recipe: recipe
 
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES.values(), ids=lambda r: r.name)
-def test_every_setting_of_a_recipe_reads_its_own_value(recipe: recipes.Recipe) -> None:
+def test_every_setting_of_a_recipe_reads_its_own_value(recipe: Recipe) -> None:
     """So the tables hold nothing that a user could not set."""
-    for name in recipes.SETTINGS:
+    for name in SETTINGS:
         value = getattr(recipe, name)
         said = ",".join(map(str, value)) if isinstance(value, tuple) else value
         assert getattr(recipes.override(recipe, {name: said}), name) == value

@@ -11,6 +11,7 @@ from impasto_daemon.engine import recipes
 from impasto_daemon.engine.canvas import MOST_ODDS, Region, View, content_factor
 from impasto_daemon.engine.features import VGG, Features
 from impasto_daemon.engine.objective import RecipeObjective
+from impasto_daemon.engine.recipe import SETTINGS, Recipe
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_protocol.errors import ImpastoError
 from torch import Tensor
@@ -71,10 +72,10 @@ VALUES: dict[str, some.SearchStrategy[object]] = {
 
 
 def test_the_table_of_this_test_holds_every_setting() -> None:
-    assert VALUES.keys() == recipes.SETTINGS.keys()
+    assert VALUES.keys() == SETTINGS.keys()
 
 
-def painted_with(recipe: recipes.Recipe, strength: float) -> Tensor:
+def painted_with(recipe: Recipe, strength: float) -> Tensor:
     features: Features = Wavelets()
     if recipe.features != "wavelets":
         features = NETWORKS[recipe.features].with_options(recipe.pooling, recipe.padding, recipe.seamless)
@@ -99,7 +100,7 @@ def test_any_settings_give_a_painting_or_a_sentence(name: str, chosen: dict[str,
     assert found.shape == (1, 3, 20, 26) and bool(found.isfinite().all())
 
 
-def objective(recipe: recipes.Recipe, content: Tensor, style: Tensor) -> RecipeObjective:
+def objective(recipe: Recipe, content: Tensor, style: Tensor) -> RecipeObjective:
     return RecipeObjective(recipe, NETWORKS["vgg19"], View(content), [Region(None, 1.0, [(View(style), 1.0)])])
 
 

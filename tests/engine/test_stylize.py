@@ -13,7 +13,7 @@ from impasto_daemon.engine.canvas import Commission, Manner
 from impasto_daemon.engine.features import VGG
 from impasto_daemon.engine.optimise import State
 from impasto_daemon.engine.rasters import resize
-from impasto_daemon.engine.recipes import Recipe
+from impasto_daemon.engine.recipe import Recipe
 from impasto_daemon.engine.wavelets import Wavelets
 from impasto_daemon.generators import Returning
 from impasto_protocol.errors import Code, ImpastoError

@@ -9,7 +9,8 @@ import torch
 from impasto_daemon.engine.canvas import Region, View
 from impasto_daemon.engine.features import VGG, Features
 from impasto_daemon.engine.objective import RecipeObjective
-from impasto_daemon.engine.recipes import RECIPES, Recipe, override
+from impasto_daemon.engine.recipe import Recipe
+from impasto_daemon.engine.recipes import RECIPES, override
 from impasto_daemon.engine.tiles import Layer, Part, Scale, Whole, spans, tiles, total
 from impasto_daemon.engine.wavelets import Wavelets
 from torch import Tensor

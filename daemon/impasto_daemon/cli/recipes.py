@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import click
 
-from impasto_daemon.engine.recipes import RECIPES, SETTINGS, TEXTS, Recipe, find
+from impasto_daemon.engine.recipe import SETTINGS, TEXTS, Recipe
+from impasto_daemon.engine.recipes import RECIPES, find
 
 from . import options
 

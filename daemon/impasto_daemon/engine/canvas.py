@@ -17,7 +17,7 @@ from torch import Tensor
 from . import colour
 from .levels import fitted, style_side
 from .rasters import coverage, fill_hidden, pad_to, periodic, product, resize
-from .recipes import Recipe
+from .recipe import Recipe
 
 STRENGTH_POWER = 2.0
 """Content weight goes with ((100−strength)/strength) to this power."""

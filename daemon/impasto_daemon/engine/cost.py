@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .architectures import ARCHITECTURES, SMALLER, Convolution, halo
-from .recipes import Recipe
+from .recipe import Recipe
 
 FIXED = 180e6
 """Bytes that PyTorch's libraries take for working, beside pictures. Measured."""

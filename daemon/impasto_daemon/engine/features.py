@@ -19,7 +19,7 @@ from torch import Tensor
 from .architectures import ARCHITECTURES, SMALLER, Architecture, Convolution, halo
 from .kernels import Fused, fuses
 from .rasters import halved, pad_to
-from .recipes import CAFFE, no_such_layer
+from .recipe import CAFFE, no_such_layer
 from .tiles import Layer, Scale
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from .recipes import Recipe
+from .recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .recipes import Recipe
+from .recipe import Recipe
 
 FIXED_WORK = 64**2
 """What an evaluation costs beside its pixels, in pixels."""

@@ -17,7 +17,7 @@ from .features import Features
 from .losses import Moments
 from .positions import Weights
 from .rasters import product
-from .recipes import Recipe
+from .recipe import Recipe
 from .summaries import Summaries
 from .targets import targets
 from .tiles import Layer, Part, Scale, total

@@ -44,7 +44,7 @@ ADVICE = "A smaller learning_rate may help, or optimiser=adam with learning_rate
 
 @dataclass(frozen=True)
 class Walk:
-    """How to go downhill: the recipe's fields of these names (see `recipes.Recipe`), and for whom it is done.
+    """How to go downhill: the recipe's fields of these names (see `recipe.Recipe`), and for whom it is done.
 
     pairs: how L-BFGS keeps its history, "full" (as the variable) or "half" (in bfloat16). check: the losses are read
     from the device at every so many evaluations, and at the first and the last; reading waits for the device. settle:

@@ -13,7 +13,7 @@ from impasto_protocol.errors import Code, ImpastoError
 
 from .cost import APART, FIXED, OVERHEAD, PICTURES, cost, held, reach
 from .levels import Level, levels, style_side
-from .recipes import Recipe
+from .recipe import Recipe
 
 TILES = (2048, 1024, 512, 256)
 """Sides of tiles in pixels, the fastest first."""

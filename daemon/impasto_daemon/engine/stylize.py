@@ -22,7 +22,7 @@ from .objective import RecipeObjective
 from .optimise import Iterate, Objective, State, Walk, descend
 from .plan import Plan
 from .rasters import pad_to, resize
-from .recipes import Recipe
+from .recipe import Recipe
 from .summaries import Summaries
 
 READ_EVERY = 5

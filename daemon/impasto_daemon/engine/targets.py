@@ -16,7 +16,7 @@ from .canvas import Region, View
 from .features import Features
 from .losses import Kept, Moments, StyleLoss
 from .positions import Weights
-from .recipes import Recipe
+from .recipe import Recipe
 from .summaries import Summaries, Summary
 from .tiles import Part, Scale, Whole, total
 

@@ -42,7 +42,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .recipes import no_such_layer
+from .recipe import no_such_layer
 from .tiles import Layer, Scale
 
 LEVELS = 5
