@@ -116,7 +116,7 @@ def _changing() -> Iterator[dict[str, Client]]:
     """Those paired, for whoever changes them, one at a time."""
     folder = key_files.folder()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key_files.make_folders(folder / CLIENTS)
         lock = filelock.FileLock(folder / ".lock", mode=0o600)
         lock.acquire()
     except OSError as error:

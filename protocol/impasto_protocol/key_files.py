@@ -81,15 +81,8 @@ def read_private(path: Path) -> dict[str, Any]:
     FileNotFoundError."""
     try:
         with path.open("rb") as file:
-            facts, around = os.fstat(file.fileno()), path.parent.stat()
-            if facts.st_uid not in (os.getuid(), 0) or around.st_uid not in (os.getuid(), 0):
-                raise ImpastoError(Code.BAD_REQUEST, f"The key file {path} belongs to another user: take it away.")
-            if facts.st_mode & 0o077 or around.st_mode & 0o022:
-                raise ImpastoError(
-                    Code.BAD_REQUEST,
-                    f"Other users can reach the key file {path}: chmod 600 {path} and chmod 700 {path.parent}; and if "
-                    "somebody may have read it, revoke the key and pair again.",
-                )
+            _check(path, os.fstat(file.fileno()), 0o077)
+            check_folders(path)
             found = json.loads(file.read())
     except FileNotFoundError:
         raise
@@ -105,9 +98,10 @@ def read_private(path: Path) -> dict[str, Any]:
 
 
 def write_private(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write this as JSON that its user alone can read, whole or not at all. Raises ImpastoError(BAD_REQUEST)."""
+    """Write this as JSON that its user alone can read, whole or not at all. Raises ImpastoError(BAD_REQUEST), also
+    where others could change it: it would not be read."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(path)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -121,6 +115,41 @@ def write_private(path: Path, facts: Mapping[str, Any]) -> None:
     except OSError as error:
         sentence = f"The key file {path} cannot be written: {error.strerror}. Check the folder and the disk."
         raise ImpastoError(Code.BAD_REQUEST, sentence) from error
+
+
+def make_folders(path: Path) -> None:
+    """The folders for this key file, the user's alone whatever the umask. Raises OSError and, where others can change
+    one that was there, ImpastoError."""
+    inside = _inside(path)
+    inside[0].parent.mkdir(parents=True, exist_ok=True)
+    for each in inside:
+        each.mkdir(mode=0o700, exist_ok=True)
+    check_folders(path)
+
+
+def check_folders(path: Path) -> None:
+    """Raises ImpastoError where others can change a folder for keys that this file is in."""
+    for each in _inside(path):
+        _check(path, each.stat(), 0o022)
+
+
+def _inside(path: Path) -> list[Path]:
+    """The folders for keys that a file is in, the outermost first."""
+    around = list(path.parents)
+    outermost = next((around.index(each) for each in _folders(os.environ) if each in around), 0)
+    return around[outermost::-1]
+
+
+def _check(path: Path, facts: os.stat_result, forbidden: int) -> None:
+    """Raises ImpastoError where facts of a key file, or of a folder around it, are not as its user would have them."""
+    if facts.st_uid not in (os.getuid(), 0):
+        raise ImpastoError(Code.BAD_REQUEST, f"The key file {path} belongs to another user: take it away.")
+    if facts.st_mode & forbidden:
+        raise ImpastoError(
+            Code.BAD_REQUEST,
+            f"Other users can reach the key file {path}: chmod 600 {path} and chmod 700 "
+            f"{' '.join(map(str, _inside(path)))}; and if somebody may have read it, revoke the key and pair again.",
+        )
 
 
 def _folders(environ: Mapping[str, str]) -> Iterator[Path]:

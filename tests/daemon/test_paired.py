@@ -93,3 +93,11 @@ def test_a_file_that_others_can_reach_or_that_is_damaged_is_refused(name: str) -
     path.write_text('{"secret": 5, "public": "x", "client-1": 7}')
     with pytest.raises(ImpastoError, match="damaged: take it away, and pair every client again"):
         paired.pair(ENDPOINT)
+
+
+def test_in_a_folder_that_others_can_change_nobody_is_paired() -> None:
+    key_files.folder().mkdir(parents=True)
+    key_files.folder().chmod(0o775)
+    with pytest.raises(ImpastoError, match=f"chmod 700 {key_files.folder()}"):
+        paired.pair(ENDPOINT)
+    assert list(key_files.folder().iterdir()) == []

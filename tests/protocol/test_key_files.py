@@ -34,14 +34,15 @@ def test_a_later_pairing_takes_the_place_of_an_earlier_one() -> None:
     assert key_files.load_pairing(PAIRING.endpoint) == later
 
 
-def test_only_the_user_can_read_a_key() -> None:
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o002, 0o077])
+def test_only_the_user_can_read_a_key(umask: int) -> None:
+    before = os.umask(umask)
     try:
         path = key_files.store_pairing(PAIRING)
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert [each.stat().st_mode & 0o777 for each in (path.parent, key_files.folder())] == [0o700, 0o700]
     assert [each.name for each in path.parent.iterdir()] == [path.name], "nothing half written is left"
 
 
@@ -53,6 +54,17 @@ def test_a_key_that_others_can_reach_is_refused(file: int, folder: int) -> None:
     with pytest.raises(ImpastoError, match=f"chmod 600 {path}") as refusal:
         key_files.load_pairing(PAIRING.endpoint)
     assert refusal.value.code is Code.BAD_REQUEST
+
+
+def test_a_key_in_a_folder_that_others_can_change_is_refused_and_none_is_put_there() -> None:
+    path = key_files.store_pairing(PAIRING)
+    key_files.folder().chmod(0o775)
+    for attempt in (lambda: key_files.load_pairing(PAIRING.endpoint), lambda: key_files.store_pairing(PAIRING)):
+        with pytest.raises(ImpastoError, match=f"chmod 700 {key_files.folder()} {path.parent}; "):
+            attempt()
+    for each in (key_files.folder(), path.parent):  # what the sentence says
+        each.chmod(0o700)
+    assert key_files.load_pairing(PAIRING.endpoint) == PAIRING
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
