@@ -86,10 +86,10 @@ def short_temporary_folder() -> str | None:
 def _private_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = folder.stat()
+        itself, facts = folder.lstat(), folder.stat()
     except OSError as error:
         raise _refusal(f"The folder {folder} of the socket cannot be made: {error.strerror or error}.") from error
-    if facts.st_uid != os.getuid():
+    if {itself.st_uid, facts.st_uid} != {os.getuid()}:  # a link can be changed by whoever owns it
         raise _refusal(f"The folder {folder} of the socket belongs to another user: choose one of your own.")
     if facts.st_mode & stat.S_ISVTX:
         raise _refusal(f"The folder {folder} of the socket is everybody's: choose one of your own.")

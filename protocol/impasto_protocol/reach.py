@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from .endpoint import IPC, TCP, tcp_address
 from .errors import Code, ImpastoError
@@ -23,7 +24,7 @@ def probe(endpoint: str) -> None:
     """Raises ImpastoError(UNREACHABLE) where nobody of ours can be listening. Over the network who it is shows later.
 
     details: `reason`, one of "absent", "refused" (a socket is left, its daemon is gone; or no port is open),
-    "forbidden", "foreign" (another user listens) and "other".
+    "forbidden", "foreign" (another user listens, or could the next time) and "other".
     """
     if endpoint.startswith(TCP):
         host, port = tcp_address(endpoint)
@@ -36,12 +37,17 @@ def probe(endpoint: str) -> None:
 def call(endpoint: str, seconds: float = 1.0) -> socket.socket:
     """A connection to who listens at ipc://PATH and is of ours. Raises ImpastoError as `probe` does."""
     attempt = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path = Path(endpoint[len(IPC) :])
     try:
         attempt.settimeout(seconds)
         with _told(endpoint, _REASONS):
-            attempt.connect(endpoint[len(IPC) :])
+            attempt.connect(str(path))
+            private = _is_private(path.parent)
         if not _is_ours(attempt):
             raise _unreachable(endpoint, "foreign", "another user listens there")
+        if not private:
+            sentence = f"other users can put a socket of theirs into {path.parent}, so use a folder that is yours alone"
+            raise _unreachable(endpoint, "foreign", sentence)
     except BaseException:
         attempt.close()
         raise
@@ -85,3 +91,10 @@ def _is_ours(connection: socket.socket) -> bool:
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, user, _ = struct.unpack("3i", peer)
     return user in (os.getuid(), 0)
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether none but this user and root can put another socket into this folder, or another folder in its place:
+    ZeroMQ connects once more, after we have looked."""
+    itself, facts = folder.lstat(), folder.stat()
+    return {itself.st_uid, facts.st_uid} <= {os.getuid(), 0} and not facts.st_mode & 0o022

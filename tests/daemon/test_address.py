@@ -56,6 +56,11 @@ def test_a_folder_of_another_user_is_refused(socket_folder: Path) -> None:
     os.chown(folder, 12345, -1)
     with pytest.raises(ImpastoError, match="another user"), claimed(folder / "d.sock"):
         pass
+    link = socket_folder / "link"
+    link.symlink_to(socket_folder)
+    os.lchown(link, 12345, -1)
+    with pytest.raises(ImpastoError, match="another user"), claimed(link / "d.sock"):
+        pass
 
 
 def test_a_folder_that_cannot_be_made_is_refused(socket_folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,12 +11,11 @@ from typing import Any
 
 import pytest
 import zmq
-from impasto_protocol import client_core, codec, messages, reach, zmq_client
+from impasto_protocol import client_core, codec, messages, zmq_client
 from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
-from impasto_protocol.reach import probe
 from impasto_protocol.socket_transport import SocketTransport
 from impasto_protocol.zmq_client import Client, Interrupt
 from impasto_protocol.zmq_transport import ZmqTransport
@@ -408,35 +406,6 @@ def test_what_the_daemon_would_not_understand_is_not_sent(
     assert daemon.kinds() == ["hello"]
 
 
-def test_nobody_there_is_known_at_once_and_by_its_reason(tmp_path: Path) -> None:
-    path = tmp_path / "d.sock"
-    assert _reason(path) == "absent"
-    with socket.socket(socket.AF_UNIX) as left_behind:
-        left_behind.bind(str(path))
-    assert _reason(path) == "refused"
-    path.unlink()
-    path.write_text("no socket")
-    assert _reason(path) in {"refused", "other"}
-    assert _reason(tmp_path / ("x" * 200)) == "other"
-
-
-def test_another_user_s_daemon_gets_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "d.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        probe(f"ipc://{path}")
-        monkeypatch.setattr(reach, "_is_ours", lambda connection: False)
-        assert _reason(path) == "foreign"
-
-
 def test_an_endpoint_that_is_none_is_a_sentence() -> None:
     with pytest.raises(ImpastoError, match="not an endpoint"), Client("carrier-pigeon://coop"):
         pass
-
-
-def _reason(path: Path) -> object:
-    with pytest.raises(ImpastoError) as caught:
-        probe(f"ipc://{path}")
-    assert caught.value.code is Code.UNREACHABLE
-    return caught.value.problem.details["reason"]
