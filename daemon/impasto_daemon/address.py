@@ -1,12 +1,14 @@
 """The daemon's place on this machine: a socket path in a folder that only its user can enter, claimed by a lock.
 
 ZeroMQ takes a socket path over without a word from whoever listens there, so the lock is what keeps two daemons
-apart; and a path that a killed daemon left behind is free as soon as its lock is.
+apart; and a path that a killed daemon left behind is free as soon as its lock is. The links to the workers lie beside
+it, so that whoever has the lock knows whose they are.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -19,6 +21,9 @@ from impasto_protocol.endpoint import LONGEST_PATH, TCP
 from impasto_protocol.errors import Code, ImpastoError
 
 IPC = "ipc://"
+LINKS = ".links"
+LONGEST = LONGEST_PATH - len(f"{LINKS}/12345")
+"""Bytes of the socket's path: those of the links have to be short enough as well."""
 
 
 def socket_path(endpoint: str) -> Path:
@@ -31,15 +36,20 @@ def socket_path(endpoint: str) -> Path:
     path = endpoint.removeprefix(IPC)
     if not endpoint.startswith(IPC) or not path.startswith("/"):
         raise _refusal(f"An endpoint is ipc:// and the absolute path of a socket, not {endpoint!r}.")
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise _refusal(f"The path of a socket may have {LONGEST_PATH} bytes, and {path} is longer: use a shorter one.")
+    if len(os.fsencode(path)) > LONGEST:
+        raise _refusal(f"The path of a daemon's socket has at most {LONGEST} bytes, {path} has more: use a shorter one.")
     return Path(path)
+
+
+def links_of(path: Path) -> Path:
+    """The folder beside a daemon's socket for the sockets that it shares with its workers, one after the other."""
+    return Path(f"{path}{LINKS}")
 
 
 @contextmanager
 def claimed(path: Path, *, given: bool = False) -> Iterator[None]:
     """Own this socket path, in a private folder, until the end of the block; then no socket is left there, but for one
-    that was `given` to us listening and stays with the giver.
+    that was `given` to us listening and stays with the giver. What a killed daemon left is swept up.
 
     Raises ImpastoError where the folder is not private or another daemon has the path.
     """
@@ -57,9 +67,11 @@ def claimed(path: Path, *, given: bool = False) -> Iterator[None]:
     try:
         if not given and _somebody_listens(path):
             raise _refusal(f"Another program listens on {path}: stop it, or choose another endpoint.")
+        shutil.rmtree(links_of(path), ignore_errors=True)
         try:
             yield
         finally:
+            shutil.rmtree(links_of(path), ignore_errors=True)
             if not given:
                 path.unlink(missing_ok=True)
     finally:
@@ -80,7 +92,7 @@ def _somebody_listens(path: Path) -> bool:
 def short_temporary_folder() -> str | None:
     """A folder for temporary folders in which a socket's path is short enough; None for the usual one."""
     needed = len(os.fsencode(tempfile.gettempdir())) + len("/impasto-12345678/daemon.sock")
-    return "/tmp" if needed > LONGEST_PATH else None
+    return "/tmp" if needed > LONGEST else None
 
 
 def _private_folder(folder: Path) -> None:

@@ -29,7 +29,7 @@ from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_state import accept_all
 
 from . import log
-from .address import claimed, socket_path
+from .address import claimed, links_of, socket_path
 from .carrier import Carrier
 from .doors import Doors
 from .engine import recipes
@@ -153,7 +153,7 @@ class Supervisor:
         local = UnixDoor(path, manager.listening)
         self._doors = Doors(self._context, local, settings.limits, settings.listen)
         self._forecaster = Forecaster(settings.device)
-        self._executor = Executor(self._context, _worker_settings(settings), self._forecaster.learn)
+        self._executor = Executor(self._context, _worker_settings(settings, links_of(path)), self._forecaster.learn)
         self._results = Results(Spool(folder_of(settings.endpoint)), settings.keep_bytes)
         self._core = ServerCore(
             instance=uuid.uuid4().hex,
@@ -292,9 +292,10 @@ class Supervisor:
         }
 
 
-def _worker_settings(settings: Settings) -> WorkerSettings:
+def _worker_settings(settings: Settings, links: Path) -> WorkerSettings:
     return WorkerSettings(
         painter=settings.painter,
+        links=links,
         device=settings.device,
         weights=settings.weights,
         offline=settings.offline,

@@ -5,13 +5,13 @@ Knows no jobs beyond what the worker keeps of its last one; never blocks, and ne
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,7 @@ from typing import Any
 import zmq
 from impasto_protocol.errors import Code, Problem
 
-from . import log
-from .address import short_temporary_folder
+from . import files, log
 from .link import Link
 from .painting import KEEP_SECONDS
 
@@ -43,16 +42,19 @@ LINE_BYTES = 64 * 1024
 POLL = 0.05
 """Seconds between looks at an ended worker, or at any where the system cannot announce a process's end."""
 
+_NUMBERS = itertools.count(1)
+
 logger = logging.getLogger("impasto.executor")
 worker_log = logging.getLogger("impasto.worker")
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """How workers are made. `idle`: seconds without a job after which one leaves, 0 for never. `grace`: seconds it
-    has to let go of a cancelled job."""
+    """How workers are made. `links`: a folder for the sockets to them. `idle`: seconds without a job after which one
+    leaves, 0 for never. `grace`: seconds it has to let go of a cancelled job."""
 
     painter: str
+    links: Path
     device: str = "auto"
     weights: Path | None = None
     offline: bool = False
@@ -84,13 +86,13 @@ class WorkerProcess:
         self.tail: deque[str] = deque(maxlen=20)
         self._signals: list[tuple[float, signal.Signals | None]] = []
         self._half_line = b""
-        self._folder = tempfile.mkdtemp(prefix="impasto-", dir=short_temporary_folder())  # 0700
-        endpoint = f"ipc://{self._folder}/link"
+        # A name of its own: ZeroMQ removes the last one's in its own time.
+        self._path = files.private(settings.links) / f"{next(_NUMBERS)}"
+        endpoint = f"ipc://{self._path}"
         try:
             self.link = Link(context, endpoint, bind=True)
         except zmq.ZMQError as error:
-            self.hide_link()
-            raise OSError(error.errno, f"no socket in {self._folder}: {error.strerror}") from error
+            raise OSError(error.errno, f"no socket in {settings.links}: {error.strerror}") from error
         try:
             # A group of its own: Ctrl-C in a terminal is for the supervisor alone.
             self.process = subprocess.Popen(
@@ -112,7 +114,8 @@ class WorkerProcess:
 
     def hide_link(self) -> None:
         """The connection stands; its path is of no use to anybody any more."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
     def descriptors(self) -> list[int]:
         """What becomes readable when there is something to see to. Past its end the deadline alone counts."""

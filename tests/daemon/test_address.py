@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from impasto_daemon.address import claimed, short_temporary_folder, socket_path
+from impasto_daemon.address import LONGEST, claimed, links_of, short_temporary_folder, socket_path
+from impasto_protocol.endpoint import LONGEST_PATH
 from impasto_protocol.errors import Code, ImpastoError
 
 
@@ -21,7 +22,7 @@ from impasto_protocol.errors import Code, ImpastoError
         ("ipc://*", "absolute path"),
         ("", "ipc://"),
         ("/run/d.sock", "ipc://"),
-        ("ipc:///" + "x" * 107, "shorter"),
+        ("ipc:///" + "x" * LONGEST, "shorter"),
         ("ipc:///" + "ü" * 60, "shorter"),
     ],
 )
@@ -32,8 +33,10 @@ def test_an_endpoint_that_cannot_be_used_is_refused_with_a_remedy(endpoint: str,
     assert remedy in str(refusal.value)
 
 
-def test_the_longest_path_that_the_kernel_takes_is_accepted() -> None:
-    assert socket_path("ipc:///" + "x" * 106) == Path("/" + "x" * 106)
+def test_the_longest_path_leaves_room_for_the_links_that_lie_beside_it() -> None:
+    path = socket_path("ipc:///" + "x" * (LONGEST - 1))
+    assert path == Path("/" + "x" * (LONGEST - 1))
+    assert len(str(links_of(path) / "12345")) == LONGEST_PATH
 
 
 def test_the_folder_is_made_private(socket_folder: Path) -> None:
@@ -84,6 +87,19 @@ def test_no_socket_is_left_behind(socket_folder: Path) -> None:
     with claimed(path):
         path.write_text("")
     assert not path.exists()
+
+
+def test_what_a_killed_daemon_left_beside_its_socket_is_swept_up_and_nothing_else(socket_folder: Path) -> None:
+    path, another = socket_folder / "d.sock", socket_folder / "e.sock"
+    for each in (path, another):
+        links_of(each).mkdir()
+        (links_of(each) / "1").touch()
+    with claimed(path):
+        assert not links_of(path).exists()
+        links_of(path).mkdir()
+        (links_of(path) / "2").touch()
+    assert not links_of(path).exists()
+    assert (links_of(another) / "1").exists()
 
 
 def test_another_program_s_socket_is_not_taken_over(socket_folder: Path) -> None:

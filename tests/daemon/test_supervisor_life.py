@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from impasto_daemon.address import links_of
 from impasto_daemon.supervisor import FAULTS, TAKEN
 from impasto_protocol import codec
 from impasto_protocol.errors import Code, ImpastoError
@@ -130,6 +131,23 @@ def test_a_killed_daemon_leaves_no_worker_and_its_socket_is_taken_over(launch: L
     successor = launch(ready=False)
     wait_for(lambda: "ready" in successor.log)
     assert successor.status()["pid"] == successor.process.pid
+
+
+def test_a_daemon_killed_while_its_worker_starts_leaves_nothing_that_the_next_one_does_not_sweep_up(
+    launch: Launch,
+) -> None:
+    daemon = launch(painter="tests.fakes.painter:asleep")
+    with daemon.raw() as client:
+        client.hello()
+        client.say(submit("job"))
+        wait_for(lambda: daemon.worker()["state"] == "starting")
+        worker = daemon.worker()["pid"]
+        daemon.end(signal.SIGKILL)
+    wait_for(lambda: not alive(worker))
+    assert list(links_of(daemon.path).iterdir())
+    successor = launch(ready=False)
+    wait_for(lambda: "ready" in successor.log)
+    assert not links_of(daemon.path).exists()
 
 
 def test_an_idle_worker_leaves_and_comes_back_for_the_next_job(launch: Launch) -> None:

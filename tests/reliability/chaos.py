@@ -183,7 +183,7 @@ class Chaos:
             client.acknowledge(result.job)
         children = wait_for(lambda: self._children(1))
         assert len(children) == 1, f"processes are left over: {children}"
-        left = list(self._folder.glob("impasto-*"))
+        left = list(self._folder.glob("*.links/*"))
         assert not left, f"files are left over: {left}"
 
     def _children(self, wanted: int) -> list[int]:
