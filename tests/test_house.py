@@ -33,6 +33,7 @@ SUPERVISOR = [
     "forecasting",
     "planning",
     "worker",
+    "lifeline",
     "painting",
     "link",
     "address",

@@ -37,7 +37,7 @@ def socket_path(endpoint: str) -> Path:
     if not endpoint.startswith(IPC) or not path.startswith("/"):
         raise _refusal(f"An endpoint is ipc:// and the absolute path of a socket, not {endpoint!r}.")
     if len(os.fsencode(path)) > LONGEST:
-        raise _refusal(f"The path of a daemon's socket has at most {LONGEST} bytes, {path} has more: use a shorter one.")
+        raise _refusal(f"The path of a socket may have {LONGEST} bytes, and {path} is longer: use a shorter one.")
     return Path(path)
 
 

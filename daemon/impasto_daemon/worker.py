@@ -26,6 +26,7 @@ from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Finish, Health, Message, Preview, Progress, Result, Submit
 
 from . import log
+from .lifeline import killed_with_supervisor, leave_with_supervisor
 from .link import Link
 from .painting import KEEP_SECONDS, Iterate, Painted, Painter, PaintEvent, Preparing, ProcessSpent
 
@@ -132,12 +133,19 @@ class Cancelled(Exception):
     """The supervisor asked to let go of the job."""
 
 
+def _nothing(_: bool) -> None:
+    """Nobody is to know."""
+
+
 class Worker:
     """Paints what comes over the link, one job after the other. `keeping` is held from a result's departure until the
     job's state is kept, which happens in a thread while the next job is painted: whoever ends this process is to wait
-    for it."""
+    for it. mortal: told whether this process may be killed."""
 
-    def __init__(self, link: Link, painter: Painter, keeping: threading.Lock) -> None:
+    def __init__(
+        self, link: Link, painter: Painter, keeping: threading.Lock, mortal: Callable[[bool], None] = _nothing
+    ) -> None:
+        self._mortal = mortal
         self._keeping = keeping
         self._link = link
         self._painter = painter
@@ -212,13 +220,14 @@ class Worker:
     def _deliver(self, job: str, reporter: Reporter, painted: Painted) -> None:
         """Send the result, and have kept what there is to go on from. Of one job at a time: its state takes memory."""
         self._keeping.acquire()
+        self._mortal(False)
+        self._about = None  # to be said afresh, for the supervisor ends nobody who keeps something
         try:
             self._say(reporter, painted)
             threading.Thread(target=self._keep, args=(job, painted.keep), name="keeping", daemon=True).start()
         except BaseException:
             self._keeping.release()
             raise
-        self._about = None  # to be said afresh, for the supervisor ends nobody who keeps something
 
     def _keep(self, job: str, keep: Callable[[str], None]) -> None:
         _step_back()
@@ -255,9 +264,11 @@ class Worker:
 
     def _report(self) -> None:
         """Say how we are where that has changed: a network was loaded, say, or a job's state is kept."""
-        about = {**self._painter.about(), "keeping": self._keeping.locked()}
+        keeping = self._keeping.locked()
+        about = {**self._painter.about(), "keeping": keeping}
         if about != self._about:
             self._about = about
+            self._mortal(not keeping)
             self._link.send(Health(re=0, daemon=about))
 
 
@@ -291,18 +302,6 @@ def open_painter(name: str, device: str, weights: Path | None, offline: bool) ->
         ) from error
 
 
-def leave_with_supervisor(keeping: threading.Lock) -> None:
-    """End this process when standard input ends: at once, whatever it does, unless it is keeping a job's state."""
-
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        keeping.acquire(timeout=KEEP_SECONDS)
-        os._exit(0)
-
-    threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()
-
-
 def main(arguments: list[str] | None = None) -> NoReturn:
     parser = argparse.ArgumentParser(prog="impasto-worker", description="Started by Impasto's daemon, not by hand.")
     parser.add_argument("--link", required=True)
@@ -320,7 +319,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     link = Link(context, options.link, bind=False)
     try:
         painter = open_painter(options.painter, options.device, options.weights, options.offline)
-        Worker(link, painter, keeping).serve()
+        Worker(link, painter, keeping, killed_with_supervisor).serve()
     except ImpastoError as error:  # there is no painter, or none any more
         link.send(Error.of(error.problem))
         link.close(linger=2.0)

@@ -118,19 +118,32 @@ def test_a_stopped_worker_does_not_keep_the_daemon_from_ending(launch: Launch) -
     assert not alive(worker)
 
 
-def test_a_killed_daemon_leaves_no_worker_and_its_socket_is_taken_over(launch: Launch) -> None:
+@pytest.mark.parametrize("what", ["hang", "clutch"])
+def test_a_killed_daemon_leaves_no_worker_and_its_socket_is_taken_over(launch: Launch, what: str) -> None:
     daemon = launch()
     with daemon.raw() as client:
         client.hello()
-        client.say(submit("job", hang=True))
-        wait_for(lambda: daemon.worker()["state"] == "busy")
+        client.say(submit("job", at=2, **{what: True}))
+        running(client, "job")
         worker = daemon.worker()["pid"]
+        time.sleep(0.1)  # it hangs by now
         assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
         wait_for(lambda: not alive(worker), seconds=1.0)
     assert daemon.path.exists()
     successor = launch(ready=False)
     wait_for(lambda: "ready" in successor.log)
     assert successor.status()["pid"] == successor.process.pid
+
+
+def test_a_worker_finishes_keeping_a_state_though_its_daemon_is_killed(launch: Launch, tmp_path: Path) -> None:
+    daemon = launch()
+    with daemon.client() as client:
+        client.stylize(request(keep=str(tmp_path / "kept"), keeping=0.5), job="job")
+        worker = daemon.worker()["pid"]
+    daemon.end(signal.SIGKILL)
+    assert alive(worker) and not (tmp_path / "kept").exists()
+    wait_for(lambda: not alive(worker))
+    assert (tmp_path / "kept").read_text() == "job"
 
 
 def test_a_daemon_killed_while_its_worker_starts_leaves_nothing_that_the_next_one_does_not_sweep_up(

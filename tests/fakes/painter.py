@@ -1,15 +1,17 @@
 """A quick painter for tests of everything around the real one: it inverts the content, and fails on demand.
 
 A request's `settings` steer it: steps, delay (seconds a step), note, warning (whether it is one), and at the step
-number given by `at` one of crash (the process ends), kill (by a signal), hang (answers nothing), bug, memory, lost
-(the device), fail (an error code), shout (so many characters on standard error, without an end of line). `essay`:
-characters of a text in the record. `load`: the features that it has from then on. `keep`: a file that is written when
-the result is out, which takes `keeping` seconds; `niceness`: a file for how much nicer the thread is that writes it.
+number given by `at` one of crash (the process ends), kill (by a signal), hang (answers nothing), clutch (hangs in C
+code and lets no thread run), bug, memory, lost (the device), fail (an error code), shout (so many characters on
+standard error, without an end of line). `essay`: characters of a text in the record. `load`: the features that it has
+from then on. `keep`: a file that is written when the result is out, which takes `keeping` seconds; `niceness`: a file
+for how much nicer the thread is that writes it.
 It goes on from jobs that it has painted, and from no others; masks change nothing but the record.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -136,6 +138,10 @@ def _hang(_: object) -> None:
         time.sleep(60)
 
 
+def _clutch(_: object) -> None:
+    ctypes.PyDLL(None).sleep(3600)
+
+
 def _raise(error: BaseException) -> None:
     raise error
 
@@ -149,6 +155,7 @@ _MISHAPS: dict[str, Callable[[Any], None]] = {
     "crash": lambda code: os._exit(int(code)),
     "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "hang": _hang,
+    "clutch": _clutch,
     "shout": lambda characters: _shout(int(characters)),
     "bug": lambda what: _raise(ZeroDivisionError(str(what))),
     "memory": lambda _: _raise(MemoryError()),
