@@ -22,6 +22,8 @@ UNITS = (NAME, SOCKET)
 TEMPLATES = Path(__file__).parent
 ENABLE = ("daemon-reload",), ("enable", "--now", SOCKET)
 DISABLE = (("disable", "--now", *UNITS),)
+WANTED = f"default.target.wants/{NAME}", f"sockets.target.wants/{SOCKET}"
+"""What `enable` makes beside the units, of the daemon's own only for who lets it listen on the network."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def uninstall() -> Outcome | None:
         except OSError as error:
             raise _failed(f"{path} cannot be taken away: {error.strerror}. Check the folder's permissions") from None
     # Without a manager, what `enable` made is taken away by hand.
-    (unit_path().parent / "sockets.target.wants" / SOCKET).unlink(missing_ok=True)
+    for link in WANTED:
+        (unit_path().parent / link).unlink(missing_ok=True)
     left = _systemctl_all((("daemon-reload",),)) if not left else ()
     return Outcome(paths, left)
 

@@ -271,10 +271,11 @@ class Supervisor:
         self._manager.say(READY=1)
 
     def _leaves_at(self) -> float | None:
-        """When nobody will have needed this daemon for long enough; None where it is to stay."""
-        idle = self._core.idle_since
-        stays = not self._settings.idle_exit or idle is None or self._results.in_memory
-        return None if stays or idle is None else idle + self._settings.idle_exit
+        """When nobody will have needed this daemon for long enough; None where it is to stay, as one on the network is:
+        nobody there could start it."""
+        idle, settings = self._core.idle_since, self._settings
+        stays = not settings.idle_exit or settings.listen or idle is None or self._results.in_memory
+        return None if stays or idle is None else idle + settings.idle_exit
 
     def _report(self) -> dict[str, Any]:
         return {

@@ -131,6 +131,19 @@ def test_what_systemd_refuses_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     assert done.exit_code == 1 and "no such luck" in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not shutil.which("systemctl"), reason="systemctl is not on this machine")
+def test_a_service_that_is_to_listen_can_be_enabled_for_every_start_and_is_gone_with_its_units() -> None:
+    """What the page tells the owner of a GPU box to type, here without a manager that would answer."""
+    run("install")
+    folder = service.unit_path().parent
+    command = ["systemctl", "--user", "--root=/", "enable", str(service.unit_path())]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    wanted = {path.relative_to(folder) for path in folder.glob("*.wants/*")}
+    assert wanted == {Path("default.target.wants/impasto.service"), Path("sockets.target.wants/impasto.socket")}
+    run("uninstall")
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+
+
 def test_the_status_says_what_is_not_installed() -> None:
     assert "not installed" in run("status").output
     assert "not installed" in run("uninstall").output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,15 @@ def test_another_program_at_the_daemon_s_place_is_not_believed(home: Path) -> No
         thread.start()
         assert no(endpoint).code in (Code.NOT_PAIRED, Code.UNREACHABLE)
         thread.join()
+
+
+def test_a_daemon_that_listens_stays_however_long_nobody_needs_it(home: Path, launch: Launch) -> None:
+    """Nobody would start it for a client on the network."""
+    daemon = launch(listen="tcp://127.0.0.1:0", idle_exit=0.1, lease=0.1, heartbeat=0.1)
+    time.sleep(1.0)  # nothing must happen in this time
+    key_files.store_pairing(paired.pair(open_at(daemon)))
+    with Client(open_at(daemon), timeout=10) as far:
+        assert far.status()["pid"] == daemon.process.pid
 
 
 def test_where_nobody_listens_the_client_knows_at_once(home: Path) -> None:
