@@ -103,8 +103,6 @@ def ensure_daemon(endpoint: str | None = None, *, say: Say = _silent, options: t
     finally:
         os.close(log)
     _await(process, chosen, lambda: _tail(path, begins))
-    if process.poll() is None:
-        process.returncode = 0  # it is meant to outlive us; Popen would warn of a child left behind
     return chosen
 
 
@@ -149,11 +147,18 @@ def _require_torch(endpoint: str) -> None:
     )
 
 
-def _start(endpoint: str, options: tuple[str, ...], log: int, **environ: str) -> subprocess.Popen[bytes]:
+class _Process(subprocess.Popen[bytes]):
+    """A daemon's. Whenever we end, by a Ctrl-C while it starts for one, it may outlive us: Popen would warn of that."""
+
+    def __del__(self) -> None:
+        pass
+
+
+def _start(endpoint: str, options: tuple[str, ...], log: int, **environ: str) -> _Process:
     # -P and the root folder: whatever lies in the folder where the user happens to stand is not imported.
     command = [sys.executable, "-P", "-m", "impasto_daemon.cli", "daemon", "--endpoint", endpoint, *options]
     try:
-        return subprocess.Popen(
+        return _Process(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,

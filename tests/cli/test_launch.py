@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,22 @@ def test_a_daemon_that_cannot_start_says_the_last_line_of_its_log(monkeypatch: p
 def launched(house: House, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "impasto_daemon.launch", *words]
     return subprocess.run(command, env=house.environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_command_that_is_interrupted_while_a_daemon_starts_says_nothing_of_that_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    monkeypatch.setattr(launch, "_await", interrupted)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with contextlib.suppress(KeyboardInterrupt):
+            launch.ensure_daemon()
+        gc.collect()
+    assert [str(each.message) for each in said] == []
 
 
 def test_gimps_plug_in_starts_a_daemon_with_one_command_which_ends_when_it_listens(house: House) -> None:
