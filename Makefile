@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.impasto-installed
 
-.PHONY: demo test setup lint format types unit e2e bench chaos soak systemd fuzz quality pictures clean
+.PHONY: demo test setup lint format types unit e2e bench chaos soak flood systemd fuzz quality pictures clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -55,6 +55,9 @@ soak: setup ## Thousands of jobs by many clients, and what the daemon holds: mak
 
 systemd: setup ## The daemon as a service of a real systemd user manager, made for it: as root
 	$(BIN)/python -m tests.reliability.systemd
+
+flood: setup ## Connections from the network that never prove a key, while others paint: make flood FLOOD='--connections 3000'
+	$(BIN)/python -m tests.reliability.flood $(FLOOD)
 
 fuzz: setup ## Damaged messages by the million: make fuzz FUZZ='--inputs 1000000'
 	$(BIN)/python -m tests.reliability.fuzz $(FUZZ)

@@ -11,6 +11,7 @@ import faulthandler
 import logging
 import math
 import os
+import resource
 import signal
 import time
 import uuid
@@ -52,6 +53,10 @@ FAULTS = 100
 """Turns of the loop that may fail one after the other until the daemon gives up: it is not to fill the disk with its
 log."""
 
+DESCRIPTORS = 65_536
+"""Open files at most, where the system allows so many. Each connection takes one, also of a stranger who never says a
+word; where none is left for a local client, ZeroMQ aborts the process. The usual 1024 are soon taken over a network."""
+
 REAL_PAINTER = "impasto_daemon.painter:open_painter"
 
 logger = logging.getLogger("impasto.supervisor")
@@ -87,6 +92,7 @@ def run(settings: Settings) -> int:
     log.configure(settings.log_level)
     faulthandler.enable()  # where it stood, should it crash or systemd's watchdog end it
     os.umask(0o077)
+    take_descriptors()
     manager = Manager.given()
     try:
         path = socket_path(settings.endpoint)
@@ -128,6 +134,14 @@ def signals() -> Iterator[int]:
             signal.signal(number, handler)
         os.close(read)
         os.close(write)
+
+
+def take_descriptors() -> None:
+    """Raise this process's limit of open files to DESCRIPTORS, or as far as it may be raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def check_recipe(request: Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.jobstate import State
 from impasto_protocol.zmq_client import Client
 
-from tests.fakes.daemon import RawClient, RunningDaemon, picture, request
+from tests.fakes.daemon import RawClient, RunningDaemon, picture, request, wait_for
 from tests.fakes.painter import inverted
 
 Launch = Callable[..., RunningDaemon]
@@ -69,6 +70,28 @@ def test_who_is_revoked_hears_so_at_once_and_who_is_not_gets_the_picture(daemon:
             friend.cancel(job)
             assert friend.stylize(request()).pictures[0].sha256() == inverted(picture()).sha256()
     assert "1 clients were revoked" in daemon.log and "Traceback" not in daemon.log
+
+
+def test_connections_that_stay_silent_keep_nobody_out(home: Path, launch: Launch) -> None:
+    """As many as the usual limit of open files, lowered here, would let in, and then more."""
+    usual = 128
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (usual, before[1]))
+    try:
+        daemon = launch(listen="tcp://127.0.0.1:0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    endpoint = open_at(daemon)
+    key_files.store_pairing(paired.pair(endpoint))
+    port = int(endpoint.rpartition(":")[2])
+    opened = Path(f"/proc/{daemon.process.pid}/fd")
+    with contextlib.ExitStack() as silent:
+        for _ in range(usual + 50):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+        wait_for(lambda: len(list(opened.iterdir())) > usual + 50)
+        with Client(endpoint, timeout=10) as far, daemon.client() as near:
+            for client in (near, far):
+                assert client.stylize(request()).pictures[0].sha256() == inverted(picture()).sha256()
 
 
 def no(endpoint: str, seconds: float = 1.0) -> ImpastoError:
