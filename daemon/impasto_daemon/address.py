@@ -14,9 +14,11 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
+import zmq
 from impasto_protocol.endpoint import LONGEST_PATH, TCP
 from impasto_protocol.errors import Code, ImpastoError
 
@@ -76,6 +78,33 @@ def claimed(path: Path, *, given: bool = False) -> Iterator[None]:
                 path.unlink(missing_ok=True)
     finally:
         lock.release()
+
+
+@dataclass(frozen=True)
+class UnixDoor:
+    """A path in a private folder: only this user and root can reach it. `listening`: a descriptor that listens there
+    already, if any."""
+
+    path: Path
+    listening: int | None = None
+
+    def open(self, socket: zmq.Socket[bytes]) -> None:
+        """Bind a socket to the path. Raises ImpastoError."""
+        if self.listening is not None:
+            socket.use_fd = self.listening
+        try:
+            socket.bind(f"{IPC}{self.path}")
+            self.path.chmod(0o600)
+        except (zmq.ZMQError, OSError) as error:
+            raise _refusal(f"The daemon cannot listen on {self.path}: {error.strerror}.") from error
+
+    def admits(self, route: zmq.Frame) -> bool:
+        """Whether the sender is this user or root, where the system tells."""
+        try:
+            user = str(route.get("Peer-Address")).split(":")[1]
+        except (zmq.ZMQError, IndexError):
+            return True
+        return not user.isdigit() or int(user) in (os.getuid(), 0)
 
 
 def _somebody_listens(path: Path) -> bool:

@@ -17,8 +17,9 @@ from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Message
 from impasto_protocol.server_events import Gone, Received, Refused
 
+from .address import UnixDoor
 from .network import NetworkDoor
-from .router import Router, UnixDoor
+from .router import Router
 
 NUMBER = 4
 """Bytes of a socket's number."""

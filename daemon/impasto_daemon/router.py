@@ -7,22 +7,20 @@ jobs have room of their own; what exceeds the bounds is lost, and the log says s
 A message is refused before it is decoded when it has too many frames or bytes; ZeroMQ itself refuses a single frame
 that is too large and drops the connection. (It gathers all frames of one message before it hands over the first, so
 a client of the same user can fill memory with one endless message; other users cannot reach the socket at all.)
-Where it listens, and whose messages it takes, is the business of its door: this one, `UnixDoor`, or `network`'s.
+Where it listens, and whose messages it takes, is the business of its door: `address` has one, and `network`.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import zmq
 from impasto_protocol import codec
-from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
+from impasto_protocol.errors import Code, Problem, ProtocolError
 from impasto_protocol.limits import PICTURES, Limits
 from impasto_protocol.messages import Error, Message, Preview, Progress, Result
 from impasto_protocol.picture import Buffer
@@ -120,28 +118,6 @@ class Door(Protocol):
 
     def admits(self, route: zmq.Frame) -> bool:
         """Whether a message may come in, by the first of its frames."""
-
-
-@dataclass(frozen=True)
-class UnixDoor:
-    """A path in a private folder: only this user and root can reach it. `listening`: a descriptor that listens there
-    already, if any."""
-
-    path: Path
-    listening: int | None = None
-
-    def open(self, socket: zmq.Socket[bytes]) -> None:
-        if self.listening is not None:
-            socket.use_fd = self.listening
-        try:
-            socket.bind(f"ipc://{self.path}")
-            self.path.chmod(0o600)
-        except (zmq.ZMQError, OSError) as error:
-            sentence = f"The daemon cannot listen on {self.path}: {error.strerror}."
-            raise ImpastoError(Code.BAD_REQUEST, sentence) from error
-
-    def admits(self, route: zmq.Frame) -> bool:
-        return _is_ours(route)
 
 
 class Router:
@@ -258,12 +234,3 @@ class Router:
         """Close every connection at once; what was sent and has not left does not leave any more."""
         self._departures.close()
         self.socket.close(linger=0)
-
-
-def _is_ours(frame: zmq.Frame) -> bool:
-    """Whether the sender is this user or root, where the system tells."""
-    try:
-        user = str(frame.get("Peer-Address")).split(":")[1]
-    except (zmq.ZMQError, IndexError):
-        return True
-    return not user.isdigit() or int(user) in (os.getuid(), 0)

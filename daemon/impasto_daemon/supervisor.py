@@ -30,14 +30,13 @@ from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_state import accept_all
 
 from . import log
-from .address import claimed, links_of, socket_path
+from .address import UnixDoor, claimed, links_of, socket_path
 from .carrier import Carrier
 from .doors import Doors
 from .engine import recipes
 from .executor import Executor
 from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
-from .router import UnixDoor
 from .spool import AGE, Spool, folder_of
 from .systemd import Manager, Pulse
 from .worker_process import WorkerSettings

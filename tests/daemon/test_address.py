@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from impasto_daemon.address import LONGEST, claimed, links_of, short_temporary_folder, socket_path
+import zmq
+from impasto_daemon.address import LONGEST, UnixDoor, claimed, links_of, short_temporary_folder, socket_path
 from impasto_protocol.endpoint import LONGEST_PATH
 from impasto_protocol.errors import Code, ImpastoError
 
@@ -122,3 +123,23 @@ def test_a_temporary_folder_that_is_too_deep_for_a_socket_is_not_used(
     assert short_temporary_folder() == "/tmp"
     monkeypatch.setattr(tempfile, "tempdir", "/tmp")
     assert short_temporary_folder() is None
+
+
+class FrameFrom:
+    """What a frame says of its sender."""
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    def get(self, _: str) -> str:
+        if self._address is None:
+            raise zmq.ZMQError(zmq.EINVAL)
+        return self._address
+
+
+@pytest.mark.parametrize(
+    ("address", "ours"),
+    [(f"localhost:{os.getuid()}:0:1", True), ("localhost:0:0:1", True), ("localhost:54321:0:1", False), (None, True)],
+)
+def test_messages_of_other_users_are_told_apart_where_the_system_tells(address: str | None, ours: bool) -> None:
+    assert UnixDoor(Path()).admits(FrameFrom(address)) is ours  # type: ignore[arg-type]

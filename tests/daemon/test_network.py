@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import zmq
 from impasto_daemon import network, paired
+from impasto_daemon.address import UnixDoor
 from impasto_daemon.doors import LOCAL, NUMBER, Doors
 from impasto_daemon.network import DOMAIN, NetworkDoor, guard
 from impasto_daemon.paired import ServerKeys
-from impasto_daemon.router import UnixDoor
 from impasto_protocol import key_files
 from impasto_protocol.endpoint import tcp_address
 from impasto_protocol.errors import Code, ImpastoError
@@ -254,6 +254,17 @@ def test_who_says_whose_key_it_has_is_not_believed_where_a_mistake_left_the_sock
         assert list(door.guests.known()) == [known.decode()] and not door.admits(route)
     door.close()
     context.term()
+
+
+def test_who_connects_and_does_not_prove_a_key_is_put_out(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five seconds for everybody else; ZeroMQ's own patience is thirty."""
+    monkeypatch.setattr(network, "HANDSHAKE", 50)
+    assert doors._network is not None
+    with doors._context.socket(zmq.ROUTER) as server:
+        doors._network.open(server)
+        doors._routers.pop(doors._number()).cut_off()
+        with socket.create_connection(("127.0.0.1", tcp_address(place(doors))[1]), timeout=10) as stranger:
+            assert stranger.makefile("rb").read(), "ZeroMQ's greeting, and then the end"
 
 
 def test_keys_that_others_could_change_for_a_moment_lock_nobody_out_afterwards(doors: Doors) -> None:
