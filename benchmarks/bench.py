@@ -17,12 +17,13 @@ from pathlib import Path
 
 import torch
 
-from . import convergence, idle, memory, plots, preview, step, wire
+from . import convergence, idle, memory, plots, preview, step, transports, wire
 from .measure import Curve, Findings
 from .setting import STARTS, Setting
 
 MEASURES: Mapping[str, Callable[[Setting], Findings]] = {
     "wire": wire.measure,
+    "transports": transports.measure,
     "idle": idle.measure,
     "step": step.measure,
     "preview": preview.measure,

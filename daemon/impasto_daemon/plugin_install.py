@@ -2,7 +2,8 @@
 
 A plug-in that GIMP cannot use is silently not there, so everything that decides it is done here and checked by
 `check`: folder and file of one name, the executable bit, a first line that names a Python with GIMP's bindings,
-and ZeroMQ and msgpack for that Python beside the plug-in. Knows files and pip; nothing of sockets or pictures.
+and ZeroMQ and msgpack for that Python beside the plug-in. (Where a Python cannot have pyzmq, the plug-in does without.)
+Knows files and pip; nothing of sockets or pictures.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Installed:
-    """What an installation did: where the plug-in is, and the Python versions of GIMP that it cannot serve."""
+    """What an installation did: where the plug-in is, and the Python versions for which there is no pyzmq in it."""
 
     folder: Path
     missing: tuple[str, ...]
@@ -299,28 +300,26 @@ def _is_sandboxed(main: Path) -> bool:
 
 
 def _check_imports(interpreter: Path, folder: Path) -> Iterable[Finding]:
-    for code, good, bad in (
-        (
-            "import gi; gi.require_version('Gimp', '3.0')",
-            Finding(True, f"{interpreter} has GIMP's Python bindings"),
-            Finding(False, f"{interpreter} lacks GIMP's Python bindings", BINDINGS),
-        ),
-        (
-            f"import sys; sys.path[:0] = [{str(folder)!r}]\n{_LOAD}",
-            Finding(True, f"{interpreter} loads the plug-in's ZeroMQ and msgpack"),
-            Finding(False, f"{interpreter} cannot load the plug-in's ZeroMQ and msgpack", f"{AGAIN} (with network)"),
-        ),
-    ):
-        yield good if _succeeds(interpreter, code) else bad
+    if _said(interpreter, "import gi; gi.require_version('Gimp', '3.0')") is None:
+        yield Finding(False, f"{interpreter} lacks GIMP's Python bindings", BINDINGS)
+    else:
+        yield Finding(True, f"{interpreter} has GIMP's Python bindings")
+    transport = _said(interpreter, f"import sys; sys.path[:0] = [{str(folder)!r}]\n{_LOAD}")
+    if transport is None:
+        yield Finding(False, f"{interpreter} cannot load what the plug-in brings along", AGAIN)
+    else:
+        yield Finding(
+            True, f"{interpreter} loads what the plug-in brings along, and talks to the daemon over {transport}"
+        )
 
 
-def _succeeds(interpreter: Path, code: str) -> bool:
-    """Whether this Python runs the code to its end."""
+def _said(interpreter: Path, code: str) -> str | None:
+    """What this Python prints when it runs the code to its end, else None."""
     try:
-        done = subprocess.run([interpreter, "-c", code], capture_output=True, timeout=60, check=False)
+        done = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+        return None
+    return None if done.returncode else done.stdout.strip()
 
 
 BINDINGS = "apt install gimp python3-gi gir1.2-gimp-3.0 (on Debian)"
@@ -330,8 +329,9 @@ vendor = Path(sys.path[0]) / "vendor"
 sys.path += [str(vendor / "common"), str(vendor / f"cp3{min(sys.version_info.minor, 12)}")]
 import impasto_protocol.zmq_client
 assert impasto_protocol.__file__.startswith(sys.path[0])
+print(impasto_protocol.zmq_client.TRANSPORT.NAME)
 """
-"""What impasto.py does before it imports anything of ours."""
+"""What impasto.py does before it imports anything of ours, and what carries its frames then."""
 
 
 def _check_version(folder: Path) -> Iterable[Finding]:

@@ -18,10 +18,10 @@ from pathlib import Path
 from impasto_protocol import __version__
 from impasto_protocol.endpoint import TCP, default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.zmq_client import Client, Interrupt
+from impasto_protocol.zmq_client import TRANSPORT, Client, Interrupt
 
 INSTALLED = Path(__file__).resolve().parent / "impasto.json"
-AGENT = f"impasto-gimp/{__version__}"
+AGENT = f"impasto-gimp/{__version__} ({TRANSPORT.NAME})"
 PATIENCE = 75.0
 """Seconds in which the launcher must end; it gives up by itself before that."""
 

@@ -54,7 +54,7 @@ class _Link:
 class SocketTransport:
     """See `transport.Transport`."""
 
-    NAME: ClassVar[str] = "the standard library's sockets"
+    NAME: ClassVar[str] = "sockets, without pyzmq"
 
     def __init__(self) -> None:
         self._endpoint, self._limits = "", Limits()

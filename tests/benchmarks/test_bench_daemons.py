@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from impasto_protocol.request import Request
 
-from benchmarks import idle, preview, wire
+from benchmarks import idle, preview, transports, wire
 from benchmarks.setting import Setting
 from tests.fakes.daemon import RunningDaemon, wait_for
 
@@ -24,6 +24,15 @@ def test_a_layers_way_through_the_daemon_is_measured_against_an_echo() -> None:
         "0.0012 Mpx RGBA to a painter that does nothing and back",
         "ping",
         "another client's longest wait for an answer while a job of 0.0012 Mpx RGBA ends and is written",
+    ]
+    assert all(each.low > 0 for each in found.ratios)
+
+
+def test_the_way_without_pyzmq_is_measured_against_the_way_with_it() -> None:
+    found = transports.measure(Setting(), nbytes=1000, n=2)
+    assert [each.what for each in found.ratios] == [
+        "1,000 bytes to a ROUTER and back without pyzmq",
+        "1 bytes to a ROUTER and back without pyzmq",
     ]
     assert all(each.low > 0 for each in found.ratios)
 

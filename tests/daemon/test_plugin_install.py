@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import zmq
 from impasto_daemon import plugin_install
 from impasto_protocol import __version__
 from impasto_protocol.errors import ImpastoError
@@ -84,7 +85,26 @@ def test_offline_this_environments_own_pyzmq_serves_its_own_python_and_the_rest_
     rest = tuple(v for v in ("3.10", "3.11", "3.12 and later") if not v.startswith(own))
     assert installed.missing == rest
     assert len(said) == len(rest) and all("no network" in sentence for sentence in said)
-    assert "cannot load" not in bad(plugin_install.check(profile(tmp_path)))
+    found = plugin_install.check(profile(tmp_path))
+    assert "cannot load" not in bad(found)
+    assert any(f"talks to the daemon over pyzmq {zmq.__version__}" in finding.sentence for finding in found)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_python_that_can_have_no_pyzmq_uses_the_filter_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin_install, "_copy_own_zmq", lambda *_: False)
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "zmq.py").write_text("raise ImportError('not for this machine')\n")
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}/hidden exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    installed = plugin_install.install(profile(tmp_path), interpreter=python)
+    assert installed.missing == ("3.10", "3.11", "3.12 and later")
+    found = plugin_install.check(profile(tmp_path))
+    assert "plug-in" not in bad(found)
+    assert any(finding.sentence.endswith("talks to the daemon over sockets, without pyzmq") for finding in found)
 
 
 def test_a_wheel_that_only_python_3_12_can_load_is_refused_and_the_remedy_said(
@@ -200,7 +220,7 @@ def test_uninstalling_takes_away_our_folder_alone(tmp_path: Path) -> None:
         (lambda folder: (folder / "impasto.py").chmod(0o644), "is not executable"),
         (lambda folder: (folder / "impasto.py").write_text("import sys\n"), "names no Python"),
         (lambda folder: (folder / "impasto.py").write_text("#!/gone/python3\n"), "names no Python"),
-        (lambda folder: shutil.rmtree(folder / "impasto_protocol"), "cannot load the plug-in's ZeroMQ"),
+        (lambda folder: shutil.rmtree(folder / "impasto_protocol"), "cannot load what the plug-in brings"),
         (lambda folder: (folder / "impasto.json").unlink(), "is missing or damaged"),
         (lambda folder: (folder / "impasto.json").write_text('{"version": "0.0", "python": "/"}'), "is version 0.0"),
         (lambda folder: (folder / "impasto.json").write_text('{"version": "0.0", "python": "/gone"}'), "is gone"),

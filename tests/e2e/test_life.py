@@ -75,6 +75,24 @@ def script_fu(studio: Studio, more: str = "") -> str:
     )
 
 
+@pytest.mark.usefixtures("quick_daemon")
+def test_a_gimp_whose_python_cannot_load_pyzmq_paints_all_the_same(studio: Studio) -> None:
+    folder = studio.profile / "plug-ins/impasto"
+    hidden = folder / "zmq.py"  # should this GIMP's Python have a pyzmq of its own
+    hidden.write_text("raise ImportError('not for this Python')\n")
+    kept = [vendored.rename(studio.folder / vendored.name) for vendored in folder.glob("vendor/cp3*")]
+    try:
+        facts = outcome(studio, call(studio))
+    finally:
+        hidden.unlink()
+        for vendored in kept:
+            vendored.rename(folder / "vendor" / vendored.name)
+    assert facts["status"] == "success", facts["message"]
+    assert facts["layers"] == 2
+    with Client(studio.endpoint, agent="impasto-tests") as client:
+        assert str(client.jobs()[-1]["agent"]).endswith("(sockets, without pyzmq)")
+
+
 def test_the_plug_in_starts_the_daemon_which_paints_and_stays(studio: Studio) -> None:
     assert not answers(studio.endpoint)
     with ended_afterwards(studio):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import msgpack
+import msgpack.fallback
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,18 @@ def test_vectors_mean_for_ever_what_they_meant(name: str) -> None:
         # A later minor version may know more keys; those of this one keep their meaning.
         told = vectors.as_json(vectors.understood(frames))
         assert {key: told[key] for key in meaning["message"]} == meaning["message"]
+
+
+@pytest.mark.parametrize("name", vectors.names())
+def test_msgpack_in_pure_python_which_comes_with_the_plug_in_reads_and_writes_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(msgpack, "unpackb", msgpack.fallback.unpackb)
+    test_vectors_mean_for_ever_what_they_meant(name)
+    if name in GOOD:
+        written = encode(GOOD[name])
+        monkeypatch.setattr(msgpack, "Packer", msgpack.fallback.Packer)
+        assert encode(GOOD[name]) == written
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -30,7 +30,8 @@ def install_plugin(gimp_dir: Path | None) -> None:
         installed = plugin_install.install(profile, say=say)
         click.echo(f"installed in {installed.folder}")
         if installed.missing:
-            say(f"a GIMP with Python {', '.join(installed.missing)} cannot use it: see above, and try again then")
+            versions = ", ".join(installed.missing)
+            say(f"a GIMP with Python {versions} paints without pyzmq, though not at a daemon on the network")
         for finding in plugin_install.check(profile):
             if not finding.good:
                 say(f"{finding.sentence}{'. ' if finding.remedy else ''}{finding.remedy}")
