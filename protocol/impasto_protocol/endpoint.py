@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import tempfile
@@ -25,8 +26,9 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     base = environ.get("XDG_RUNTIME_DIR")
     if base:
         return Path(base) / "impasto"
-    system = Path(f"/run/user/{os.getuid()}")
-    return system / "impasto" if system.is_dir() else Path(tempfile.gettempdir()) / f"impasto-{os.getuid()}"
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # Windows knows no numbers
+    system = Path(f"/run/user/{user}")
+    return system / "impasto" if system.is_dir() else Path(tempfile.gettempdir()) / f"impasto-{user}"
 
 
 def default_endpoint(environ: Mapping[str, str] = os.environ) -> str:

@@ -65,11 +65,11 @@ class SocketTransport:
 
     def connect(self, endpoint: str, limits: Limits) -> None:
         if endpoint.startswith(TCP):
-            raise ImpastoError(Code.UNREACHABLE, NOT_ENCRYPTED.format(endpoint=endpoint))
+            raise ImpastoError(Code.BAD_REQUEST, NOT_ENCRYPTED.format(endpoint=endpoint))
         if not endpoint.startswith(IPC):
             raise no_endpoint(endpoint, "of another kind")
         if not hasattr(socket, "AF_UNIX"):
-            raise ImpastoError(Code.UNREACHABLE, NO_SOCKETS.format(endpoint=endpoint))
+            raise ImpastoError(Code.BAD_REQUEST, NO_SOCKETS.format(endpoint=endpoint))
         self._endpoint, self._limits = endpoint, limits
         self._join(reach.call(endpoint))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import zmq
 from impasto_protocol import socket_transport, zmq_client, zmtp
+from impasto_protocol.endpoint import VARIABLE
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
@@ -286,10 +288,16 @@ def test_nothing_goes_over_the_network_in_plain_text(transport: SocketTransport)
             listener.accept()
 
 
-def test_a_python_without_unix_sockets_is_told_so(transport: SocketTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(socket, "AF_UNIX")  # as on Windows
-    with pytest.raises(ImpastoError, match="neither load pyzmq nor open a Unix socket"):
-        transport.connect("ipc:///run/impasto/daemon.sock", Limits())
+@pytest.mark.usefixtures("without_pyzmq")
+def test_a_python_without_unix_sockets_is_told_so_and_starts_no_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in (socket, "AF_UNIX"), (os, "getuid"):  # as on Windows
+        monkeypatch.delattr(module, name)
+    for name in (VARIABLE, "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("USERNAME", "artist")
+    with pytest.raises(ImpastoError, match="neither load pyzmq nor open a Unix socket") as caught:
+        Client().connect()
+    assert caught.value.code is not Code.UNREACHABLE
 
 
 # The real daemon --------------------------------------------------------------------------------------------
