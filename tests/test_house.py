@@ -32,6 +32,7 @@ SUPERVISOR = [
     "systemd",
     "forecasting",
     "planning",
+    "silence",
     "worker",
     "lifeline",
     "painting",

@@ -1,8 +1,9 @@
 """Where jobs run: the one worker process, from its start to its end, whatever it does.
 
 Whatever is started ends with exactly one `result` or `error`. A cancel is asked for first; a worker that does not
-let go is terminated, then killed, and the next job gets a fresh one. A worker with nothing to do leaves and gives
-the device's memory back. Knows neither clients nor the queue, never blocks, and never imports torch.
+let go is terminated, then killed, and the next job gets a fresh one; so it does where the worker says nothing for far
+too long. A worker with nothing to do leaves and gives the device's memory back. Knows neither clients nor the queue,
+never blocks, and never imports torch.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Finish, Health, Message, Preview, Progress, Result, Submit
 
 from .painting import KEEP_SECONDS
+from .silence import Silence
 from .worker_process import WorkerProcess, WorkerSettings
 
 logger = logging.getLogger("impasto.executor")
@@ -51,6 +53,7 @@ class Executor:
         self._said: list[WorkerMessage] = []
         self._starts = 0
         self._stale = False
+        self._silence = Silence(0.0)
 
     # What the supervisor asks for -----------------------------------------------------------------------------
 
@@ -131,6 +134,8 @@ class Executor:
         if worker:
             worker.read_log()
             self._hear(worker, now)
+            if self._sent and self._silence.too_long(now):
+                self._give_up(worker, now)
             worker.press(now)
             if worker.look(now):
                 self._hear(worker, now)
@@ -168,6 +173,7 @@ class Executor:
     def _hand_over(self, worker: WorkerProcess, job: Submit, now: float) -> None:
         try:
             self._sent = worker.link.send(job)
+            self._silence = Silence(now)
             if self._enough:
                 worker.link.send(Finish(id=1, job=job.job))
         except ImpastoError as error:  # a header that just fitted grows by what the client left out of it
@@ -207,6 +213,12 @@ class Executor:
             )
             worker.end_by(now, 0.0)
 
+    def _give_up(self, worker: WorkerProcess, now: float) -> None:
+        silent = f"said nothing for {self._silence.lasts / 60:.0f} minutes"
+        sentence = f"The process that paints {silent} and was ended: it hangs. Trying again is harmless."
+        worker.problem = Problem(Code.WORKER_DIED, sentence)
+        worker.end_by(now, 0.0)
+
     def _heard(self, worker: WorkerProcess, message: Message, now: float) -> None:
         if isinstance(message, Health):
             if not message.daemon.get("keeping"):
@@ -220,6 +232,7 @@ class Executor:
             worker.problem = message.problem()
         elif isinstance(message, WorkerMessage) and self._sent and self._job and message.job == self._job.job:
             self._said.append(message)
+            self._silence.broken()
             if isinstance(message, Result):
                 worker.keeps_until = now + KEEP_SECONDS
             if isinstance(message, (Result, Error)):

@@ -104,7 +104,7 @@ EXPLANATIONS: Mapping[Code, Explanation] = {
     ),
     Code.WORKER_DIED: Explanation(
         "The process that paints ended or could not start: a crash of the driver or of torch, a device that has "
-        "failed, or the system's out-of-memory killer. The daemon goes on, and the next job gets a fresh one.",
+        "failed or hangs, or the system's out-of-memory killer. The daemon goes on, and the next job gets a fresh one.",
         "Try again, with a smaller `--max-size` if memory was short. The daemon's log has its last words; `impasto "
         "doctor` tries torch.",
     ),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import zmq
-from impasto_daemon import worker_process
+from impasto_daemon import silence, worker_process
 from impasto_daemon.executor import Executor, WorkerMessage
 from impasto_daemon.link import Link
 from impasto_daemon.painting import KEEP_SECONDS
@@ -181,6 +181,22 @@ def test_a_worker_that_does_not_let_go_is_terminated_and_the_next_job_gets_a_fre
     bench.start("next")
     assert isinstance(bench.end_of("next"), Result)
     assert bench.about["pid"] != old
+
+
+def test_a_worker_that_hangs_costs_its_job_alone_though_nobody_cancels_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "SECONDS", 0.5)
+    bench.until_ready()
+    bench.start("slow", steps=8, delay=0.1)
+    assert isinstance(bench.end_of("slow"), Result)
+    old = bench.about["pid"]
+    bench.start("stuck", hang=True)
+    error = bench.problem_of("stuck")
+    assert (error.code, error.retryable) == (Code.WORKER_DIED.value, True)
+    assert "said nothing" in error.message and not alive(old)
+    bench.start("next")
+    assert isinstance(bench.end_of("next"), Result)
 
 
 def test_a_worker_that_is_stopped_is_killed(bench: Bench) -> None:
