@@ -28,6 +28,7 @@ SUPERVISOR = [
     "worker_process",
     "results",
     "spool",
+    "states",
     "files",
     "systemd",
     "forecasting",

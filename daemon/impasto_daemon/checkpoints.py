@@ -1,13 +1,12 @@
 """How finished jobs ended, kept on disk, so that later ones can go on from them. Files and tensors; no requests.
 
 One file a job, readable by this user alone, in the user's state folder; the oldest go when all of them are too large.
-A job's name never becomes a path: its file is named by a digest of it.
+Where they are and how they are named is said by `states`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -15,13 +14,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from torch import Tensor
 
 from . import files
 from .engine import memory
 from .engine.optimise import State
+from .states import SUFFIX, folder, path_of
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,6 @@ QUOTA = 2 * 1024**3
 STATE_SHARE = 0.5
 """Of the quota, at most, that one job may take: it is not to drive all others out. L-BFGS with a long history keeps two
 hundred pictures, several gigabytes at 1024 pixels: of such a job the painting alone is kept."""
-SUFFIX = ".state"
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,6 @@ class Checkpoint:
     picture: Tensor
     state: State | None
     way: str = ""
-
-
-def folder() -> Path:
-    """Where the files are, in the user's state folder."""
-    return Path(platformdirs.user_state_path("impasto", appauthor=False)) / "states"
 
 
 class Checkpoints:
@@ -77,14 +70,14 @@ class Checkpoints:
             return
         where = files.private(folder())
         files.sweep(where)
-        with files.whole(_path(job)) as file:
+        with files.whole(path_of(job)) as file:
             torch.save(_owned(_plain(checkpoint)), file)
-        self._make_room(where, _path(job))
+        self._make_room(where, path_of(job))
 
     def load(self, job: str, device: str) -> Checkpoint | None:
         """What is kept of this job; None where nothing is, or nothing that can be read. Pictures are on the device; the
         optimiser's memory is not, for it takes that there itself. Raises what says that there is no memory."""
-        path = _path(job)
+        path = path_of(job)
         try:
             if path.stat().st_size > self._quota:
                 return None
@@ -156,10 +149,6 @@ def _checkpoint(found: dict[str, Any], device: str) -> Checkpoint:
         mean = {key: each.to(device) if isinstance(each, Tensor) else each for key, each in state.mean.items()}
         state = replace(state, variable=state.variable.to(device), best=state.best.to(device), mean=mean)
     return Checkpoint(str(found["fingerprint"]), found["picture"].to(device), state, str(found.get("way", "")))
-
-
-def _path(job: str) -> Path:
-    return folder() / (hashlib.sha256(job.encode()).hexdigest()[:40] + SUFFIX)
 
 
 def _facts(where: Path) -> dict[Path, os.stat_result]:

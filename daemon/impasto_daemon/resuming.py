@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 from impasto_protocol import __version__
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code, ImpastoError, nothing_kept
 from impasto_protocol.request import Request, same_proportions
 from torch import Tensor
 
@@ -44,12 +44,7 @@ def kept(checkpoints: Checkpoints, request: Request, device: str) -> Checkpoint 
         return None
     found = checkpoints.load(request.resume, device)
     if found is None:
-        raise ImpastoError(
-            Code.UNKNOWN_JOB,
-            f"Nothing is kept of a job {request.resume} to go on from: there was none of that name, it did not end "
-            "well, or it had to make room for newer ones. Name another job, or paint from the beginning.",
-            resume=request.resume,
-        )
+        raise nothing_kept(request.resume)
     height, width = found.picture.shape[-2:]
     if not same_proportions((width, height), (request.content.width, request.content.height)):
         raise ImpastoError(

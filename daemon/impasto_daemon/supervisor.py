@@ -27,9 +27,9 @@ from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Error, Result
 from impasto_protocol.request import Request
 from impasto_protocol.server_core import ServerCore
-from impasto_protocol.server_state import accept_all
+from impasto_protocol.server_state import accept_all, perhaps
 
-from . import log
+from . import log, states
 from .address import UnixDoor, claimed, links_of, socket_path
 from .carrier import Carrier
 from .doors import Doors
@@ -178,6 +178,7 @@ class Supervisor:
             keep_results=settings.keep_results,
             # Another painter has settings of its own.
             check=check_recipe if settings.painter == REAL_PAINTER else accept_all,
+            resumable=states.is_kept if settings.painter == REAL_PAINTER else perhaps,
             forecast=self._forecaster.forecast,
             report=self._report,
         )

@@ -88,6 +88,16 @@ class ImpastoError(Exception):
         return cls(problem.code, problem.message, **problem.details)
 
 
+def nothing_kept(job: str) -> ImpastoError:
+    """The error for a job that cannot be gone on from."""
+    return ImpastoError(
+        Code.UNKNOWN_JOB,
+        f"Nothing is kept of a job {job} to go on from: there was none of that name, it did not end well, or it had to "
+        "make room for newer ones. Name another job, or paint from the beginning.",
+        resume=job,
+    )
+
+
 class ProtocolError(ImpastoError):
     """What arrived is not Impasto's protocol, or breaks one of its rules: the sender's fault.
 

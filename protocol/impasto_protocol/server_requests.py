@@ -11,7 +11,8 @@ from typing import Any
 
 from . import messages, server_jobs
 from .codec import check_limit
-from .errors import CANCELLED, Code, ImpastoError, Problem
+from .errors import CANCELLED, Code, ImpastoError, Problem, nothing_kept
+from .jobstate import State
 from .server_events import Action, Enough, Forget, Send, SendKept
 from .server_sessions import refusal
 from .server_state import Job, ServerState, Session, nbytes
@@ -42,6 +43,7 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
     waiting = [state.jobs[name] for name in state.queue]
     check_room([(each.owner, each.nbytes) for each in waiting], session.client, nbytes(submit), state.limits)
     state.check(request)
+    check_resume(state, request.resume)
     job = Job(
         id=submit.job,
         owner=session.client,
@@ -62,6 +64,14 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
     state.queue.append(job.id)
     job.position = server_jobs.positions(state)[job.id]
     return [Send(session.route, job.accepted(submit.id))]
+
+
+def check_resume(state: ServerState, name: str) -> None:
+    """What can never be gone on from is refused before it waits; the rest is found out by who paints."""
+    known = state.jobs.get(name)
+    lost = known.state in (State.FAILED, State.CANCELLED) if known else not state.resumable(name)
+    if name and lost:
+        raise nothing_kept(name)
 
 
 def submit_again(state: ServerState, session: Session, submit: messages.Submit, job: Job, digest: str) -> list[Action]:

@@ -104,6 +104,11 @@ def accept_all(request: Request) -> None:
     """The check of a daemon that has none: every request is worth a try."""
 
 
+def perhaps(job: str) -> bool:
+    """Of a daemon that does not know what is kept: the worker will tell."""
+    return True
+
+
 def no_forecast(request: Request) -> Mapping[str, Any]:
     """The forecast of a daemon that makes none."""
     return {}
@@ -113,10 +118,11 @@ def no_forecast(request: Request) -> Mapping[str, Any]:
 class ServerState:
     """All that is known, and how the daemon is set. Times in seconds.
 
-    instance: a name for this run of the daemon. check: raises ImpastoError for a request that cannot be painted,
-    before it is queued. forecast: what such a request will take, as `accepted` tells it; must not raise. report: more
-    plain data for `health`. routes: the client behind each connection. queue: the jobs that wait, in the order in which
-    they came. active: the one that is with the worker. turn: how many have been. idle_since: without clients and jobs.
+    instance: a name for this run of the daemon. check: raises ImpastoError for a request that cannot be painted, before
+    it is queued. resumable: whether a job of an earlier run may be gone on from. forecast: what such a request will
+    take, as `accepted` tells it; must not raise. report: more plain data for `health`. routes: the client behind each
+    connection. queue: the jobs that wait, in the order in which they came. active: the one that is with the worker.
+    turn: how many have been. idle_since: without clients and jobs.
     """
 
     instance: str
@@ -127,6 +133,7 @@ class ServerState:
     keep: float = 3600.0
     keep_results: float = 86_400.0
     check: Callable[[Request], None] = accept_all
+    resumable: Callable[[str], bool] = perhaps
     forecast: Callable[[Request], Mapping[str, Any]] = no_forecast
     report: Callable[[], Mapping[str, Any]] = dict
 

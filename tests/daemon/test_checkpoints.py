@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from impasto_daemon import checkpoints
-from impasto_daemon.checkpoints import Checkpoint, Checkpoints, folder
+from impasto_daemon import checkpoints, states
+from impasto_daemon.checkpoints import Checkpoint, Checkpoints
 from impasto_daemon.engine.optimise import Iterate, Walk, descend
+from impasto_daemon.states import folder
 
 SIDE = 64
 """Of the pictures, in pixels: three tensors of 48 KiB in a checkpoint at least."""
@@ -80,7 +81,7 @@ def test_the_oldest_go_when_all_of_them_are_too_large() -> None:
     store = Checkpoints(quota=3 * size_of(checkpoint()))
     for number, job in enumerate("abc"):
         store.save(job, checkpoint())
-        os.utime(checkpoints._path(job), (number, number))
+        os.utime(states.path_of(job), (number, number))
     store.save("d", checkpoint())
     assert [store.load(job, "cpu") is not None for job in "abcd"] == [False, False, True, True]
 
@@ -133,7 +134,7 @@ def test_too_little_memory_to_read_one_is_not_taken_for_a_damaged_file(monkeypat
 
 
 def test_a_file_that_goes_while_room_is_made_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    ghost = folder() / f"ghost{checkpoints.SUFFIX}"
+    ghost = folder() / f"ghost{states.SUFFIX}"
     glob = Path.glob
     monkeypatch.setattr(Path, "glob", lambda path, pattern: [ghost, *glob(path, pattern)])
     Checkpoints().save("job", checkpoint())
@@ -144,7 +145,7 @@ def test_the_disk_is_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("impasto_daemon.files.room", lambda _: 0)
     assert Checkpoints().fitting(checkpoint()) is None
     Checkpoints().save("job", None)
-    assert not checkpoints.folder().exists()
+    assert not states.folder().exists()
 
 
 def test_what_a_killed_worker_left_is_swept_away() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from impasto_daemon import checkpoints, networks, resuming, weights
+from impasto_daemon import checkpoints, networks, resuming, states, weights
 from impasto_daemon.checkpoints import Checkpoint
 from impasto_daemon.engine import recipes, stylize
 from impasto_daemon.engine.canvas import Commission
@@ -694,9 +694,9 @@ def test_nothing_is_kept_where_nothing_was_painted_and_before_the_result_is_out(
     painter = open_painter("cpu")
     result, _ = painted(painter, request())
     kept(painter, request(strength=0.0), "job")
-    assert not checkpoints.folder().exists()
+    assert not states.folder().exists()
     result.keep("job")
-    assert len(list(checkpoints.folder().iterdir())) == 1
+    assert len(list(states.folder().iterdir())) == 1
 
 
 def test_a_state_that_is_gone_on_from_is_held_by_the_walk_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -371,3 +371,11 @@ def test_a_recipe_that_nobody_could_paint_is_refused_before_it_is_queued(
         assert refusal.value.code is code
         assert client.jobs() == ()
         assert client.status()["worker"]["state"] == "none"
+
+
+def test_what_is_not_kept_is_refused_before_a_worker_starts(launch: Launch) -> None:
+    daemon = launch(painter=REAL_PAINTER)
+    with daemon.client() as client, pytest.raises(ImpastoError, match="Nothing is kept of a job nobody") as caught:
+        client.stylize(replace(request(), recipe="wavelets", resume="nobody"))
+    assert caught.value.code is Code.UNKNOWN_JOB
+    assert daemon.worker()["state"] == "none"

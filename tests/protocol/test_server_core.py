@@ -582,3 +582,17 @@ def rows(talk: Talk) -> tuple[Any, ...]:
     """The entries of `jobs`."""
     (answer,) = sent(talk.hear(b"A", messages.List(id=9)), messages.Jobs)
     return answer.jobs
+
+
+def test_what_can_never_be_gone_on_from_is_refused_before_it_waits() -> None:
+    talk = Talk(resumable={"on-disk"}.__contains__)
+    talk.hello()
+    talk.submit("good"), talk.submit("bad"), talk.submit("waits")
+    talk.finish("good")
+    talk.worker(messages.Error.of(Problem(Code.DIVERGED, "no numbers"), job="bad"))
+    for name in ("bad", "nobody"):
+        (refusal,) = sent(talk.submit(f"after-{name}", resume=name), messages.Error)
+        assert (refusal.code, refusal.details) == ("unknown_job", {"resume": name})
+    for name in ("good", "on-disk", "waits", ""):
+        (accepted,) = sent(talk.submit(f"after-{name or 'nothing'}", resume=name), messages.Accepted)
+        assert accepted.state is State.QUEUED
