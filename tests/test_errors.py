@@ -254,7 +254,7 @@ def memory_that_runs_out_on_the_way(place: Place) -> None:
 
 @provokes(Code.DIVERGED)
 def weights_out_of_proportion(place: Place) -> None:
-    state = {name: 1e20 * each for name, each in random_vgg19().items()}
+    state = {name: 1e20 * each for name, each in random_vgg19(8).items()}
     torch.save(state, place.folder / "huge.pth")
     place.paint("impasto", str(place.folder / "huge.pth"))
 
