@@ -98,13 +98,13 @@ class UnixDoor:
         except (zmq.ZMQError, OSError) as error:
             raise _refusal(f"The daemon cannot listen on {self.path}: {error.strerror}.") from error
 
-    def admits(self, route: zmq.Frame) -> bool:
-        """Whether the sender is this user or root, where the system tells."""
+    def guest(self, route: zmq.Frame) -> str | None:
+        """Nobody's but this user's and root's messages are heard, where the system tells who sent them."""
         try:
             user = str(route.get("Peer-Address")).split(":")[1]
         except (zmq.ZMQError, IndexError):
-            return True
-        return not user.isdigit() or int(user) in (os.getuid(), 0)
+            return ""
+        return "" if not user.isdigit() or int(user) in (os.getuid(), 0) else None
 
 
 def _somebody_listens(path: Path) -> bool:

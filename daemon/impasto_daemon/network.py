@@ -76,12 +76,12 @@ class NetworkDoor:
             os.close(handle)
             raise _refusal(self.endpoint, error.strerror) from error
 
-    def admits(self, route: zmq.Frame) -> bool:
-        """Whether the sender's key is one of a client that is paired."""
+    def guest(self, route: zmq.Frame) -> str | None:
+        """The sender's key, if it is that of a client that is paired."""
         try:
-            return self.guests.whose(str(route.get("User-Id"))) is not None
+            return self.guests.whose(str(route.get("User-Id")))
         except zmq.ZMQError:
-            return False
+            return None
 
     def close(self) -> None:
         """Let nobody in any more. The sockets are closed by whoever opened them, before."""

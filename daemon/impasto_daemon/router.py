@@ -116,8 +116,9 @@ class Door(Protocol):
     def open(self, socket: zmq.Socket[bytes]) -> None:
         """Prepare this new socket, and bind it. Raises ImpastoError."""
 
-    def admits(self, route: zmq.Frame) -> bool:
-        """Whether a message may come in, by the first of its frames."""
+    def guest(self, route: zmq.Frame) -> str | None:
+        """Who said a message, by the first of its frames: the key of one who came in over the network, empty for who is
+        on this machine; None for a stranger, who is not heard."""
 
 
 class Router:
@@ -155,14 +156,15 @@ class Router:
                 return
             frames, too_many = self._rest()
             messages, nbytes = messages + 1, nbytes + sum(memoryview(frame).nbytes for frame in frames)
-            if not self._door.admits(route):
+            guest = self._door.guest(route)
+            if guest is None:
                 self._seldom.log(logging.WARNING, "refused a message from a stranger")
                 continue
             self._departures.met(route)
             try:
                 if too_many:
                     codec.check_limit("pictures", PICTURES + 1, PICTURES)
-                yield Received(route.bytes, codec.decode(frames, self._limits))
+                yield Received(route.bytes, codec.decode(frames, self._limits), guest)
             except ProtocolError as error:
                 yield Refused(route.bytes, error)
 

@@ -63,7 +63,7 @@ class ServerCore(ServerState):
 def received(state: ServerState, event: Received, now: float) -> list[Action]:
     """A hello makes a session; everything else needs one."""
     if isinstance(event.message, messages.Hello):
-        return server_sessions.hello(state, event.route, event.message, now)
+        return server_sessions.hello(state, event.route, event.message, event.guest, now)
     session = server_sessions.heard(state, event.route, now)
     if session is None:
         sentence = "This daemon does not know you (it may have been restarted): say hello first, or again."

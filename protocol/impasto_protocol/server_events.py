@@ -38,10 +38,12 @@ class Finished:
 
 @dataclass(frozen=True)
 class Received:
-    """A client's message, decoded. `route` is the address of its connection."""
+    """A client's message, decoded. `route` is the address of its connection. `guest`: the key of a client that came in
+    over the network; empty for the daemon's own user, who is on this machine."""
 
     route: bytes
     message: messages.Message
+    guest: str = ""
 
 
 @dataclass(frozen=True)

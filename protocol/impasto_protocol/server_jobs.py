@@ -160,8 +160,10 @@ def schedule(state: ServerState) -> list[Action]:
 
 def turns(state: ServerState) -> list[str]:
     """The jobs that wait, in the order in which they will start."""
-    last_turns = {client: session.turn for client, session in state.sessions.items()}
-    return order(((name, state.jobs[name].owner) for name in state.queue), last_turns)
+    last_turns = dict[str, int]()
+    for session in state.sessions.values():
+        last_turns[session.party] = max(session.turn, last_turns.get(session.party, 0))
+    return order(((name, state.jobs[name].party) for name in state.queue), last_turns)
 
 
 def positions(state: ServerState) -> dict[str, int]:
@@ -177,6 +179,7 @@ def found(state: ServerState, event: Found, now: float) -> list[Action]:
         state.jobs[done.job] = Job(
             id=done.job,
             owner="",
+            party="",
             digest=done.digest,
             submit=None,
             submitted=ended - done.seconds,

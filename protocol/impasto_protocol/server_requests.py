@@ -41,12 +41,13 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
         raise ImpastoError(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
     check_limit("styles", len(request.styles), state.limits.styles)
     waiting = [state.jobs[name] for name in state.queue]
-    check_room([(each.owner, each.nbytes) for each in waiting], session.client, nbytes(submit), state.limits)
+    check_room([(each.party, each.nbytes) for each in waiting], session.party, nbytes(submit), state.limits)
     state.check(request)
     check_resume(state, request.resume)
     job = Job(
         id=submit.job,
         owner=session.client,
+        party=session.party,
         digest=digest,
         submit=submit,
         submitted=now,
@@ -77,7 +78,7 @@ def check_resume(state: ServerState, name: str) -> None:
 def submit_again(state: ServerState, session: Session, submit: messages.Submit, job: Job, digest: str) -> list[Action]:
     if job.digest != digest:
         raise ImpastoError(Code.CONFLICT, f"The job name {job.id} was used for another request: choose a new one.")
-    job.owner, job.detach = session.client, detached(session, submit)
+    job.owner, job.party, job.detach = session.client, session.party, detached(session, submit)
     previews = server_jobs.resume_previews(state, job, session.client)
     return [Send(session.route, job.accepted(submit.id)), *previews, *server_jobs.tell_outcome(state, job)]
 

@@ -13,7 +13,7 @@ from .server_events import Action, Gone, Send
 from .server_state import REMEMBERED, ServerState, Session
 
 
-def hello(state: ServerState, route: bytes, hello: messages.Hello, now: float) -> list[Action]:
+def hello(state: ServerState, route: bytes, hello: messages.Hello, guest: str, now: float) -> list[Action]:
     """A new session, or one that goes on over another connection."""
     if messages.VERSION not in hello.versions:
         sentence = (
@@ -30,7 +30,7 @@ def hello(state: ServerState, route: bytes, hello: messages.Hello, now: float) -
         state.routes.pop(before.route, None)
     features = frozenset(hello.features) & messages.FEATURES
     turn = before.turn if before else 0
-    state.sessions[hello.client] = Session(hello.client, route, now, hello.agent, features, turn=turn)
+    state.sessions[hello.client] = Session(hello.client, route, now, guest, hello.agent, features, turn=turn)
     state.routes[route] = hello.client
     welcome = messages.Welcome(
         re=hello.id,

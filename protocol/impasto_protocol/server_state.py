@@ -24,24 +24,34 @@ FACTS = ("agent", "recipe", "width", "height", "stand_in")
 @dataclass
 class Session:
     """One client, over as many connections as it takes. `absent`: its lease ran out; it may still come back. `turn`:
-    the number of the last start of a job that was one of its own."""
+    the number of the last start of a job that was one of its own. `guest`: the key that it came in with over the
+    network."""
 
     client: str
     route: bytes
     seen: float
+    guest: str = ""
     agent: str = ""
     features: frozenset[str] = frozenset()
     absent: bool = False
     turn: int = 0
 
+    @property
+    def party(self) -> str:
+        """Whom its jobs count for, in turns and in the queue. Who comes in over the network can choose another name at
+        any time, but no other key."""
+        return self.guest or self.client
+
 
 @dataclass
 class Job:
     """One job. `submit` is let go of when it ends, and with it the pixels; `problem` is set when it ends without
-    a result, or is about to. `enough`: it is to end with the iterate that there is."""
+    a result, or is about to. `enough`: it is to end with the iterate that there is. `party`: whom it counts for where
+    clients share."""
 
     id: str
     owner: str
+    party: str
     digest: str
     submit: Optional[messages.Submit]
     submitted: float

@@ -64,8 +64,8 @@ def test_only_the_user_can_open_the_socket(router: Router, socket_folder: Path) 
 class Closed(UnixDoor):
     """A door that takes nobody for its own."""
 
-    def admits(self, route: zmq.Frame) -> bool:
-        return False
+    def guest(self, route: zmq.Frame) -> str | None:
+        return None
 
 
 def test_a_message_of_somebody_whom_the_door_does_not_admit_is_not_heard(socket_folder: Path) -> None:

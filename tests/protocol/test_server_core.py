@@ -46,11 +46,11 @@ class Talk:
         self.core = ServerCore(instance="i", **fields)
         self.now = 0.0
 
-    def hear(self, route: bytes, message: messages.Message) -> list[Action]:
-        return self.core.handle(Received(route, message), self.now)
+    def hear(self, route: bytes, message: messages.Message, guest: str = "") -> list[Action]:
+        return self.core.handle(Received(route, message, guest), self.now)
 
-    def hello(self, route: bytes = b"A", client: str = "alice") -> list[Action]:
-        return self.hear(route, messages.Hello(id=1, client=client, features=("previews", "detach")))
+    def hello(self, route: bytes = b"A", client: str = "alice", guest: str = "") -> list[Action]:
+        return self.hear(route, messages.Hello(id=1, client=client, features=("previews", "detach")), guest)
 
     def submit(self, job: str = "j", route: bytes = b"A", detach: bool = False, **fields: Any) -> list[Action]:
         return self.hear(route, messages.Submit.of(request(**fields), job, id=2, preview=64, detach=detach))
@@ -231,6 +231,32 @@ def test_who_floods_the_queue_leaves_room_for_others(talk: Talk) -> None:
     assert the_error(answers[-1]) is Code.QUEUE_FULL and len(talk.core.queue) == 2, "one runs"
     assert sent(talk.submit("b1", route=b"B"), messages.Accepted)
     assert the_error(talk.submit("b2", route=b"B")) is Code.QUEUE_FULL
+
+
+def test_a_guest_of_many_names_has_the_room_of_one(talk: Talk) -> None:
+    talk.core.limits = Limits(queue=6)
+    talk.submit("runs")
+    for number in range(5):
+        talk.hello(b"%d" % number, f"name {number}", guest="key")
+    answers = [talk.submit(f"g{number}", route=b"%d" % number) for number in range(5)]
+    assert [bool(sent(each, messages.Accepted)) for each in answers] == [True, True, True, False, False]
+    assert the_error(answers[-1]) is Code.QUEUE_FULL
+    talk.hello(b"other", "name 0 of another", guest="another key")
+    assert sent(talk.submit("o", route=b"other"), messages.Accepted)
+    assert sent(talk.submit("a"), messages.Accepted), "and who is at the machine itself"
+
+
+def test_a_guest_of_many_names_has_the_turns_of_one(talk: Talk) -> None:
+    for number in range(3):
+        talk.hello(b"%d" % number, f"name {number}", guest="key")
+        talk.submit(f"g{number}", route=b"%d" % number)
+    for number in range(2):
+        talk.submit(f"a{number}")
+    started = []
+    while talk.core.active:
+        started.append(talk.core.active)
+        talk.finish(talk.core.active)
+    assert started == ["g0", "a0", "g1", "a1", "g2"]
 
 
 def test_a_client_that_is_gone_frees_the_device_at_once_and_keeps_what_is_detached(talk: Talk) -> None:
