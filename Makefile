@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.impasto-installed
 
-.PHONY: demo test setup lint format types unit e2e bench chaos soak flood systemd fuzz quality pictures clean
+.PHONY: demo test setup lint format types unit e2e bench chaos soak flood systemd fuzz fuzz-guided quality pictures clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -61,6 +61,10 @@ flood: setup ## Connections from the network that never prove a key, while other
 
 fuzz: setup ## Damaged messages by the million: make fuzz FUZZ='--inputs 1000000'
 	$(BIN)/python -m tests.reliability.fuzz $(FUZZ)
+
+fuzz-guided: setup ## The same, guided by the code that is reached: make fuzz-guided FUZZ='-max_total_time=600'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m tests.reliability.guided $(FUZZ)
 
 quality: setup ## Every recipe at equal time, in figures and on a sheet: make quality QUALITY='--weights FILE'
 	$(BIN)/python -m benchmarks.quality -o artifacts/quality $(QUALITY)
