@@ -152,7 +152,8 @@ def test_what_is_no_code_is_refused_and_not_repeated(alone: House) -> None:
 def test_a_pairing_is_one_line_for_the_pipe_and_the_rest_is_for_people(alone: House) -> None:
     done = CliRunner().invoke(impasto, ["pair", "--name", "studio", "--address", "gpubox"])
     assert re.fullmatch(rf"impasto:studio@gpubox:{PORT}/\S+\n", done.stdout)
-    assert "is a secret" in done.stderr and "--revoke" in done.stderr
+    assert "is a secret" in done.stderr and "impasto pair --revoke studio" in done.stderr
+    assert "can see, fetch and cancel every job here" in done.stderr
     assert f"impasto daemon --listen tcp://0.0.0.0:{PORT}" in done.stderr, "nobody listens yet"
     assert [client.name for client in paired.clients().values()] == ["studio"]
 
