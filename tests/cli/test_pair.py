@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -209,6 +208,6 @@ def test_a_daemon_that_a_command_starts_never_listens_on_the_network(
 ) -> None:
     started: list[dict[str, str]] = []
     monkeypatch.setenv(launch.LISTEN, f"{HERE}:0")
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **words: started.append(words["env"]))
+    monkeypatch.setattr(launch, "_Process", lambda command, **words: started.append(words["env"]))
     launch._start("ipc:///run/d.sock", (), 1)
     assert started[0][launch.LISTEN] == ""

@@ -75,8 +75,8 @@ def invite(name: str, address: str) -> None:
     say(f"{pairing.name} may use this machine's daemon at {pairing.endpoint}. On its machine type: impasto pair CODE")
     say("It can see, fetch and cancel every job here, whoever handed it in.")
     say(
-        "The line above is a secret: whoever reads it can be this client, on any machine and for as long as the client is "
-        f"paired. To end that: impasto pair --revoke {pairing.name}"
+        "The line above is a secret: whoever reads it can be this client, on any machine and until it is revoked: "
+        f"impasto pair --revoke {pairing.name}"
     )
     if not listening:
         say(f"No daemon of yours listens on the network yet: impasto daemon --listen {TCP}0.0.0.0:{port}")
