@@ -26,7 +26,9 @@ from .transport import Arrived, Broke, News, Refused, no_endpoint
 CHUNK = 262_144
 """Bytes that are read at once."""
 TURN = 16
-"""Times that is read before somebody hears of it."""
+"""Times that is read before time and descriptors are looked at."""
+UNSENT = 100
+"""Pieces that wait to be sent; to who pings on and reads nothing no more are added."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
 """Seconds between two attempts to connect: each time twice as long."""
 
@@ -167,12 +169,15 @@ class SocketTransport:
                     raise ConnectionResetError
                 for event in link.zmtp.receive(data):
                     self._hear(link, event)
+                if self._news:
+                    break
 
     def _hear(self, link: _Link, event: zmtp.Event) -> None:
         if isinstance(event, zmtp.Message):
             self._news.append(Arrived(event.frames))
         elif isinstance(event, zmtp.Reply):
-            link.outgoing.append(memoryview(event.data))
+            if len(link.outgoing) < UNSENT:
+                link.outgoing.append(memoryview(event.data))
         else:
             link.opened, self._pause = True, FIRST_PAUSE
             for frames in self._early:
@@ -189,5 +194,5 @@ def _write(link: _Link) -> None:
                 link.outgoing.popleft()
     except BlockingIOError:
         pass
-    except OSError:  # the other side has left; what it said before may still be read, and then the end shows
+    except ConnectionError:  # the other side has left; what it said before may still be read, and then the end shows
         link.outgoing.clear()

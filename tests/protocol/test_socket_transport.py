@@ -277,6 +277,16 @@ def test_who_says_nothing_is_no_daemon_in_the_time_that_it_has(socket_folder: Pa
         assert caught.value.code is Code.UNREACHABLE
 
 
+def test_who_pings_on_and_reads_nothing_fills_no_memory(socket_folder: Path, transport: SocketTransport) -> None:
+    ready = zmtp.command(b"READY", b"\x0bSocket-Type\0\0\0\x06ROUTER")
+    pings = zmtp.command(b"PING", b"\0\0") * 50_000
+    with listening(socket_folder / "x.sock", zmtp.GREETING + ready + pings + b"\0\x03end") as endpoint:
+        transport.connect(endpoint, Limits())
+        assert frames(next_of(transport)) == [b"end"]
+        assert transport._link and len(transport._link.outgoing) == socket_transport.UNSENT
+        transport.close(0)
+
+
 def test_nothing_goes_over_the_network_in_plain_text(transport: SocketTransport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
@@ -305,7 +315,7 @@ def test_a_python_without_unix_sockets_is_told_so_and_starts_no_daemon(monkeypat
 
 @pytest.mark.usefixtures("without_pyzmq")
 def test_the_daemon_paints_twelve_megapixels_for_a_client_without_pyzmq(shared_daemon: RunningDaemon) -> None:
-    large = Picture(4000, 3000, 4, "u8", bytes(range(240)) * 200_000)
+    large = Picture(4000, 3000, 3, "u8", bytes(range(240)) * 150_000)
     with shared_daemon.client() as client:
         result = client.stylize(Request(content=large, styles=(Style(picture(3, 3)),)))
         assert result.pictures[0].data == inverted(large).data
