@@ -276,7 +276,8 @@ def _step_back() -> None:
     """Leave the processor to other threads where these want it: nobody waits for this one."""
     if sys.platform == "linux":  # elsewhere niceness is the whole process's
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), KEEPING_NICENESS)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + KEEPING_NICENESS)
 
 
 def open_painter(name: str, device: str, weights: Path | None, offline: bool) -> Painter:

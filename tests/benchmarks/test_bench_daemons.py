@@ -43,9 +43,17 @@ def test_the_first_preview_is_waited_for_and_the_device_is_free_then(daemon: Run
         assert [row["state"] for row in client.jobs()] == ["cancelled"]
 
 
-def test_a_job_that_is_too_quick_for_a_preview_says_so(daemon: RunningDaemon) -> None:
-    with daemon.client() as client, pytest.raises(RuntimeError, match="larger layer"):
-        preview.first_preview(client, job(steps="1"))
+def test_a_job_that_is_too_quick_for_a_preview_says_so(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    with daemon.client() as client, daemon.client() as other:
+        cancel = client.cancel
+
+        def late(job: str) -> None:
+            wait_for(lambda: other.jobs()[0]["state"] == "succeeded")
+            cancel(job)
+
+        monkeypatch.setattr(client, "cancel", late)
+        with pytest.raises(RuntimeError, match="larger layer"):
+            preview.first_preview(client, job(steps="1"))
 
 
 def test_the_gap_is_from_one_job_to_the_next_ones_first_evaluation(daemon: RunningDaemon) -> None:

@@ -237,14 +237,16 @@ def test_a_worker_that_hangs_is_ended_by_a_cancel_and_the_next_job_runs(launch: 
 
 
 def test_a_client_that_vanishes_frees_the_device(launch: Launch) -> None:
-    daemon = launch(lease=0.5, heartbeat=0.1)
+    daemon = launch(lease=1.0, heartbeat=0.1)
+    with daemon.client() as other:
+        other.stylize(request())  # a worker is there
     with daemon.raw("vanishing") as client:
         client.hello()
         client.say(submit("orphan", steps=10_000, delay=0.01))
         running(client, "orphan")
     with daemon.client() as other:
         assert isinstance(other.stylize(request()), Result)
-        (orphan, _) = other.jobs()
+        (_, orphan, _) = other.jobs()
         assert (orphan["state"], orphan["error"]) == ("cancelled", "abandoned")
 
 

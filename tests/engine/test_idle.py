@@ -25,7 +25,7 @@ from impasto_daemon.engine.recipes import RECIPES, find, override
         ("gatys", {"factor": 3, "levels": 2, "steps": 9}, {"factor", "levels"}),
         ("peixeiro", {"blend": 0.5, "noise_kind": "gaussian", "pixel_deviation": 2}, set()),
     ],
-    ids=str,
+    ids=lambda part: str(sorted(part) if isinstance(part, set) else part),
 )
 def test_a_setting_is_idle_where_others_leave_it_nothing_to_do(
     recipe: str, settings: dict[str, Any], nothing: set[str]
