@@ -177,8 +177,12 @@ def folder(endpoint: str | None) -> Iterator[Finding]:
         return
     folder, place = path.parent.stat(), path if path.exists() else path.parent
     facts = place.stat()
-    if facts.st_uid != os.getuid():
+    around = {path.parent.lstat().st_uid, folder.st_uid}  # also of a link that stands for the folder
+    if facts.st_uid != os.getuid() or not around <= {os.getuid(), 0}:
         yield Finding("endpoint", PROBLEM, f"{place} belongs to another user", "name another with IMPASTO_ENDPOINT")
+    elif folder.st_mode & 0o022:
+        sentence = f"other users can put a socket of theirs into {path.parent}, so no client of yours trusts one there"
+        yield Finding("endpoint", PROBLEM, sentence, f"chmod 700 {path.parent}, or name another with IMPASTO_ENDPOINT")
     elif facts.st_mode & folder.st_mode & 0o077:
         sentence = f"other users can enter {path.parent} ({stat.filemode(folder.st_mode)}), so no daemon listens there"
         yield Finding("endpoint", PROBLEM, sentence, f"chmod 700 {path.parent}, or name another with IMPASTO_ENDPOINT")

@@ -98,7 +98,9 @@ class Doors:
         if self._network is None:
             return
         if gone := self._network.guests.revoked():
-            logger.info("%d clients were revoked: all connections from the network begin anew", len(gone))
+            logger.info(
+                "%d of those inside may not come in any more: all connections from the network begin anew", len(gone)
+            )
             self._routers.pop(self._number()).cut_off()
         if self._number() not in self._routers:
             self._open_network()

@@ -153,6 +153,10 @@ def test_a_private_socket_in_an_open_folder_is_in_order_as_ssh_makes_them(health
         forwarded.bind(str(healthy.socket))
         healthy.socket.chmod(0o600)
         assert only("endpoint")[0] == OK
+        healthy.socket.parent.chmod(0o1777)
+        level, sentence, remedy = only("endpoint")
+        assert level == PROBLEM and "other users can put a socket of theirs into" in sentence
+        assert remedy.startswith(f"chmod 700 {healthy.socket.parent}")
 
 
 def test_an_endpoint_that_no_daemon_can_have_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_who_is_revoked_hears_so_at_once_and_who_is_not_gets_the_picture(daemon:
             assert end.value.code is Code.NOT_PAIRED
             friend.cancel(job)
             assert friend.stylize(request()).pictures[0].sha256() == inverted(picture()).sha256()
-    assert "1 clients were revoked" in daemon.log and "Traceback" not in daemon.log
+    assert "1 of those inside may not come in any more" in daemon.log and "Traceback" not in daemon.log
 
 
 def test_connections_that_stay_silent_keep_nobody_out(home: Path, launch: Launch) -> None:
