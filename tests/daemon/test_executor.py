@@ -187,7 +187,6 @@ def test_a_worker_that_hangs_costs_its_job_alone_though_nobody_cancels_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence, "SECONDS", 0.5)
-    bench.until_ready()
     bench.start("slow", steps=8, delay=0.1)
     assert isinstance(bench.end_of("slow"), Result)
     old = bench.about["pid"]
