@@ -69,7 +69,7 @@ MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     (
         "the plug-in knows GIMP and the protocol",
         sorted(PLUGIN.glob("*.py")),
-        {"gi", "impasto_protocol", "zmq", "msgpack", *(path.stem for path in PLUGIN.glob("*.py"))},
+        {"gi", "impasto_protocol", "zmq", "msgpack", "fcntl", "msvcrt", *(path.stem for path in PLUGIN.glob("*.py"))},
     ),
 ]
 

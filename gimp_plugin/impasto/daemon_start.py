@@ -29,9 +29,9 @@ NOT_FOR_CHILDREN = ("LD_", "DYLD_", "PYTHON", "GIMP", "GEGL_", "BABL_", "GI_TYPE
 """Beginnings of the variables that GIMP and its packaging set for themselves and that would break another Python."""
 
 
-def connect(say: Callable[[str], None], interrupt: Interrupt) -> Client:
-    """A client of the daemon that runs, or of one started now. Raises ImpastoError."""
-    endpoint = default_endpoint()
+def connect(say: Callable[[str], None], interrupt: Interrupt, endpoint: str = "") -> Client:
+    """A client of the daemon that runs, or of one started now: the user's, or at an endpoint. Raises ImpastoError."""
+    endpoint = endpoint or default_endpoint()
     try:
         return _connected(endpoint)
     except ImpastoError as error:

@@ -8,6 +8,7 @@ told in a sentence.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
 PROCEDURE = "plug-in-impasto-style-transfer"
+PAINTINGS = "plug-in-impasto-paintings"
+AT_START = "plug-in-impasto-at-start"
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -34,9 +37,13 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         return False
 
     def do_query_procedures(self) -> list[str]:
-        return [PROCEDURE]
+        return [PROCEDURE, PAINTINGS, AT_START]
 
     def do_create_procedure(self, name: str) -> Any:
+        return {PROCEDURE: self.style_transfer, PAINTINGS: self.paintings, AT_START: self.at_start}[name](name)
+
+    def style_transfer(self, name: str) -> Any:
+        """The filter."""
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
@@ -51,6 +58,30 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         )
         procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
         add_arguments(procedure)
+        return procedure
+
+    def paintings(self, name: str) -> Any:
+        """The window of what is painted in the background, or was while GIMP was not there."""
+        # GIMP puts nothing else into an image's menu; this one needs no image.
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, show_paintings, None)
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
+        procedure.set_menu_label("Neural Style _Paintings…")
+        procedure.add_menu_path("<Image>/Filters/Artistic")
+        procedure.set_documentation(
+            "Paintings under way in the background, and those that were finished while GIMP was not there",
+            "Opens what was finished as an image, and stops what is painted.",
+            name,
+        )
+        procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
+        return procedure
+
+    def at_start(self, name: str) -> Any:
+        """GIMP calls this by itself once it has started."""
+        procedure = Gimp.Procedure.new(self, name, Gimp.PDBProcType.PERSISTENT, offer_paintings, None)
+        procedure.set_documentation(
+            "Offers what was painted while GIMP was not there", "GIMP calls this by itself when it starts.", name
+        )
+        procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
         return procedure
 
     def do_quit(self) -> None:
@@ -118,6 +149,31 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         )
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
     return job.run(procedure, run_mode, image, drawables, config)
+
+
+def show_paintings(procedure: Any, _mode: Any, _image: Any, _drawables: Any, _config: Any, _data: Any) -> Any:
+    """The menu entry."""
+    try:
+        use_own_libraries()
+        import paintings
+
+        paintings.show(Path(Gimp.directory()))
+    except Exception as error:
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
+    return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+
+
+def offer_paintings(procedure: Any, _config: Any, _data: Any) -> Any:
+    """At every start of GIMP, which waits for `persistent_ready` and no longer: usually there is nothing to do."""
+    procedure.persistent_ready()
+    profile = Path(Gimp.directory())
+    if Gimp.wm_class() and any((profile / "impasto-paintings").glob("*.json")):  # a class: there are windows
+        with contextlib.suppress(Exception):  # whatever is wrong here, the filter will say it when it is asked for
+            use_own_libraries()
+            import paintings
+
+            paintings.offer(profile)
+    return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
 
 
 def use_own_libraries() -> None:

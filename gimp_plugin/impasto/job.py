@@ -16,7 +16,7 @@ from impasto_protocol.forecast import Forecast
 from impasto_protocol.messages import Accepted, Preview, Progress, Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
-from impasto_protocol.zmq_client import Interrupt
+from impasto_protocol.zmq_client import Interrupt, new_job_name
 
 GRACE = 0.5
 """Seconds that a cancel may take before GIMP ends this process (it often leaves less)."""
@@ -50,6 +50,22 @@ class Watcher(Protocol):
         """The job is over, however it ended."""
 
 
+class Nobody:
+    """Who watches a job in the background."""
+
+    preview_side = 0
+
+    def begin(self, job: Job) -> None: ...
+
+    def say(self, sentence: str) -> None: ...
+
+    def show(self, progress: Progress, forecast: Forecast | None) -> None: ...
+
+    def preview(self, picture: Picture, step: int) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class Job:
     """A thread owns the client and never touches GIMP; the main thread never touches the client, save for the
     `Interrupt`s, which are made for that.
@@ -58,6 +74,7 @@ class Job:
     """
 
     def __init__(self, request: Request) -> None:
+        self.name = new_job_name()
         self._request = request
         self._interrupt = Interrupt()
         self._loop = GLib.MainLoop()
@@ -69,6 +86,7 @@ class Job:
         self._settled = threading.Event()
         self._safe = False
         self._is_steered = False
+        self._is_detached = False
 
     def __enter__(self) -> Job:
         return self
@@ -90,7 +108,7 @@ class Job:
             self._loop.run()
         finally:
             plug_in.on_quit = None
-            watcher.end()
+            self._watcher.end()
         if self._error is not None:
             raise GivenUp if self._interrupt.is_set() else self._error
         assert self._result is not None
@@ -104,9 +122,16 @@ class Job:
         """Have it end with the iterate that there is: `wait` then returns that. For a daemon of which `is_steered`."""
         self._interrupt.finish()
 
+    def detach(self) -> None:
+        """Have it go on even when this process ends, unseen from now on. For a daemon of which `is_steered`."""
+        self._interrupt.detach()
+        self._is_detached = True
+        self._watcher.end()
+        self._watcher = Nobody()
+
     @property
     def is_steered(self) -> bool:
-        """Whether the daemon knows `finish`; false until it is known."""
+        """Whether the daemon knows `finish` and `detach`; false until it is known."""
         return self._is_steered
 
     def acknowledge(self) -> None:
@@ -114,7 +139,9 @@ class Job:
         self._safe = True
 
     def leave(self) -> None:
-        """Cancel at the daemon, in whatever time is left before this process is killed."""
+        """Cancel at the daemon what is not detached, in whatever time is left before this process is killed."""
+        if self._is_detached:
+            return
         self._interrupt.set()
         self._settled.set()
         self._thread.join(GRACE)
@@ -125,6 +152,7 @@ class Job:
                 self._is_steered = client.offers("steer")
                 self._result = client.stylize(
                     self._request,
+                    job=self.name,
                     preview=self._watcher.preview_side,
                     on_accepted=self._accepted,
                     on_progress=self._show,

@@ -113,6 +113,17 @@ def new_layer(image: Any, like: Any, picture: Picture, name: str) -> Any:
     return layer
 
 
+def new_image(picture: Picture, name: str) -> tuple[Any, Any]:
+    """An image with these pixels in one layer of this name: both, not yet shown."""
+    precision = Gimp.Precision.U8_NON_LINEAR if picture.dtype == "u8" else Gimp.Precision.FLOAT_NON_LINEAR
+    image = Gimp.Image.new_with_precision(picture.width, picture.height, Gimp.ImageBaseType.RGB, precision)
+    kind = Gimp.ImageType.RGBA_IMAGE if picture.has_alpha else Gimp.ImageType.RGB_IMAGE
+    layer = Gimp.Layer.new(image, name, picture.width, picture.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    _write(layer, picture)
+    image.insert_layer(layer, None, 0)
+    return image, layer
+
+
 def insert_above(image: Any, source: Any, layer: Any) -> None:
     """Insert the layer above the source, in the same group: one undo step. On top where the source is gone.
 

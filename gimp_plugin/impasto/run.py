@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pixels
@@ -17,11 +18,13 @@ import progress
 import record
 import styles
 from gi.repository import Gimp, GLib
+from impasto_protocol.endpoint import default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
 from impasto_protocol.request import Request, Scalar, Style
 from job import GivenUp, Job, Watcher
+from slips import Held, Slip
 
 LIMITS = Limits()
 """What is refused before a pixel is read; the daemon that answers may take less."""
@@ -62,11 +65,14 @@ def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) 
         seed=config.get_property("seed"),
         settings=settings(config, content.width, content.height),
     )
-    with Job(request) as job:
+    job = Job(request)
+    slip = Slip(job.name, default_endpoint(), source.get_name(), image.get_name(), style.name)
+    with Held(slip, Path(Gimp.directory())) as held, job:
         result = job.wait(plug_in, watcher)
         try:
             insert(image, source, style.name, result)
         except Exception as error:
+            held.leave()
             raise _not_inserted(result.job, error) from error
         job.acknowledge()
     return record.notes(result.record)
@@ -121,7 +127,7 @@ def _not_inserted(job: str, error: Exception) -> ImpastoError:
     return ImpastoError(
         Code.CANCELLED,
         f"The painting could not be put into the image: {reason}. It is not lost, the daemon keeps it for a day. "
-        f"Type in a terminal: impasto fetch {job[:8]} -o FILE.png",
+        f"Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: impasto fetch {job[:8]} -o FILE.png",
     )
 
 

@@ -13,7 +13,7 @@ import sparkline
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import GdkPixbuf, Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
@@ -24,6 +24,14 @@ PICTURE = 480
 """Longest side in pixels of the picture in the window."""
 LINE = (120, 32)
 """Width and height in pixels of the losses' line."""
+
+BACKGROUND = 1
+BUTTONS = {
+    BACKGROUND: "Run in _Background",
+    Gtk.ResponseType.OK: "_Stop and Keep This",
+    Gtk.ResponseType.CANCEL: "_Cancel",
+}
+"""The window's answers, in their order."""
 
 
 class Window:
@@ -50,9 +58,9 @@ class Window:
     def begin(self, job: Job) -> None:
         """Show the window; Esc and closing it cancel the job as its button does."""
         self._job = job
-        self._dialog.add_button("_Stop and Keep This", Gtk.ResponseType.OK)
-        self._dialog.add_button("_Cancel", Gtk.ResponseType.CANCEL)
-        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
+        for response, label in BUTTONS.items():
+            self._dialog.add_button(label, response)
+        self._steerable(False)
         self._dialog.connect("response", self._answered)
         content = self._dialog.get_content_area()
         content.set_border_width(12)
@@ -61,6 +69,7 @@ class Window:
         content.pack_start(self._course(), False, False, 0)
         content.pack_start(self._about, False, False, 0)
         GimpUi.window_set_transient(self._dialog)
+        Gimp.progress_end()  # that of the style file's loading, which would stay
         self.say("Looking for the daemon")
         self._dialog.show_all()
 
@@ -76,7 +85,7 @@ class Window:
             self._bar.pulse()
         self._about.set_text(progress.note or (forecast.sentence() if forecast else ""))
         if progress.step > self._step:
-            self._dialog.set_response_sensitive(Gtk.ResponseType.OK, self._job.is_steered)
+            self._steerable(self._job.is_steered)
             self._step = progress.step
             self._losses.append(progress.losses.get("total", 0.0))
             self._draw()
@@ -90,6 +99,9 @@ class Window:
         self._dialog.destroy()
 
     def _answered(self, _dialog: Any, response: int) -> None:
+        if response == BACKGROUND:
+            self._job.detach()
+            return
         keep = response == Gtk.ResponseType.OK
         if keep:
             self._job.finish()
@@ -98,6 +110,10 @@ class Window:
         self._dialog.set_sensitive(False)
         self._ending = "Stopping" if keep else "Cancelling"
         self.say(self._ending)
+
+    def _steerable(self, yes: bool) -> None:
+        for response in (BACKGROUND, Gtk.ResponseType.OK):
+            self._dialog.set_response_sensitive(response, yes)
 
     def _course(self) -> Any:
         row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)

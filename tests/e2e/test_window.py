@@ -18,6 +18,8 @@ pytestmark = pytest.mark.gimp
 
 ARTIFACTS = Path(os.environ.get("IMPASTO_ARTIFACTS") or REPOSITORY / "artifacts")
 PAINTING = "^Painting harbour.png$"
+PAINTING_AGAIN = "^Painting "
+PAINTINGS = "^Neural Style Paintings$"
 PAINTED = "Starry night (style transfer)"
 
 
@@ -28,14 +30,19 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
     content, style = studio.folder / "harbour.png", studio.folder / "starry_night.png"
     styles.picture().resize((600, 400)).save(content)
     styles.picture().save(style)
-    with running_daemon(studio), opened(studio, content) as window:
-        window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
-        cancel(window, studio, style)
-        stop_and_keep(window, studio, style)
-        paint(window, style)
-        undo_and_repeat(window)
-        delete_the_source_meanwhile(window, studio)
-        close_the_image_meanwhile(window, studio)
+    with running_daemon(studio):
+        with opened(studio, content) as window:
+            window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
+            cancel(window, studio, style)
+            stop_and_keep(window, studio, style)
+            paint(window, style)
+            undo_and_repeat(window)
+            delete_the_source_meanwhile(window, studio)
+            run_in_the_background(window, studio)
+            close_the_image_meanwhile(window, studio)
+            leave_one_in_the_background(window, studio, content)
+        with opened(studio, content) as window:  # the one before was killed
+            find_both_at_the_next_start(window, studio)
 
 
 def cancel(window: Window, studio: Studio, style: Path) -> None:
@@ -102,6 +109,62 @@ def delete_the_source_meanwhile(window: Window, studio: Studio) -> None:
     assert patiently(lambda: window.layers() != layers), "the source is gone"
     assert patiently(lambda: len(window.layers()) == len(layers)), "and the painting is there"
     assert window.layers()[0].startswith(PAINTED)
+
+
+def run_in_the_background(window: Window, studio: Studio) -> None:
+    """Nothing is to be seen of it until the layer is there."""
+    layers = window.layers()
+    window.focus()
+    window.key("ctrl+f")
+    window.focus(PAINTING_AGAIN)
+    into_the_background(window, studio)
+    assert states(studio)[-1] == "running"
+    assert patiently(lambda: len(window.layers()) == len(layers) + 1)
+    assert not slips(studio)
+
+
+def into_the_background(window: Window, studio: Studio) -> None:
+    """Of the painting whose window is in front, as soon as its button can be pressed."""
+
+    def gone() -> bool:
+        window.key("alt+b")
+        return not window.find(PAINTING_AGAIN)
+
+    assert patiently(lambda: states(studio)[-1] == "running")
+    assert patiently(gone)
+
+
+def leave_one_in_the_background(window: Window, studio: Studio, content: Path) -> None:
+    window.do(f"Gimp.Display.new(Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path({str(content)!r})))")
+    assert patiently(lambda: window.layers() == ["Background"])
+    window.title = "Untitled"  # what a script opens has no name
+    window.reopen_filter()
+    window.set_number("e", painter.SLOW)
+    window.paint()
+    window.focus(PAINTING_AGAIN)
+    into_the_background(window, studio)
+
+
+def find_both_at_the_next_start(window: Window, studio: Studio) -> None:
+    """The one whose image was closed is offered, the other goes on, with nobody waiting for it."""
+    assert states(studio)[-1] == "running"
+    window.focus(PAINTINGS)
+    window.settled(ARTIFACTS / "8-offered.png")
+    window.key("alt+a")
+    assert patiently(lambda: states(studio)[-1] == "cancelled")
+    window.at_rest()
+    window.focus(PAINTINGS)
+    window.key("alt+o")
+    assert patiently(lambda: not slips(studio))
+    assert patiently(lambda: [PAINTED] in window.images()), "it is an image of its own"
+    window.settled(ARTIFACTS / "9-opened.png")
+    with Client(studio.endpoint, agent="impasto-tests") as client:
+        assert not any(job["kept"] for job in client.jobs()), "and the daemon need not keep it any more"
+
+
+def slips(studio: Studio) -> list[Path]:
+    """Of the paintings that this profile's GIMPs wait for, or did."""
+    return list((studio.profile / "impasto-paintings").glob("*.json"))
 
 
 def close_the_image_meanwhile(window: Window, studio: Studio) -> None:

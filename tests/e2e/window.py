@@ -32,7 +32,7 @@ STEADY = "[Settings]\ngtk-cursor-blink=0\ngtk-enable-animations=0\n"
 WATCH = """
 import json, os, time
 from pathlib import Path
-from gi.repository import Gimp
+from gi.repository import Gimp, Gio
 folder = Path({folder!r})
 while not (folder / "watch.stop").exists():
     if (folder / "watch.do").exists():
@@ -79,8 +79,13 @@ class Window:
 
     def layers(self) -> list[str]:
         """The names of the image's layers, top first."""
-        images = json.loads((self.studio.folder / "watch.json").read_text())
-        return list(images[0]) if images else []
+        images = self.images()
+        return images[0] if images else []
+
+    def images(self) -> list[list[str]]:
+        """The same of each image."""
+        found: list[list[str]] = json.loads((self.studio.folder / "watch.json").read_text())
+        return found
 
     def do(self, script: str) -> None:
         """Have GIMP run a line of Python while it does whatever it does."""
@@ -205,6 +210,8 @@ def opened(studio: Studio, content: Path, size: str = "1280x860") -> Iterator[Wi
         assert number, "Xvfb did not start"
         display = f":{number}"
         start("openbox", log=log, DISPLAY=display)
+        for old in ("watch.json", "watch.stop", "watch.do"):
+            (studio.folder / old).unlink(missing_ok=True)
         watch = studio.folder / "watch.py"
         watch.write_text(WATCH.format(folder=str(studio.folder)))
         program = studio.gimp.console.replace("-console", "")

@@ -49,7 +49,7 @@ def imported(path: Path) -> set[str]:
 
 def test_registering_imports_nothing_that_can_be_missing() -> None:
     main = plugin_install.source_folder() / "impasto.py"
-    assert imported(main) <= {"__future__", "sys", "collections", "pathlib", "typing", "gi"}
+    assert imported(main) <= {"__future__", "contextlib", "sys", "collections", "pathlib", "typing", "gi"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
@@ -323,14 +323,22 @@ class Handed:
         self._events.append("closed")
 
 
+def named() -> Any:
+    """An image or a layer."""
+    it = MagicMock()
+    it.get_name.return_value = "a name"
+    return it
+
+
 @pytest.fixture
-def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[str]]:
+def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Any, list[str]]:
     """The plug-in's `run` with everything before and after the job left out; a GLib loop made of an event."""
     run, job, events, quitting = module("run"), module("job"), list[str](), threading.Event()
     monkeypatch.setattr(job.daemon_start, "connect", lambda *_: Handed(events))
     monkeypatch.setattr(run.styles, "chosen", lambda *_: run.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc")))
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
         monkeypatch.setattr(run.pixels, name, lambda *_, value=value: value)
+    monkeypatch.setattr(run.Gimp, "directory", lambda: str(tmp_path))
     loop = job.GLib.MainLoop.return_value
     loop.run.side_effect = lambda: quitting.wait(5)
     loop.quit.side_effect = quitting.set
@@ -343,7 +351,7 @@ def test_the_painting_is_acknowledged_once_it_is_in_the_image(
 ) -> None:
     run, events = painting
     monkeypatch.setattr(run.pixels, "insert_above", lambda *_: events.append("inserted"))
-    run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock(), run.progress.StatusBar())
+    run.paint(MagicMock(), named(), named(), MagicMock(), run.progress.StatusBar())
     assert events == ["inserted", "acknowledged", "closed"]
 
 
@@ -354,7 +362,7 @@ def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
     run, _ = painting
     monkeypatch.setattr(Handed, "foreseen", foreseen)
     monkeypatch.setattr(run.pixels, "insert_above", lambda *_: None)
-    run.paint(MagicMock(), MagicMock(), MagicMock(), MagicMock(), run.progress.StatusBar())
+    run.paint(MagicMock(), named(), named(), MagicMock(), run.progress.StatusBar())
     told = [call.args[0] for call in run.progress.Gimp.progress_set_text.call_args_list]
     known = Forecast.of(foreseen) is not None
     assert told == [
@@ -368,7 +376,7 @@ def test_a_painting_that_cannot_be_inserted_is_left_with_the_daemon_and_the_way_
     painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     run, events = painting
-    image = MagicMock()
+    image = named()
     image.is_valid.return_value = "image" not in reason
 
     def fail(*_: object) -> None:
@@ -378,7 +386,7 @@ def test_a_painting_that_cannot_be_inserted_is_left_with_the_daemon_and_the_way_
     with pytest.raises(
         ImpastoError, match=rf"{reason.rstrip('.')}\. It is not lost.*impasto fetch 01234567 -o FILE\.png"
     ):
-        run.paint(MagicMock(), image, MagicMock(), MagicMock(), run.progress.StatusBar())
+        run.paint(MagicMock(), image, named(), MagicMock(), run.progress.StatusBar())
     assert events == ["closed"]
 
 

@@ -1,0 +1,197 @@
+"""The window of paintings under way and of those that outlived their GIMP, and what can be done about each.
+
+Knows GTK, the slips and the daemon; what becomes an image goes through `pixels` and `record`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import daemon_start
+import gi
+import pixels
+import record
+import slips
+
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
+from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
+from impasto_protocol.forecast import duration  # noqa: E402
+from impasto_protocol.jobstate import State  # noqa: E402
+from impasto_protocol.zmq_client import Client, Interrupt  # noqa: E402
+
+TITLE = "Neural Style Paintings"
+EVERY = 1000
+"""Milliseconds from one look at the daemon to the next."""
+NONE = "No painting is under way, and none is waiting for you."
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A slip, and what the daemon says of its job: a row of its `jobs`."""
+
+    found: slips.Found
+    row: Mapping[str, Any]
+
+    @property
+    def state(self) -> State:
+        return State(self.row["state"])
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is finished and nobody has it."""
+        return self.state is State.SUCCEEDED and bool(self.row.get("kept")) and not self.found.held
+
+    def sentence(self) -> str:
+        """What it is and how far."""
+        slip, row = self.found.slip, self.row
+        name = f"{record.layer_name(slip.style)}, {slip.layer} of {slip.image}"
+        if self.state is State.SUCCEEDED:
+            return f"{name}: finished"
+        if self.state is State.QUEUED:
+            return f"{name}: waits its turn"
+        left = f", about {duration(row['eta'])} left" if row.get("eta") is not None else ""
+        return f"{name}: painting {row.get('step', 0)} of {row.get('steps', 0)}{left}"
+
+
+class Paintings:
+    """All that the slips and the daemons they name tell; a slip whose painting is nowhere is thrown away."""
+
+    def __init__(self, profile: Path) -> None:
+        self._profile = profile
+        self._clients: dict[str, Client] = {}
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._clients = {}
+
+    def look(self) -> list[Painting]:
+        """Those there are now. A daemon that does not answer keeps its secrets for the time being."""
+        seen: list[Painting] = []
+        jobs: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for found in slips.found(self._profile):
+            endpoint = found.slip.endpoint
+            if endpoint not in jobs:
+                with contextlib.suppress(ImpastoError):
+                    jobs[endpoint] = {row["job"]: row for row in self._client(endpoint).jobs()}
+            if endpoint in jobs:
+                row = jobs[endpoint].get(found.slip.job)
+                if row is not None and _is_worth_showing(found, row):
+                    seen.append(Painting(found, row))
+                elif not found.held:
+                    slips.drop(found.path)
+        return seen
+
+    def open(self, painting: Painting) -> None:
+        """As an image of its own; from then on it is GIMP's. Raises ImpastoError."""
+        client = self._client(painting.found.slip.endpoint)
+        result = client.fetch(painting.found.slip.job)
+        style = painting.found.slip.style
+        image, layer = pixels.new_image(result.pictures[0], record.layer_name(style))
+        record.attach(layer, style, result.record)
+        Gimp.Display.new(image)
+        client.acknowledge(result.job)
+        slips.drop(painting.found.path)
+
+    def throw_away(self, painting: Painting) -> None:
+        """What is finished is forgotten, what is not is cancelled. Raises ImpastoError."""
+        client, job = self._client(painting.found.slip.endpoint), painting.found.slip.job
+        if painting.state is State.SUCCEEDED:
+            client.acknowledge(job)
+            slips.drop(painting.found.path)
+        else:
+            client.cancel(job)
+
+    def finish(self, painting: Painting) -> None:
+        """End it with the picture as it is. Raises ImpastoError."""
+        self._client(painting.found.slip.endpoint).finish(painting.found.slip.job)
+
+    def _client(self, endpoint: str) -> Client:
+        """A conversation with this daemon; a user's own one is started where it does not run: it has the results."""
+        if endpoint not in self._clients:
+            self._clients[endpoint] = daemon_start.connect(lambda _: None, Interrupt(), endpoint)
+        return self._clients[endpoint]
+
+
+def _is_worth_showing(found: slips.Found, row: Mapping[str, Any]) -> bool:
+    state = State(row["state"])
+    return not state.terminal or (state is State.SUCCEEDED and bool(row.get("kept")) and not found.held)
+
+
+def offer(profile: Path) -> None:
+    """At GIMP's start: the window, where a painting was finished while no GIMP was there for it."""
+    with contextlib.closing(Paintings(profile)) as paintings:
+        if any(painting.waits for painting in paintings.look()):
+            Window(paintings).run()
+
+
+def show(profile: Path) -> None:
+    """The window, whatever there is to show."""
+    with contextlib.closing(Paintings(profile)) as paintings:
+        Window(paintings).run()
+
+
+class Window:
+    """A row for each painting, looked at again every second."""
+
+    def __init__(self, paintings: Paintings) -> None:
+        GimpUi.init("impasto")
+        self._paintings = paintings
+        self._shown: list[Painting] | None = None
+        self._dialog = GimpUi.Dialog(title=TITLE, role="impasto-paintings")
+        self._dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
+        self._list = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, border_width=12)
+        self._dialog.get_content_area().pack_start(self._list, True, True, 0)
+
+    def run(self) -> None:
+        """Until it is closed."""
+        self._refresh()
+        timer = GLib.timeout_add(EVERY, self._refresh)
+        try:
+            self._dialog.run()
+        finally:
+            GLib.source_remove(timer)
+            self._dialog.destroy()
+
+    def _refresh(self) -> bool:
+        now = self._paintings.look()
+        if now != self._shown:
+            self._shown = now
+            for row in self._list.get_children():
+                row.destroy()
+            for row in [self._row(painting) for painting in now] or [Gtk.Label(label=NONE)]:
+                self._list.pack_start(row, False, False, 0)
+            self._list.show_all()
+        return True
+
+    def _row(self, painting: Painting) -> Any:
+        row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
+        row.pack_start(Gtk.Label(label=record.printable(painting.sentence()), xalign=0), True, True, 0)
+        for label, act in self._acts(painting):
+            button = Gtk.Button.new_with_mnemonic(label)
+            button.connect("clicked", self._pressed, act, painting)
+            row.pack_start(button, False, False, 0)
+        return row
+
+    def _acts(self, painting: Painting) -> Iterator[tuple[str, Callable[[Painting], None]]]:
+        if painting.waits:
+            yield "_Open as Image", self._paintings.open
+            yield "_Throw Away", self._paintings.throw_away
+        else:
+            if painting.state is State.RUNNING:
+                yield "_Stop and Keep", self._paintings.finish
+            yield "C_ancel", self._paintings.throw_away
+
+    def _pressed(self, _button: Any, act: Callable[[Painting], None], painting: Painting) -> None:
+        try:
+            act(painting)
+        except ImpastoError as error:
+            if error.code is not Code.UNKNOWN_JOB:  # it is over by now: the list will say so
+                Gimp.message(record.printable(str(error)))
+        self._refresh()

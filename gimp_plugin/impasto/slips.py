@@ -1,0 +1,114 @@
+"""A slip of paper for each painting under way: one that nobody holds tells of a painting that outlived its GIMP.
+
+Files and locks alone; nothing of GIMP, jobs or sockets. A slip is a small JSON file in the plug-in's own folder of the
+profile, locked by the process that waits for the painting: the system lets go of the lock however that process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import IO
+
+FOLDER = "impasto-paintings"
+"""In GIMP's profile."""
+
+try:
+    import fcntl
+
+    def _hold(file: IO[str]) -> None:
+        """Lock an open file, or raise OSError at once."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+except ImportError:  # Windows
+    import msvcrt
+
+    def _hold(file: IO[str]) -> None:
+        """Lock an open file, or raise OSError at once."""
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A painting: the daemon's endpoint and its job's name there, the layer's and the image's name, the style's."""
+
+    job: str
+    endpoint: str
+    layer: str
+    image: str
+    style: str
+
+
+class Held:
+    """A slip in this process's hands, until `drop` or the end of the block; `leave` it to be found."""
+
+    def __init__(self, slip: Slip, profile: Path) -> None:
+        folder = profile / FOLDER
+        self.path = folder / f"{slip.job}.json"
+        self._file: IO[str] | None = None
+        with contextlib.suppress(OSError):  # a full disk is no reason not to paint
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._file = self.path.open("w", encoding="utf-8")
+            _hold(self._file)
+            json.dump(asdict(slip), self._file)
+            self._file.flush()
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        """The painting is over."""
+        if self._file is not None:
+            drop(self.path)
+        self.leave()
+
+    def leave(self) -> None:
+        """The painting goes on, or waits, without this process."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A slip in its place. held: a process waits for its painting; nobody does where it ended before that came."""
+
+    path: Path
+    slip: Slip
+    held: bool
+
+
+def found(profile: Path) -> list[Found]:
+    """All slips of this profile, the oldest first; what is no slip is passed over."""
+    slips = []
+    for path in sorted((profile / FOLDER).glob("*.json"), key=_age):
+        with contextlib.suppress(OSError, ValueError, TypeError), path.open("r+", encoding="utf-8") as file:
+            told = json.load(file)
+            slip = Slip(**{each.name: str(told[each.name]) for each in fields(Slip) if each.name in told})
+            slips.append(Found(path, slip, _is_held(file)))
+    return slips
+
+
+def drop(path: Path) -> None:
+    """Throw a slip away."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _is_held(file: IO[str]) -> bool:
+    try:
+        _hold(file)
+    except OSError:
+        return True
+    return False
+
+
+def _age(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0

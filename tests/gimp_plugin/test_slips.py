@@ -1,0 +1,76 @@
+"""Slips: whoever finds one that nobody holds knows of a painting that outlived its GIMP."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from impasto_daemon import plugin_install
+
+
+@pytest.fixture
+def slips(without_gimp: None) -> Any:
+    return importlib.import_module("slips")
+
+
+def slip(slips: Any, job: str = "job") -> Any:
+    return slips.Slip(job, "ipc:///a/b", "Layer — 1", "photo.xcf", "starry_night.jpg")
+
+
+def test_a_slip_is_held_as_long_as_somebody_waits_for_its_painting(slips: Any, tmp_path: Path) -> None:
+    with slips.Held(slip(slips), tmp_path):
+        (found,) = slips.found(tmp_path)
+        assert found.held and found.slip == slip(slips)
+    assert slips.found(tmp_path) == []
+
+
+def test_one_that_is_left_is_found_with_nobody_holding_it(slips: Any, tmp_path: Path) -> None:
+    with slips.Held(slip(slips), tmp_path) as held:
+        held.leave()
+    (found,) = slips.found(tmp_path)
+    assert not found.held
+    slips.drop(found.path)
+    assert slips.found(tmp_path) == []
+
+
+def test_a_process_that_is_killed_lets_go_of_its_slip(slips: Any, tmp_path: Path) -> None:
+    code = (
+        f"import sys, time; sys.path.insert(0, {str(plugin_install.source_folder())!r})\n"
+        "import slips; from pathlib import Path\n"
+        f"held = slips.Held(slips.Slip('job', 'e', 'l', 'i', 's'), Path({str(tmp_path)!r}))\n"
+        "print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        assert [found.held for found in slips.found(tmp_path)] == [True]
+        process.kill()
+    assert [found.held for found in slips.found(tmp_path)] == [False]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"job": "x"}', "null", "\x00"])
+def test_what_is_no_slip_is_passed_over(slips: Any, tmp_path: Path, content: str) -> None:
+    folder = tmp_path / slips.FOLDER
+    folder.mkdir()
+    (folder / "x.json").write_text(content)
+    (folder / "y.json").mkdir()
+    assert slips.found(tmp_path) == []
+
+
+def test_a_profile_that_cannot_be_written_is_no_reason_not_to_paint(slips: Any, tmp_path: Path) -> None:
+    (tmp_path / slips.FOLDER).write_text("a file where the folder should be")
+    with slips.Held(slip(slips), tmp_path):
+        pass
+
+
+def test_slips_come_oldest_first(slips: Any, tmp_path: Path) -> None:
+    for age, job in enumerate(("c", "a", "b")):
+        slips.Held(slip(slips, job), tmp_path).leave()
+        path = tmp_path / slips.FOLDER / f"{job}.json"
+        path.touch()
+        os.utime(path, (1000 + age, 1000 + age))
+    assert [found.slip.job for found in slips.found(tmp_path)] == ["c", "a", "b"]
