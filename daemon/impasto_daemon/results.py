@@ -24,6 +24,8 @@ from impasto_protocol.server_events import Finished, Found
 from .spool import Spool
 
 KEEP_BYTES = 2 * 1024**3
+KEEP_NUMBER = 1000
+"""Results of any size: each is a file, and a job that the core remembers."""
 PATIENCE = 5.0
 """Seconds that a result may take to be written until it is taken for stored in memory: nobody is to wait for ever for a
 disk that does not answer."""
@@ -136,7 +138,7 @@ class Results:
 
     def _make_room(self) -> tuple[str, ...]:
         gone = []
-        while self.nbytes > self._budget and len(self._kept) > 1:
+        while len(self._kept) > KEEP_NUMBER or (self.nbytes > self._budget and len(self._kept) > 1):
             gone.append(next(iter(self._kept)))
             self.forget(gone[-1])
         return tuple(gone)

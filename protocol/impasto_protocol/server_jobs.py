@@ -210,14 +210,14 @@ def evicted(state: ServerState, event: Evicted, now: float) -> list[Action]:
 
 
 def forget(state: ServerState, now: float) -> list[Action]:
-    """Jobs that ended long enough ago, or before many others."""
-    actions: list[Action] = []
+    """Jobs that ended long enough ago, and without a result also those that ended before many others."""
     ended = [job for job in state.jobs.values() if job.state.terminal]
-    for place, job in enumerate(ended):
-        if now > forgotten_at(state, job) or len(ended) - place > REMEMBERED:
-            del state.jobs[job.id]
-            actions += [Forget(job.id)] if job.kept else []
-    return actions
+    without = [job for job in ended if not job.kept]
+    first = sorted(without, key=lambda job: job.ended)[:-REMEMBERED] if len(without) > REMEMBERED else []
+    old = [job for job in ended if now > forgotten_at(state, job)]
+    for job in first + old:
+        state.jobs.pop(job.id, None)
+    return [Forget(job.id) for job in old if job.kept]
 
 
 def forgotten_at(state: ServerState, job: Job) -> float:

@@ -15,7 +15,8 @@ from .request import Request
 from .server_events import Finished
 
 REMEMBERED = 1000
-"""At most so many jobs that have ended are remembered, and so many clients that are absent, however recent."""
+"""At most so many jobs that have ended without a result that is kept, and so many clients that are absent, are
+remembered, however recent. Results are bounded by who keeps them."""
 
 FACTS = ("agent", "recipe", "width", "height", "stand_in")
 """What is said of a job besides how far it is."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import math
 import os
 import select
@@ -62,6 +64,20 @@ def test_a_result_on_disk_is_not_in_memory_as_well(results: Results) -> None:
     assert results.get("a") == result("a", 300)
 
 
+def test_of_any_number_of_small_results_a_thousand_stay_those_kept_last(folder: Path) -> None:
+    names = [f"{number}" for number in range(1001)]
+    with contextlib.closing(Results(NowhereToWrite(folder))) as results:
+        assert [gone for job in names for gone in keep(results, job, 3)] == ["0"]
+        assert len(results) == 1000 and results.get("1") and results.get("1000")
+
+
+class NowhereToWrite(Spool):
+    """On a disk that takes nothing."""
+
+    def write(self, finished: Finished, result: Result) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def told(results: Results) -> list[str]:
     """The next results that are stored."""
     results.settle()
@@ -70,8 +86,8 @@ def told(results: Results) -> list[str]:
 
 
 def test_a_result_is_stored_once_it_is_written(results: Results, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    may_sync = threading.Event()
-    monkeypatch.setattr(os, "fsync", lambda _: may_sync.wait(10))
+    may_sync, we = threading.Event(), threading.current_thread()
+    monkeypatch.setattr(os, "fsync", lambda _: threading.current_thread() is we or may_sync.wait(10))
     keep(results, "a", 300)
     assert told(results) == ["a"] and results.stored(math.inf) == []
     assert results.in_memory == 1, "it is not on the disk itself"

@@ -469,6 +469,48 @@ def test_ended_jobs_are_forgotten_after_a_while_and_unfetched_ones_much_later(ta
     assert not talk.core.sessions or talk.core.sessions["alice"].absent
 
 
+def submit_and_cancel(talk: Talk, jobs: int) -> None:
+    for number in range(jobs):
+        talk.submit(f"cancelled-{number}")
+        talk.hear(b"A", messages.Cancel(id=5, job=f"cancelled-{number}"))
+
+
+def test_a_result_stays_however_many_jobs_end_after_it(talk: Talk) -> None:
+    talk.core.handle(Found(Finished("found", "", "", "impasto", 1, 1, 0, 0), 60.0), 0)
+    talk.submit("painted")
+    talk.finish("painted")
+    talk.submit("long")
+    submit_and_cancel(talk, 1001)
+    assert [type(a) for a in talk.finish("long")] == [Keep, SendKept], "though it is older than all of them"
+    for job in ("found", "painted", "long"):
+        assert talk.hear(b"A", messages.Fetch(id=3, job=job)) == [SendKept(b"A", job, 3)]
+
+
+def test_a_thousand_jobs_without_a_result_are_remembered_those_that_ended_last(talk: Talk) -> None:
+    talk.submit("long")
+    submit_and_cancel(talk, 1000)
+    talk.now = 1.0
+    talk.worker(messages.Error.of(Problem(Code.DIVERGED, "no numbers"), job="long"))
+    assert len(talk.core.jobs) == 1000
+    assert the_error(talk.hear(b"A", messages.Fetch(id=3, job="cancelled-0"))) is Code.UNKNOWN_JOB
+    for job, code in (("cancelled-1", Code.CANCELLED), ("long", Code.DIVERGED)):
+        assert the_error(talk.hear(b"A", messages.Fetch(id=3, job=job))) is code
+
+
+def test_a_thousand_absent_clients_are_remembered_for_an_hour() -> None:
+    talk = Talk()
+    for number in range(1002):
+        talk.hello(b"%d" % number, f"client {number}")
+        talk.now += 0.001
+    talk.later(11)
+    assert len(talk.core.sessions) == len(talk.core.routes) == 1000
+    for number, known in ((0, False), (1, False), (2, True), (1001, True)):
+        (answer,) = talk.hear(b"%d" % number, messages.Ping(id=1))
+        assert isinstance(answer, Send) and isinstance(answer.message, messages.Pong) is known
+    talk.later(3601)
+    assert not talk.core.sessions and not talk.core.routes
+
+
 def successor(talk: Talk, age: float = 60.0) -> Talk:
     """The next run of the daemon, which has found the result of the job that this one now finishes."""
     (keep,) = [a for a in talk.finish() if isinstance(a, Keep)]
