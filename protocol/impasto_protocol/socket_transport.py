@@ -8,6 +8,7 @@ waits, and out as far as they go when something is sent. What would be encrypted
 from __future__ import annotations
 
 import contextlib
+import math
 import selectors
 import socket
 import time
@@ -157,6 +158,7 @@ class SocketTransport:
             sentence = f"What listens there does not talk as a daemon does: {error}. `impasto doctor` may know more."
             self._news.append(Refused(Problem(Code.MALFORMED, sentence), final=True))
             self._leave()
+            self._again = math.inf
         except BaseException:  # interrupted, perhaps with bytes in hand: where it was in its midst nobody knows
             self._lose()
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import subprocess
@@ -26,6 +25,8 @@ from impasto_protocol.zmq_client import Client, Interrupt
 
 from tests.fakes.daemon import RunningDaemon, picture, request
 from tests.fakes.painter import inverted
+
+from .strangers import listening
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -219,35 +220,10 @@ def test_a_frame_over_the_limit_ends_the_conversation(router: Routers, transport
     first, end = both(transport)
     assert frames(first) == [bytes(1000)]
     assert isinstance(end, Refused) and end.final and "a frame of 1,001 bytes" in end.problem.message
+    assert transport.wait(0.1) == [], "nor is it tried again"
 
 
 # What is no ROUTER ------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def listening(path: Path, says: bytes) -> Iterator[str]:
-    """A program that says this to whoever comes, and no more."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        kept = []
-
-        def speak() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    kept.append(connection)
-                    connection.sendall(says)
-
-        thread = threading.Thread(target=speak)
-        thread.start()
-        try:
-            yield f"ipc://{path}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            for connection in kept:
-                connection.close()
 
 
 @pytest.mark.usefixtures("without_pyzmq")

@@ -8,11 +8,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from impasto_protocol import key_files
+from impasto_protocol import key_files, zmq_client, zmtp
+from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.pairing import Pairing
 from impasto_protocol.transport import Broke
+from impasto_protocol.zmq_client import Client
 from impasto_protocol.zmq_transport import ZmqTransport
+
+from .strangers import listening
 
 
 @pytest.mark.timeout(30)
@@ -38,3 +42,14 @@ def test_what_nobody_will_ever_take_is_not_waited_for(tmp_path: Path, monkeypatc
         transport.send([b"IMPASTO"])
         transport.close(0)
         thread.join()
+
+
+def test_who_greets_in_zeromq_and_goes_on_otherwise_is_no_daemon(
+    socket_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zmq_client, "TRANSPORT", ZmqTransport)
+    with listening(socket_folder / "x.sock", zmtp.GREETING + zmtp.command(b"HELLO", b"")) as endpoint:
+        told = pytest.raises(ImpastoError, match="does not talk as a daemon does")
+        with told as caught, Client(endpoint, timeout=10):
+            pass
+        assert caught.value.code is Code.MALFORMED
