@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -80,5 +81,6 @@ def sweep(folder: Path, stale: float = STALE) -> None:
     seconds."""
     for path in folder.glob(f"*{UNFINISHED}"):
         with contextlib.suppress(OSError):  # another process was quicker
-            if time.time() - path.stat().st_mtime >= stale:
+            facts = path.lstat()
+            if stat.S_ISREG(facts.st_mode) and time.time() - facts.st_mtime >= stale:
                 path.unlink()

@@ -19,6 +19,7 @@ import json
 import logging
 import mmap
 import os
+import stat
 import struct
 import time
 from collections.abc import Iterator
@@ -37,7 +38,12 @@ from . import files
 from .link import UNLIMITED
 
 AGE = 86_400.0
-"""Seconds after which a file of any kind is nobody's any more."""
+"""Seconds that a result is kept, by the clock on the wall."""
+LATE = 300.0
+"""Seconds that a daemon gives out at least what it found, however old that is: machines are off for days, and clocks
+that are wrong are set right."""
+ABANDONED = 7 * AGE
+"""Seconds after which files of other endpoints are nobody's any more."""
 SUFFIX = ".result"
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 """Linux names each start of the machine there."""
@@ -94,21 +100,22 @@ class Spool:
             self._folder.rmdir()
 
     def found(self) -> list[Found]:
-        """What earlier daemons left here, the oldest first. Files that cannot be read are logged and passed over; what
-        is too old is removed, in the folders of other endpoints too, and what was written by half in this one."""
+        """What earlier daemons left here, the oldest first; none is so old that it would be forgotten at once. Files
+        that cannot be read are logged and passed over, and removed where they are old. So is what was written by half,
+        and what was abandoned at other endpoints."""
         self._finish_what_is_whole()
+        _sweep(self._folder)
         found = []
-        for path, age in _sweep(self._folder):
+        for path, age in sorted(_ours(self._folder, SUFFIX), key=lambda each: -each[1]):
             try:
-                if path.suffix != SUFFIX:
-                    raise ValueError("it has another name")
                 finished, result = _load(path)
                 if path != self._path(finished.job):
                     raise ValueError("it is of another job than its name says")
-                found.append(Found(finished, age, result.pictures[0].nbytes))
+                found.append(Found(finished, min(age, AGE - LATE), result.pictures[0].nbytes))
             except UNREADABLE as reason:
                 logger.warning("%s is no result that can be read (%s): it is left alone until it is old", path, reason)
-        return sorted(found, key=lambda each: -each.age)
+                _remove(path, age, AGE)
+        return found
 
     def _finish_what_is_whole(self) -> None:
         for path in self._folder.glob(f"*{files.UNFINISHED}"):
@@ -124,7 +131,7 @@ class Spool:
 def _load(path: Path, boot: str | None = None) -> tuple[Finished, Result]:
     """What a file holds. Raises what is UNREADABLE, and where a start of the machine is named, what is of another: of
     an unfinished file there may be holes then where pixels belong."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_opened) as file:
         whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     facts, *frames = _frames(whole)
     result = codec.decode(frames, UNLIMITED)
@@ -135,6 +142,15 @@ def _load(path: Path, boot: str | None = None) -> tuple[Finished, Result]:
     if not isinstance(result, Result) or result.job != finished.job or len(result.pictures) != 1:
         raise ValueError("it holds something else")
     return finished, result
+
+
+def _opened(path: str, flags: int) -> int:
+    """A descriptor of a file's, not of a pipe's without a writer, on which a daemon would wait for ever."""
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError("it is no file")
+    return handle
 
 
 def _frames(whole: memoryview) -> Iterator[Buffer]:
@@ -175,18 +191,26 @@ def _finished(facts: dict[str, Any]) -> Finished:
     return Finished(**{field.name: field.metadata["reader"](facts.get(field.name), field.name) for field in told})
 
 
-def _sweep(own: Path) -> list[tuple[Path, float]]:
-    """Remove what is old; what is left in the own folder, with the seconds since it was written."""
-    left = []
-    for path in own.parent.glob("*/*"):
-        with contextlib.suppress(OSError):
-            age = max(0.0, time.time() - path.lstat().st_mtime)
-            if age > AGE:
-                path.unlink()
-            elif path.parent == own:
-                left.append((path, age))
+def _sweep(own: Path) -> None:
+    """Remove what was abandoned in the folders of other endpoints, and those that are empty then."""
     for folder in own.parent.glob("*"):
-        if folder != own:
+        if folder != own and not folder.is_symlink():
+            for path, age in _ours(folder, SUFFIX, files.UNFINISHED):
+                _remove(path, age, ABANDONED)
             with contextlib.suppress(OSError):  # there is something in it
                 folder.rmdir()
-    return left
+
+
+def _ours(folder: Path, *suffixes: str) -> Iterator[tuple[Path, float]]:
+    """Files that may have been written here, and the seconds since then. Whatever else is there is somebody else's."""
+    for path in folder.glob("*"):
+        with contextlib.suppress(OSError):  # another process was quicker
+            facts = path.lstat()
+            if path.suffix in suffixes and stat.S_ISREG(facts.st_mode):
+                yield path, max(0.0, time.time() - facts.st_mtime)
+
+
+def _remove(path: Path, age: float, limit: float) -> None:
+    if age > limit:
+        with contextlib.suppress(OSError):
+            path.unlink()

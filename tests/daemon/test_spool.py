@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from impasto_daemon.spool import AGE, LENGTH, Spool, folder_of
+from impasto_daemon.files import UNFINISHED
+from impasto_daemon.spool import ABANDONED, AGE, LATE, LENGTH, Spool, folder_of
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.server_events import Finished
@@ -98,15 +99,44 @@ def test_a_damaged_file_is_logged_and_passed_over(
     assert caplog.text.count("is no result that can be read") == 1
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "x.result"])
-def test_foreign_files_are_left_alone_until_they_are_old(spool: Spool, file: Path, name: str) -> None:
-    foreign = file.with_name(name)
-    foreign.write_bytes(file.read_bytes())
+def test_a_file_that_cannot_be_read_goes_when_it_is_old(spool: Spool, file: Path) -> None:
+    misnamed = file.with_name("x.result")
+    misnamed.write_bytes(file.read_bytes())
     assert [found.finished for found in spool.found()] == [FINISHED]
-    assert foreign.exists()
-    age(foreign)
+    assert misnamed.exists()
+    age(misnamed)
     spool.found()
-    assert not foreign.exists() and file.exists()
+    assert not misnamed.exists() and file.exists()
+
+
+def foreign(folder: Path) -> list[Path]:
+    """What is not ours, however it came there: another file, a link, a pipe."""
+    notes, elsewhere, link, pipe = (folder / name for name in ("notes", "elsewhere", "a.result", "b.result"))
+    for path in (notes, elsewhere):
+        path.write_text("x")
+    link.symlink_to(elsewhere)
+    for path in (pipe, folder / f".c{UNFINISHED}"):
+        os.mkfifo(path)
+    return [notes, elsewhere, link, *folder.glob("*b.result"), *folder.glob(f".c{UNFINISHED}")]
+
+
+def test_what_is_not_ours_is_left_alone_however_old(spool: Spool, file: Path, tmp_path: Path) -> None:
+    documents, another = tmp_path / "documents", file.parent.parent / "another"
+    for folder in (documents, another):
+        folder.mkdir()
+    (file.parent.parent / "link").symlink_to(documents)
+    (documents / "mine.result").write_text("x")
+    others = [documents / "mine.result", *foreign(file.parent), *foreign(another)]
+    for path in others:
+        age(path)
+    assert [found.finished for found in spool.found()] == [FINISHED]
+    assert [path for path in others if not path.is_symlink() and not path.exists()] == []
+
+
+def test_a_result_whose_place_is_taken_by_a_pipe_keeps_nobody_waiting(spool: Spool, file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+    assert spool.read("job") is None
 
 
 def test_what_was_written_before_a_sudden_end_is_finished_by_the_next_daemon(spool: Spool, file: Path) -> None:
@@ -138,15 +168,26 @@ def test_what_was_never_finished_is_not_believed_after_the_machine_was_started_a
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_old_results_go_those_of_other_endpoints_too(spool: Spool, file: Path) -> None:
+def test_what_was_abandoned_at_other_endpoints_goes(spool: Spool, file: Path) -> None:
     another = file.parent.parent / "another"
     keep(Spool(another))
-    spool.found()
-    assert another.exists()
-    for path in (file, *another.iterdir()):
+    Spool(another).write(FINISHED, RESULT)
+    left = list(another.iterdir())
+    assert len(left) == 2
+    for path in left:
         age(path)
-    assert spool.found() == []
-    assert not file.exists() and not another.exists()
+    spool.found()
+    assert set(another.iterdir()) == set(left), "its own daemon may still come"
+    for path in left:
+        age(path, ABANDONED)
+    spool.found()
+    assert not another.exists()
+
+
+def test_who_comes_late_or_with_a_wrong_clock_still_gets_a_result(spool: Spool, file: Path) -> None:
+    age(file, 40 * AGE)
+    (found,) = spool.found()
+    assert found.age == AGE - LATE and file.exists()
 
 
 def test_a_clock_that_was_put_back_makes_no_result_younger_than_now(spool: Spool, file: Path) -> None:
@@ -159,7 +200,7 @@ def keep(spool: Spool) -> None:
     spool.finish(spool.write(FINISHED, RESULT), FINISHED.job)
 
 
-def age(path: Path) -> None:
-    """Let a file have been written long ago."""
-    long_ago = time.time() - AGE - 1
-    os.utime(path, (long_ago, long_ago))
+def age(path: Path, seconds: float = AGE) -> None:
+    """Let a file have been written longer ago than that."""
+    long_ago = time.time() - seconds - 1
+    os.utime(path, (long_ago, long_ago), follow_symlinks=False)
