@@ -5,10 +5,14 @@ and carries out the actions in order. The core says hello (again whenever the co
 us), numbers requests, keeps the lease alive, acknowledges previews and notices a daemon that is gone, or one that was
 restarted: it may have results of before, and what it does not know is lost. It knows no
 sockets, no threads and no clock; what a message means for the user is the shell's business.
+
+Gone is who answers nothing for a lease. That time begins with what is asked, and begins again when nobody has looked
+for two heartbeats: who was stopped itself, or busy elsewhere, cannot tell its own absence from the daemon's.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Optional, Union
@@ -100,12 +104,14 @@ class ClientCore:
     _number: int = field(default=0, init=False)
     _hello: int = field(default=0, init=False)
     _greeted: float = field(default=0.0, init=False)
-    _heard: float = field(default=0.0, init=False)
+    _looked: float = field(default=0.0, init=False)
+    _asked: float = field(default=math.inf, init=False)
     _said: float = field(default=0.0, init=False)
     _patience: float = field(default=0.0, init=False)
 
     def start(self, now: float) -> list[Action]:
         """Say hello."""
+        self._looked = now
         return [self._greet(now)]
 
     def check(self, request: Request) -> None:
@@ -131,6 +137,8 @@ class ClientCore:
         """The message with a number of its own, ready to be sent."""
         self._number += 1
         self._said = now
+        if not isinstance(message, messages.Ack):
+            self._asked = min(self._asked, now)
         size = sum(picture.nbytes for picture in getattr(message, "pictures", ()))
         self._patience = max(self._patience, size / SLOWEST_LINK)
         return replace(message, id=self._number)
@@ -139,8 +147,11 @@ class ClientCore:
         """What to do about this event at this time (monotonic seconds)."""
         if self.phase is Phase.LOST:
             return []
+        if now > self._looked + 2 * self._heartbeat:
+            self._greeted, self._asked = now, max(self._asked, now)
+        self._looked = now
         if isinstance(event, Heard):
-            self._heard = now
+            self._asked = math.inf
             return self._hear(event.message, now)
         if isinstance(event, Broken):
             return [self._greet(now)]
@@ -149,8 +160,15 @@ class ClientCore:
     def next_deadline(self) -> float:
         """When a Tick is due at the latest."""
         if self.phase is Phase.GREETING:
+            return min(self._looked + self._heartbeat, self._gives_up)
+        return min(self._said + self._heartbeat, self._gives_up)
+
+    @property
+    def _gives_up(self) -> float:
+        """When the daemon is taken for gone."""
+        if self.phase is Phase.GREETING:
             return self._greeted + (RECONNECT if self.welcome else self.timeout)
-        return min(self._said + self._heartbeat, self._heard + self._lease + self._patience)
+        return self._asked + self._lease + self._patience
 
     @property
     def _heartbeat(self) -> float:
@@ -195,14 +213,14 @@ class ClientCore:
         return [Tell(welcome)]
 
     def _tick(self, now: float) -> list[Action]:
-        if self.phase is Phase.GREETING and now >= self.next_deadline():
+        if self.phase is Phase.GREETING and now >= self._gives_up:
             code = Code.DAEMON_LOST if self.welcome else Code.UNREACHABLE
             sentence = "The daemon has gone away." if self.welcome else "No daemon answers."
             return [self._lose(Problem(code, f"{sentence} `impasto doctor` says what is wrong."))]
         if self.phase is not Phase.READY:
             return []
-        if now >= self._heard + self._lease + self._patience:
-            sentence = f"The daemon has said nothing for {now - self._heard:.0f} seconds: it hangs or is gone."
+        if now >= self._gives_up:
+            sentence = f"The daemon has said nothing for {now - self._asked:.0f} seconds: it hangs or is gone."
             return [self._lose(Problem(Code.DAEMON_LOST, f"{sentence} `impasto doctor` says what is wrong."))]
         if now >= self._said + self._heartbeat:
             return [SendOut(self.request(messages.Ping(id=1), now))]

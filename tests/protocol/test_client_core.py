@@ -6,6 +6,7 @@ import pytest
 from impasto_protocol import messages
 from impasto_protocol.client_core import RECONNECT, Action, Broken, ClientCore, Heard, Lost, Phase, SendOut, Tell, Tick
 from impasto_protocol.errors import Code, Problem
+from impasto_protocol.jobstate import State
 
 from .pictures import picture, request
 
@@ -47,7 +48,7 @@ def test_requests_have_numbers_of_their_own() -> None:
 def test_no_welcome_in_time_means_unreachable() -> None:
     core = ClientCore(client="alice", timeout=5)
     core.start(0)
-    assert core.handle(Tick(), 4.9) == []
+    assert wait(core, 0, 5) == []
     assert the_loss(core.handle(Tick(), 5)) is Code.UNREACHABLE
     assert core.handle(welcome(), 6) == []
 
@@ -68,16 +69,66 @@ def test_it_pings_once_a_heartbeat_when_it_has_nothing_to_say() -> None:
     assert core.next_deadline() == 5.0
 
 
-def test_a_silent_daemon_is_lost_after_the_lease() -> None:
+def wait(core: ClientCore, since: float, until: float) -> list[Action]:
+    """What a shell hears that looks whenever it is due, up to this time and not then."""
+    actions: list[Action] = []
+    while core.next_deadline() < until and core.phase is not Phase.LOST:
+        since = max(since, core.next_deadline())
+        actions += core.handle(Tick(), since)
+    return actions
+
+
+def test_a_daemon_that_is_silent_for_a_lease_though_it_was_pinged_is_lost() -> None:
     core = ready()
-    assert not any(isinstance(a, Lost) for a in core.handle(Tick(), 9.9))
-    assert the_loss(core.handle(Tick(), 10.0)) is Code.DAEMON_LOST
+    assert said(wait(core, 0, 12.0)) == ["ping"] * 5, "the first one after two seconds"
+    assert the_loss(core.handle(Tick(), 12.0)) is Code.DAEMON_LOST
+
+
+def test_so_is_one_that_answers_no_request() -> None:
+    core = ready()
+    core.request(messages.List(id=1), 1.5)
+    wait(core, 1.5, 11.5)
+    assert the_loss(core.handle(Tick(), 11.5)) is Code.DAEMON_LOST
+
+
+def test_a_daemon_that_says_anything_has_a_lease_again() -> None:
+    core = ready()
+    wait(core, 0, 11.5)
+    core.handle(Heard(messages.Progress(job="j", state=State.RUNNING)), 11.5)
+    assert not any(isinstance(a, Lost) for a in wait(core, 11.5, 21.9))
+    assert core.phase is Phase.READY
+
+
+def test_nobody_is_lost_who_was_asked_nothing() -> None:
+    core = ready()
+    assert said(core.handle(Tick(), 100.0)) == ["ping"]
+    assert not any(isinstance(a, Lost) for a in wait(core, 100.0, 110.0))
+    assert the_loss(core.handle(Tick(), 110.0)) is Code.DAEMON_LOST
+    core = ready()
+    core.request(messages.Ack(job="j", of="result"), 0)
+    assert not any(isinstance(a, Lost) for a in core.handle(Tick(), 100.0)), "which is not answered"
+
+
+def test_a_client_that_was_stopped_does_not_take_its_own_absence_for_the_daemon_s() -> None:
+    core = ready()
+    wait(core, 0, 3.0)
+    assert said(core.handle(Tick(), 100.0)) == ["ping"], "the answer to the one before may just be on its way"
+    core.handle(Heard(messages.Pong(re=2)), 100.1)
+    assert not any(isinstance(a, Lost) for a in wait(core, 100.1, 110.0))
+
+
+def test_nor_while_it_greets() -> None:
+    for core in (ready(), ClientCore(client="alice", timeout=5)):
+        core.handle(Broken(), 0) if core.welcome else core.start(0)
+        assert core.handle(Tick(), 100.0) == []
+        assert not any(isinstance(a, Lost) for a in wait(core, 100.0, 105.0))
+        assert the_loss(core.handle(Tick(), 105.0)) in (Code.DAEMON_LOST, Code.UNREACHABLE)
 
 
 def test_a_large_message_under_way_asks_for_more_patience() -> None:
     core = ready()
     core.request(messages.Submit(id=1, job="j", pictures=(picture(1000, 1000),)), 0)
-    assert not any(isinstance(a, Lost) for a in core.handle(Tick(), 12.9))
+    assert not any(isinstance(a, Lost) for a in wait(core, 0, 13.0))
     assert the_loss(core.handle(Tick(), 13.0)) is Code.DAEMON_LOST
 
 
@@ -91,6 +142,7 @@ def test_a_broken_connection_is_a_phase_and_not_the_end() -> None:
 def test_a_connection_that_stays_broken_is_the_end() -> None:
     core = ready()
     core.handle(Broken(), 1)
+    assert wait(core, 1, 1 + RECONNECT) == []
     assert the_loss(core.handle(Tick(), 1 + RECONNECT)) is Code.DAEMON_LOST
 
 
@@ -99,16 +151,20 @@ def test_a_hello_that_a_break_swallowed_is_said_again_and_gives_nobody_more_time
     core.handle(Broken(), 0)
     assert said(core.handle(Broken(), 3)) == ["hello"]
     assert core.handle(welcome(re=2), 3) == [], "the answer of a connection that is no more"
-    assert core.next_deadline() == RECONNECT
-    core.handle(welcome(re=3), 4)
+    assert wait(core, 3, RECONNECT) == []
+    core.handle(welcome(re=3), RECONNECT)
     assert core.phase is Phase.READY
+    core.handle(Broken(), 10), core.handle(Broken(), 13)
+    wait(core, 13, 10 + RECONNECT)
+    assert the_loss(core.handle(Tick(), 10 + RECONNECT)) is Code.DAEMON_LOST
 
 
 def test_so_is_the_very_first() -> None:
     core = ClientCore(client="alice", timeout=5)
     core.start(0)
     assert said(core.handle(Broken(), 3)) == ["hello"]
-    assert core.next_deadline() == 5
+    assert wait(core, 3, 5) == []
+    assert the_loss(core.handle(Tick(), 5)) is Code.UNREACHABLE
 
 
 def test_what_a_restarted_daemon_does_not_know_was_lost_with_the_one_before() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -367,6 +368,20 @@ def test_a_daemon_of_another_major_version_is_told_by_its_first_word(scripted: C
     with pytest.raises(ProtocolError, match="update the older one") as caught, Client(daemon.endpoint):
         pass
     assert caught.value.code is Code.VERSION_MISMATCH
+
+
+def test_a_client_that_did_something_else_for_longer_than_the_lease_still_gets_its_answer(
+    scripted: Callable[[Reply], Scripted],
+) -> None:
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Status):
+            time.sleep(0.05)
+            return [messages.Health(re=message.id, daemon={"running": "j"})]
+        return [replace(each, lease=0.5, heartbeat=0.1) for each in usual(message)]
+
+    with Client(scripted(reply).endpoint) as client:
+        time.sleep(0.6)
+        assert client.status() == {"running": "j"}
 
 
 def test_a_wrong_answer_is_a_protocol_error(scripted: Callable[[Reply], Scripted]) -> None:
