@@ -2,7 +2,7 @@
 
 Bytes become messages here and messages bytes; what they mean is the protocol core's business. Nothing blocks. What
 a client does not read waits in an outbox of bounded size, where only the latest progress and preview of a job stay.
-Finished pictures do not wait there: they are asked for when the client reads, and until then only counted. The ends of
+Finished pictures do not wait there: they are asked for when the client reads, one after the other. The ends of
 jobs have room of their own; what exceeds the bounds is lost, and the log says so.
 A message is refused before it is decoded when it has too many frames or bytes; ZeroMQ itself refuses a single frame
 that is too large and drops the connection. (It gathers all frames of one message before it hands over the first, so
@@ -16,6 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 import zmq
@@ -52,12 +53,13 @@ logger = logging.getLogger("impasto.router")
 @dataclass
 class _Parcel:
     """A message on its way. `slot`: it takes the place of an earlier one with the same slot. `ending`: it tells the
-    end of a job. `nbytes`: what it holds in memory while it waits; a result that is kept elsewhere holds nothing."""
+    end of a job. `nbytes`: what it holds in memory while it waits; a result that is `kept` elsewhere holds nothing."""
 
     frames: Callable[[], list[Buffer]]
     nbytes: int = 0
     slot: tuple[str, str] | None = None
     ending: bool = False
+    kept: bool = False
 
     @classmethod
     def of(cls, message: Message) -> _Parcel:
@@ -71,6 +73,7 @@ class _Parcel:
     def later(cls, job: str, re: int, message: Callable[[], Message]) -> _Parcel:
         """A result as an answer, or as a job's end where `re` is 0; `message` fetches it when it is to leave."""
 
+        @cache  # it may be tried more than once
         def frames() -> list[Buffer]:
             try:
                 return codec.encode(message())
@@ -83,7 +86,7 @@ class _Parcel:
                 )
                 return codec.encode(Error.of(problem, re=re, job=job))
 
-        return cls(frames, slot=None if re else (Result.TYPE, job), ending=not re)
+        return cls(frames, slot=None if re else (Result.TYPE, job), ending=not re, kept=True)
 
 
 @dataclass
@@ -128,6 +131,7 @@ class Router:
         self._limits = limits
         self._door = door
         self._outboxes: dict[bytes, Outbox] = {}
+        self._leaving: dict[bytes, zmq.MessageTracker] = {}
         self.socket = context.socket(zmq.ROUTER)
         self.socket.router_mandatory = True
         self.socket.maxmsgsize = limits.frame_bytes
@@ -214,8 +218,13 @@ class Router:
 
     def _try(self, route: bytes, parcel: _Parcel) -> bool:
         """False where the client has to read first. For one that is gone there is nothing more to do."""
+        if parcel.kept and self._is_fetching(route):
+            return False
         try:
-            self.socket.send_multipart([route, *parcel.frames()], flags=zmq.NOBLOCK, copy=False)
+            frames = [route, *parcel.frames()]
+            sent = self.socket.send_multipart(frames, flags=zmq.NOBLOCK, copy=False, track=parcel.kept)
+            if sent:
+                self._leaving[route] = sent
         except zmq.Again:
             return False
         except zmq.ZMQError as error:
@@ -225,6 +234,11 @@ class Router:
             if outbox:
                 outbox.parcels.clear()
         return True
+
+    def _is_fetching(self, route: bytes) -> bool:
+        """Whether a finished picture has not left for this client yet: one at a time is in memory for it."""
+        self._leaving = {each: sent for each, sent in self._leaving.items() if not sent.done}
+        return route in self._leaving
 
     def close(self) -> None:
         """Leave; what was sent has its time to arrive."""

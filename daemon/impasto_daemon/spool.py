@@ -24,12 +24,12 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import platformdirs
 from impasto_protocol import codec
 from impasto_protocol.errors import Code, ProtocolError
-from impasto_protocol.limits import PICTURES
+from impasto_protocol.limits import HEADER_BYTES, PICTURES
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Buffer
 from impasto_protocol.server_events import Finished, Found
@@ -48,6 +48,8 @@ SUFFIX = ".result"
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 """Linux names each start of the machine there."""
 LENGTH = struct.Struct(">Q")
+HEADERS = 3
+"""Parts of a file before its pixels: what is remembered, and the first two frames of a message."""
 
 UNREADABLE = (OSError, ValueError, RecursionError, ProtocolError)
 """What reading a file raises that is not what it should be."""
@@ -85,9 +87,10 @@ class Spool:
         files.finish(unfinished, self._path(job), sync=True)
 
     def read(self, job: str) -> Result | None:
-        """The result of this job; None where there is none that can be read. Its pixels are read when they are used."""
+        """The result of this job; None where there is none that can be read. It is in memory then: ZeroMQ ends a
+        process that sends from a file which somebody cuts short, or which the disk cannot read."""
         try:
-            return _load(self._path(job))[1]
+            return _load(self._path(job), pixels=True)[1]
         except UNREADABLE:
             return None
 
@@ -128,12 +131,12 @@ class Spool:
         return self._folder / (hashlib.sha256(job.encode()).hexdigest()[:40] + SUFFIX)
 
 
-def _load(path: Path, boot: str | None = None) -> tuple[Finished, Result]:
-    """What a file holds. Raises what is UNREADABLE, and where a start of the machine is named, what is of another: of
-    an unfinished file there may be holes then where pixels belong."""
+def _load(path: Path, boot: str | None = None, *, pixels: bool = False) -> tuple[Finished, Result]:
+    """What a file holds; where its pixels are not asked for, what stands in their place must not be read. Raises what
+    is UNREADABLE, and where a start of the machine is named, what is of another: of an unfinished file there may be
+    holes then where pixels belong."""
     with open(path, "rb", opener=_opened) as file:
-        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    facts, *frames = _frames(whole)
+        facts, *frames = _frames(file, pixels)
     result = codec.decode(frames, UNLIMITED)
     remembered = _map(facts)
     if boot is not None and (not boot or remembered.get("boot") != boot):
@@ -153,20 +156,25 @@ def _opened(path: str, flags: int) -> int:
     return handle
 
 
-def _frames(whole: memoryview) -> Iterator[Buffer]:
-    place = 0
-    for _ in range(PICTURES + 3):
-        if place == len(whole):
+def _frames(file: BinaryIO, pixels: bool) -> Iterator[Buffer]:
+    whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    for number in range(HEADERS + PICTURES):
+        begin = file.tell() + LENGTH.size
+        if begin == len(whole) + LENGTH.size:
             return
-        begin = place + LENGTH.size
-        if begin > len(whole):
-            raise ValueError("it ends too early")
-        (length,) = LENGTH.unpack(whole[place:begin])
-        place = begin + length
-        if place > len(whole):
-            raise ValueError("it ends too early")
-        yield whole[begin:place]
+        (length,) = LENGTH.unpack(_part(file, LENGTH.size))
+        if begin + length > len(whole) or (number < HEADERS and length > HEADER_BYTES):
+            raise ValueError("a part of it is too long")
+        yield _part(file, length) if pixels or number < HEADERS else whole[begin : begin + length]
+        file.seek(begin + length)
     raise ValueError("it has too many parts")
+
+
+def _part(file: BinaryIO, length: int) -> bytes:
+    part = file.read(length)
+    if len(part) < length:
+        raise ValueError("it ends too early")
+    return part
 
 
 def _map(frame: Buffer) -> dict[str, Any]:

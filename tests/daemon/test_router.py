@@ -18,6 +18,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import PICTURES, Limits
 from impasto_protocol.messages import Error, Hello, Ping, Pong, Preview, Progress, Result, Submit
+from impasto_protocol.picture import Picture
 from impasto_protocol.server_events import Gone, Received, Refused
 
 from tests.fakes.daemon import RawClient, picture, submit, wait_for
@@ -255,6 +256,28 @@ def test_finished_pictures_that_wait_for_their_reader_are_held_once_and_not_in_t
         if isinstance(message := client.next(), Result):
             heard_jobs.append(message.job)
     assert heard_jobs == [f"job{number}" for number in range(100)]
+
+
+def test_finished_pictures_are_in_memory_one_after_the_other_as_their_reader_reads(
+    router: Router, socket_folder: Path
+) -> None:
+    large, fetched = Picture(1000, 1000, 3, "u8", bytes(3_000_000)), list[int]()
+
+    def fetch(number: int) -> Result:
+        fetched.append(number)
+        return Result(job=JOB, re=number, pictures=(large,))
+
+    with RawClient(f"ipc://{socket_folder / 'd.sock'}", "slow", {zmq.RCVHWM: 1}) as slow:
+        route = greeted(router, slow)
+        for number in range(1, 21):
+            router.send_kept(route, JOB, number, lambda number=number: fetch(number))  # type: ignore[misc]
+        router.flush()
+        assert 1 <= len(fetched) <= 5, "what ZeroMQ holds of it on the client's side is not ours"
+        for number in range(1, 21):
+            while not slow.socket.poll(1):
+                router.flush()
+            assert slow.hear(Result).re == number
+    wait_for(lambda: not router._is_fetching(route))
 
 
 def test_a_message_that_cannot_be_sent_later_is_lost_alone(router: Router, client: RawClient) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from impasto_daemon.files import UNFINISHED
@@ -62,10 +63,24 @@ def test_what_an_older_daemon_wrote_is_read(spool: Spool, file: Path) -> None:
     assert [found.finished for found in spool.found()] == [FINISHED]
 
 
-def test_a_result_that_was_fetched_stays_readable_when_its_file_goes(spool: Spool) -> None:
+def test_a_result_that_was_fetched_stays_readable_whatever_becomes_of_its_file(spool: Spool, file: Path) -> None:
     result = spool.read("job")
-    spool.remove("job")
+    os.truncate(file, 0)
     assert result == RESULT
+
+
+def test_pixels_that_nobody_asked_for_are_not_read(spool: Spool, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def part(file: BinaryIO, length: int) -> bytes:
+        lengths.append(length)
+        return file.read(length)
+
+    monkeypatch.setattr("impasto_daemon.spool._part", part)
+    spool.found()
+    assert lengths and 18 not in lengths
+    spool.read("job")
+    assert lengths[-1] == 18
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -77,6 +92,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "of endless parts": lambda whole: whole + LENGTH.pack(0) * 100,
     "a claim of more than there is": lambda whole: LENGTH.pack(2**63) + whole[8:],
     "no json": lambda whole: whole.replace(b'{"job"', b'["job"'),
+    "what is remembered has no end": lambda whole: LENGTH.pack(len(whole) * 9999) + bytes(len(whole) * 9999),
     "deeply nested": lambda whole: LENGTH.pack(50_000) + b"[" * 50_000,
     "another type": lambda whole: whole.replace(b'"steps": 5', b'"steps": {'),
     "not a number": lambda whole: whole.replace(b'"seconds": 1.5', b'"seconds": NaN'),
