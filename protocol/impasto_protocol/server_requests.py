@@ -32,11 +32,11 @@ def answer(state: ServerState, session: Session, message: messages.Message, now:
 
 
 def submit(state: ServerState, session: Session, submit: messages.Submit, now: float) -> list[Action]:
+    """The digest, for which every pixel may have to be read, comes after all that refuses."""
     request = submit.request()
-    digest = request.digest(submit.digests)
     known = state.jobs.get(submit.job)
     if known is not None:
-        return submit_again(state, session, submit, known, digest)
+        return submit_again(state, session, submit, known)
     if state.leaving:
         raise ImpastoError(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
     check_limit("styles", len(request.styles), state.limits.styles)
@@ -48,7 +48,7 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
         id=submit.job,
         owner=session.client,
         party=session.party,
-        digest=digest,
+        digest=request.digest(submit.digests),
         submit=submit,
         submitted=now,
         facts={
@@ -75,8 +75,8 @@ def check_resume(state: ServerState, name: str) -> None:
         raise nothing_kept(name)
 
 
-def submit_again(state: ServerState, session: Session, submit: messages.Submit, job: Job, digest: str) -> list[Action]:
-    if job.digest != digest:
+def submit_again(state: ServerState, session: Session, submit: messages.Submit, job: Job) -> list[Action]:
+    if job.digest != submit.request().digest(submit.digests):
         raise ImpastoError(Code.CONFLICT, f"The job name {job.id} was used for another request: choose a new one.")
     job.owner, job.party, job.detach = session.client, session.party, detached(session, submit)
     previews = server_jobs.resume_previews(state, job, session.client)

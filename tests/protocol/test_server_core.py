@@ -283,6 +283,22 @@ def test_digests_of_the_client_spare_the_daemon_its_own(talk: Talk, monkeypatch:
     assert sent(talk.hear(b"A", again), messages.Accepted)[0].state is State.LOADING
 
 
+def test_what_is_refused_costs_no_look_at_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk(resumable=lambda _: False, limits=Limits(queue=1))
+    talk.hello()
+    resumed, plain = (
+        replace(messages.Submit.of(asked, "j", id=1), digests=()) for asked in (request(resume="lost"), request())
+    )
+    monkeypatch.setattr("impasto_protocol.picture.Picture.sha256", lambda _: pytest.fail("it was looked at"))
+    assert the_error(talk.hear(b"A", resumed)) is Code.UNKNOWN_JOB
+    monkeypatch.undo()
+    talk.submit("runs"), talk.submit("waits")
+    monkeypatch.setattr("impasto_protocol.picture.Picture.sha256", lambda _: pytest.fail("it was looked at"))
+    assert the_error(talk.hear(b"A", plain)) is Code.QUEUE_FULL
+    talk.core.handle(Leaving(), 0)
+    assert the_error(talk.hear(b"A", plain)) is Code.SHUTTING_DOWN
+
+
 def test_too_many_styles_are_refused() -> None:
     talk = Talk(limits=Limits(styles=0))
     talk.hello()
