@@ -31,6 +31,7 @@ from impasto_protocol.server_events import (
     Stop,
     WorkerSaid,
 )
+from impasto_protocol.server_jobs import result_gone
 
 from .doors import Doors
 from .executor import Executor
@@ -86,10 +87,7 @@ class Carrier:
     def _kept(self, job: str, re: int) -> Result | Error:
         """A job's result as an answer, or as the event that it is where `re` is 0."""
         result = self.results.get(job)
-        if result:
-            return replace(result, re=re)
-        sentence = f"The result of job {job} is not kept any more: paint it again."
-        return Error.of(Problem(Code.RESULT_GONE, sentence), re=re, job=job)
+        return replace(result, re=re) if result else Error.of(result_gone(job).problem, re=re, job=job)
 
     def keep(self, action: Keep, now: float) -> list[Event]:
         return [Evicted(job) for job in self.results.keep(action.finished, action.result)]

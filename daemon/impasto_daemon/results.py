@@ -38,6 +38,7 @@ class _Kept:
     """One result of so many bytes; `result` is None where it is on disk alone. written: so far as it ever will be. due:
     when its patience ends, in monotonic seconds."""
 
+    finished: Finished
     nbytes: int
     result: Result | None = None
     written: bool = False
@@ -52,6 +53,7 @@ class Results:
         self._budget = budget
         self._kept: dict[str, _Kept] = {}
         self._untold: dict[str, _Kept] = {}
+        self._lost: list[str] = []
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="results")
         self._finishing = ThreadPoolExecutor(1, thread_name_prefix="disk")
         self._heard, self._bell = socket.socketpair()
@@ -75,31 +77,39 @@ class Results:
         """What earlier daemons left on disk, the oldest first, as far as it is within the budget. Asked once."""
         found = {each.finished.job: each for each in self._spool.found()}
         for job, each in found.items():
-            self._kept[job] = _Kept(each.nbytes)
+            self._kept[job] = _Kept(each.finished, each.nbytes)
         for job in self._make_room():
             del found[job]
         return tuple(found.values())
 
     def get(self, job: str) -> Result | None:
+        """None where it is not kept, or not any more: then it is among the `lost`. Raises OSError where the disk cannot
+        read it now."""
         kept = self._kept.get(job)
         if kept is None:
             return None
         # The other thread may let go of it meanwhile, but only once it can be read.
         result = kept.result
-        return self._spool.read(job) if result is None else result
+        result = self._spool.read(job) if result is None else result
+        if result is None:
+            logger.warning("the result of job %s is not on disk any more, or damaged there", job)
+            self.forget(job)
+            self._lost.append(job)
+            self._ring()
+        return result
 
     def keep(self, finished: Finished, result: Result) -> tuple[str, ...]:
         """Keep one more, which `stored` will name. The jobs whose results had to go for it, the oldest first."""
         self.forget(finished.job)
         nbytes = sum(picture.nbytes for picture in result.pictures)
-        kept = _Kept(nbytes, result, due=time.monotonic() + PATIENCE)
+        kept = _Kept(finished, nbytes, result, due=time.monotonic() + PATIENCE)
         self._kept[finished.job] = self._untold[finished.job] = kept
         gone = self._make_room()
-        self._writing.submit(self._write, finished, kept)
+        self._writing.submit(self._write, kept)
         return gone
 
     def watched(self) -> list[int]:
-        """A descriptor; when it is readable, ask for what is `stored`."""
+        """A descriptor; when it is readable, ask for what is `stored`, and for what is `lost`."""
         return [self._heard.fileno()]
 
     def deadline(self) -> float | None:
@@ -118,6 +128,11 @@ class Results:
             del self._untold[job]
         return jobs
 
+    def lost(self) -> list[str]:
+        """Jobs whose results are not kept any more though nobody said so; each is named once."""
+        lost, self._lost = self._lost, []
+        return lost
+
     def forget(self, job: str) -> None:
         """No longer keep this job's result, if it is kept at all."""
         self._untold.pop(job, None)
@@ -129,9 +144,14 @@ class Results:
         self._writing.submit(lambda: None).result()
 
     def close(self) -> None:
-        """Wait for what is not on disk yet. The results there stay."""
+        """Wait for what is not on disk yet, and try once more what could not be written. The results there stay."""
         self._writing.shutdown()
         self._finishing.shutdown()
+        for job, kept in self._kept.items():
+            if kept.result:
+                with _surviving(job):
+                    self._spool.finish(self._spool.write(kept.finished, kept.result), job)
+                    kept.result = None
         self._spool.close()
         self._bell.close()
         self._heard.close()
@@ -145,17 +165,21 @@ class Results:
 
     # In the other threads -------------------------------------------------------------------------------------
 
-    def _write(self, finished: Finished, kept: _Kept) -> None:
-        job, result = finished.job, kept.result
+    def _write(self, kept: _Kept) -> None:
+        job, result = kept.finished.job, kept.result
         if result is None or self._kept.get(job) is not kept:
             return  # nobody wants it any more
         with _surviving(job):
-            self._finishing.submit(self._finish, self._spool.write(finished, result), job, kept)
+            self._finishing.submit(self._finish, self._spool.write(kept.finished, result), kept)
         kept.written = True
+        self._ring()
+
+    def _ring(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it rings already
             self._bell.send(b"!")
 
-    def _finish(self, unfinished: Path, job: str, kept: _Kept) -> None:
+    def _finish(self, unfinished: Path, kept: _Kept) -> None:
+        job = kept.finished.job
         if self._kept.get(job) is not kept:
             unfinished.unlink(missing_ok=True)  # it was acknowledged more quickly than the disk is
             return

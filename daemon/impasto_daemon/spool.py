@@ -51,8 +51,9 @@ LENGTH = struct.Struct(">Q")
 HEADERS = 3
 """Parts of a file before its pixels: what is remembered, and the first two frames of a message."""
 
-UNREADABLE = (OSError, ValueError, RecursionError, ProtocolError)
+DAMAGED = (ValueError, RecursionError, ProtocolError)
 """What reading a file raises that is not what it should be."""
+UNREADABLE = (OSError, *DAMAGED)
 
 logger = logging.getLogger("impasto.spool")
 
@@ -64,7 +65,7 @@ def folder_of(endpoint: str) -> Path:
 
 
 class Spool:
-    """The files of one folder. Knows no budget; everything but `found` and `read` raises OSError."""
+    """The files of one folder. Knows no budget; everything but `found` and `close` raises OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -87,11 +88,11 @@ class Spool:
         files.finish(unfinished, self._path(job), sync=True)
 
     def read(self, job: str) -> Result | None:
-        """The result of this job; None where there is none that can be read. It is in memory then: ZeroMQ ends a
-        process that sends from a file which somebody cuts short, or which the disk cannot read."""
+        """The result of this job; None where there is none, or none any more that can be believed. It is in memory
+        then: ZeroMQ ends a process that sends from a file which somebody cuts short, or which the disk cannot read."""
         try:
             return _load(self._path(job), pixels=True)[1]
-        except UNREADABLE:
+        except (FileNotFoundError, *DAMAGED):
             return None
 
     def remove(self, job: str) -> None:

@@ -211,6 +211,8 @@ class Supervisor:
         with self._guarded("keeping results"):
             for job in self._results.stored(now):
                 self._handle(server_events.Stored(job), now)
+            for job in self._results.lost():
+                self._handle(server_events.Evicted(job), now)
         if now >= self._ticked + TICK or now >= (self._core.next_deadline() or now + 1):
             self._ticked = now
             self._handle(server_events.Tick(), now)

@@ -118,7 +118,7 @@ def tell_outcome(state: ServerState, job: Job) -> list[Action]:
     if job.problem is not None:
         return [Send(session.route, messages.Error.of(job.problem, job=job.id))]
     if not job.kept:
-        return [Send(session.route, messages.Error.of(result_gone(job).problem, job=job.id))]
+        return [Send(session.route, messages.Error.of(result_gone(job.id).problem, job=job.id))]
     return [SendKept(session.route, job.id)]
 
 
@@ -225,9 +225,9 @@ def forgotten_at(state: ServerState, job: Job) -> float:
     return job.ended + (state.keep_results if job.kept else state.keep)
 
 
-def result_gone(job: Job) -> ImpastoError:
-    """It was acknowledged, or there was no room for it."""
-    return ImpastoError(Code.RESULT_GONE, f"The result of job {job.id} is not kept any more: paint it again.")
+def result_gone(job: str) -> ImpastoError:
+    """It was acknowledged, there was no room for it, or its file is gone."""
+    return ImpastoError(Code.RESULT_GONE, f"The result of job {job} is not kept any more: paint it again.")
 
 
 WORKER: dict[type, Callable[[ServerState, Job, Any, float], list[Action]]] = {

@@ -128,7 +128,7 @@ def fetch(state: ServerState, session: Session, fetch: messages.Fetch, now: floa
     if job.problem is not None:
         return [Send(session.route, messages.Error.of(job.problem, re=fetch.id, job=job.id))]
     if not job.kept:
-        raise server_jobs.result_gone(job)
+        raise server_jobs.result_gone(job.id)
     return [SendKept(session.route, job.id, fetch.id)]
 
 

@@ -9,8 +9,9 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from impasto_daemon import files
@@ -178,6 +179,32 @@ def test_keeping_a_job_again_replaces_its_result(results: Results) -> None:
     assert results.get("a") == result("a", 600)
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 20)], ids=["gone", "cut short"])
+def test_a_result_whose_file_is_lost_is_not_kept_any_more(
+    results: Results, folder: Path, damage: Callable[[Path], None]
+) -> None:
+    keep(results, "a", 300)
+    wait_for(lambda: not results.in_memory)
+    assert told(results) == ["a"] and results.lost() == []
+    damage(next(folder.iterdir()))
+    assert results.get("a") is None
+    assert select.select(results.watched(), [], [], 0)[0], "whoever sleeps hears of it"
+    assert results.lost() == ["a"] and results.lost() == []
+    assert (len(results), results.nbytes) == (0, 0)
+
+
+def test_a_result_that_the_disk_cannot_read_now_is_still_kept(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(results, "a", 300)
+    wait_for(lambda: not results.in_memory)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", Mock(side_effect=OSError(errno.EIO, "Input/output error")))
+        with pytest.raises(OSError, match="Input/output"):
+            results.get("a")
+    assert results.get("a") == result("a", 300) and results.lost() == []
+
+
 def test_forgetting_what_is_not_kept_is_harmless(results: Results) -> None:
     results.forget("never heard of")
 
@@ -192,3 +219,14 @@ def test_a_full_disk_costs_no_result(
     assert "job a is kept in memory alone" in caplog.text and "No space left" in caplog.text
     assert results.get("a") == result("a", 300)
     assert (results.in_memory, folder.exists()) == (1, False)
+
+
+def test_a_disk_that_was_full_for_a_while_has_the_result_in_the_end(
+    results: Results, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "ROOM_LEFT", 2**62)
+        keep(results, "a", 300)
+        assert told(results) == ["a"] and results.in_memory == 1
+    results.close()
+    assert [each.finished for each in Spool(folder).found()] == [finished("a")]

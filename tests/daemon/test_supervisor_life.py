@@ -213,6 +213,20 @@ def test_a_result_that_nobody_fetched_outlives_its_daemon(launch: Launch, number
     assert not file.parent.exists()
 
 
+def test_a_result_whose_file_somebody_removed_is_gone_for_all(launch: Launch) -> None:
+    daemon = launch()
+    with daemon.client() as client:
+        client.stylize(request(), job="kept")
+        wait_for(lambda: not client.status()["kept_in_memory"])
+        (file,) = spooled(daemon)
+        file.unlink()
+        with pytest.raises(ImpastoError, match="not kept any more") as caught:
+            client.fetch("kept")
+        assert caught.value.code is Code.RESULT_GONE
+        wait_for(lambda: not client.jobs()[0]["kept"])
+        assert client.status()["kept_bytes"] == 0
+
+
 def test_who_hears_that_a_job_is_done_finds_its_result_with_the_next_daemon(launch: Launch) -> None:
     daemon = launch(disk=60.0)
     with daemon.client() as client:
