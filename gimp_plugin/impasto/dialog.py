@@ -5,6 +5,7 @@ Knows GTK and the filter's arguments; nothing of jobs or pixels. What there is t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gi
@@ -14,7 +15,7 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import GimpUi, Gtk  # noqa: E402
 
-TITLE = "Neural Style Transfer"
+TITLE, AGAIN = "Neural Style Transfer", "Restyle Layer"
 
 RECIPES = {
     "impasto": "Impasto: painterly, coarse to fine",
@@ -33,26 +34,47 @@ RECIPES = {
 SLIDERS = ("strength", "stroke-size", "max-size")
 MORE = ("max-size", "seed")
 """What an artist need not see at first."""
+LOWEST = {"strength": 0.0, "stroke-size": 10.0, "max-size": 0.0, "seed": 0.0}
+"""Where the sliders begin. The arguments of Restyle Layer may be lower: they were left out then."""
 
 
-def ask(procedure: Any, config: Any) -> bool:
-    """Show the dialog; True where the artist pressed Paint. The answers are in `config`."""
+def ask(
+    procedure: Any, config: Any, made_with: Mapping[str, Any] | None = None, kept: style_row.Kept | None = None
+) -> bool:
+    """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
+
+    made_with: of a layer that is painted again, the arguments that it was painted with; kept: its own style.
+    """
     GimpUi.init("impasto")
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, TITLE)
+    if made_with:
+        stay_given(config, made_with)
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else TITLE)
     dialog.set_ok_label("_Paint")
     for name in SLIDERS:
-        dialog.get_spin_scale(name, 1.0)
+        slider = dialog.get_spin_scale(name, 1.0)
+        slider.set_range(LOWEST[name], slider.get_range()[1])
     content = dialog.get_content_area()
-    content.pack_start(style_row.made(dialog, config), False, False, 0)
+    content.pack_start(style_row.made(dialog, config, kept), False, False, 0)
     content.pack_start(recipe_row(config), False, False, 0)
     dialog.get_label("more-title", "_More", False, True)
-    dialog.fill_box("more", MORE)
+    dialog.fill_box("more", [*MORE, *(["source-layer"] if made_with else [])])
     dialog.fill_expander("more-expander", "more-title", False, "more")
-    dialog.fill(["strength", "stroke-size", "more-expander"])
+    dialog.fill(["strength", "stroke-size", *(["continue"] if made_with else []), "more-expander"])
     try:
         return bool(dialog.run())
     finally:
         dialog.destroy()
+
+
+def stay_given(config: Any, values: Mapping[str, Any]) -> None:
+    """Reset brings back what the layer was painted with: an argument that is left out becomes that again."""
+
+    def back(_config: Any, about: Any) -> None:
+        if config.get_property(about.name) == about.default_value:
+            config.set_property(about.name, values[about.name])
+
+    for name in values:
+        config.connect(f"notify::{name}", back)
 
 
 def recipe_row(config: Any) -> Any:

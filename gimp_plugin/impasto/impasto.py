@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Impasto's entry in GIMP: registers Filters ▸ Artistic ▸ Neural Style Transfer… and nothing else.
+"""Impasto's entry in GIMP: registers its two filters, under Filters ▸ Artistic, and nothing else.
 
 GIMP runs this file at start-up to learn what it offers; one that fails then is silently not there. So this file
 imports nothing of ours, neither ZeroMQ nor msgpack, until somebody runs the filter; what can be missing is then
@@ -9,10 +9,11 @@ told in a sentence.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gi
 
@@ -20,10 +21,63 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
-PROCEDURE = "plug-in-impasto-style-transfer"
 PAINTINGS = "plug-in-impasto-paintings"
 AT_START = "plug-in-impasto-at-start"
 FOLDER = Path(__file__).resolve().parent
+
+
+class Filter(NamedTuple):
+    """A procedure: the module that does it, its name in the menu, and what it does in one sentence and in more."""
+
+    module: str
+    label: str
+    does: str
+    help: str
+
+
+FILTERS = {
+    "plug-in-impasto-style-transfer": Filter(
+        "run",
+        "_Neural Style Transfer…",
+        "Paints the layer in the manner of another picture",
+        "Sends the selected layer and a style picture to the Impasto daemon, which optimises the picture with a "
+        "neural network, and adds the result as a new layer above. Only a style has to be given: style-file, "
+        "style-layer or style-pattern.",
+    ),
+    "plug-in-impasto-restyle": Filter(
+        "restyle",
+        "_Restyle Layer…",
+        "Paints a layer again that Impasto has painted",
+        "Paints the layer again from the layer that it was painted from, as that looks now, and puts the painting in "
+        "the place of the old one. What is not given is as it was painted: such numbers are -1, such texts empty.",
+    ),
+}
+"""What there is, by the procedures' names."""
+
+AS_PAINTED = -1
+"""The default of every number of what paints a layer again."""
+
+NUMBERS: tuple[tuple[str, str, str, float, float, float], ...] = (
+    ("strength", "S_trength", "From 0, the layer as it is, to 100, the style alone", 0.0, 100.0, 50.0),
+    (
+        "stroke-size",
+        "Stroke si_ze",
+        "In per cent: 100 as large as in the style picture when it is laid over the layer",
+        10.0,
+        400.0,
+        100.0,
+    ),
+    (
+        "max-size",
+        "Lon_gest side",
+        "Longest side in pixels at which to paint; 0 for the layer's own. The result always has the layer's size",
+        0,
+        32768,
+        1024,
+    ),
+    ("seed", "S_eed", "Another number gives another painting", 0, 2**31 - 1, 0),
+)
+"""The arguments that are numbers: name, label, meaning, lowest, highest, default."""
 
 
 class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
@@ -37,27 +91,26 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         return False
 
     def do_query_procedures(self) -> list[str]:
-        return [PROCEDURE, PAINTINGS, AT_START]
+        return [*FILTERS, PAINTINGS, AT_START]
 
     def do_create_procedure(self, name: str) -> Any:
-        return {PROCEDURE: self.style_transfer, PAINTINGS: self.paintings, AT_START: self.at_start}[name](name)
+        return {PAINTINGS: self.paintings, AT_START: self.at_start}.get(name, self.filter)(name)
 
-    def style_transfer(self, name: str) -> Any:
-        """The filter."""
-        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
+    def filter(self, name: str) -> Any:
+        """What paints a layer."""
+        about = FILTERS[name]
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, about.module)
         procedure.set_image_types("*")
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
-        procedure.set_menu_label("_Neural Style Transfer…")
+        procedure.set_menu_label(about.label)
         procedure.add_menu_path("<Image>/Filters/Artistic")
-        procedure.set_documentation(
-            "Paints the layer in the manner of another picture",
-            "Sends the selected layer and a style picture to the Impasto daemon, which optimises the picture with a "
-            "neural network, and adds the result as a new layer above. Only a style has to be given: style-file, "
-            "style-layer or style-pattern.",
-            name,
-        )
+        procedure.set_documentation(about.does, about.help, name)
         procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
-        add_arguments(procedure)
+        again = about.module == "restyle"
+        add_styles(procedure)
+        add_values(procedure, again)
+        if again:
+            add_living(procedure)
         return procedure
 
     def paintings(self, name: str) -> Any:
@@ -89,9 +142,11 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
             self.on_quit()
 
 
-def add_arguments(procedure: Any) -> None:
-    """The filter's arguments, each with a default: a script gives the style file alone."""
-    writable = GObject.ParamFlags.READWRITE
+WRITABLE = GObject.ParamFlags.READWRITE
+
+
+def add_styles(procedure: Any) -> None:
+    """The arguments for a style, of which one at most is given."""
     # ANY and not OPEN: for OPEN, GIMP refuses a file that does not exist without saying why.
     procedure.add_file_argument(
         "style-file",
@@ -100,55 +155,52 @@ def add_arguments(procedure: Any) -> None:
         Gimp.FileChooserAction.ANY,
         True,
         None,
-        writable,
+        WRITABLE,
     )
     procedure.add_layer_argument(
         "style-layer",
         "Style l_ayer",
         "A layer of any open image in place of a file; of another image, only what is selected there",
         True,
-        writable,
+        WRITABLE,
     )
     procedure.add_pattern_argument(
-        "style-pattern", "Style patter_n", "One of GIMP's patterns in place of a file", True, None, False, writable
+        "style-pattern", "Style patter_n", "One of GIMP's patterns in place of a file", True, None, False, WRITABLE
     )
-    procedure.add_string_argument("recipe", "Rec_ipe", "How it is painted, by name", "impasto", writable)
-    procedure.add_double_argument(
-        "strength", "S_trength", "From 0, the layer as it is, to 100, the style alone", 0.0, 100.0, 50.0, writable
-    )
-    procedure.add_double_argument(
-        "stroke-size",
-        "Stroke si_ze",
-        "In per cent: 100 as large as in the style picture when it is laid over the layer",
-        10.0,
-        400.0,
-        100.0,
-        writable,
-    )
-    procedure.add_int_argument(
-        "max-size",
-        "Lon_gest side",
-        "Longest side in pixels at which to paint; 0 for the layer's own. The result always has the layer's size",
-        0,
-        32768,
-        1024,
-        writable,
-    )
-    procedure.add_int_argument("seed", "S_eed", "Another number gives another painting", 0, 2**31 - 1, 0, writable)
 
 
-def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any, _data: Any) -> Any:
-    """GIMP calls this. Everything that can fail is imported here and not before."""
+def add_values(procedure: Any, again: bool) -> None:
+    """How it is painted, each with a default. again: where that is how a layer was painted before."""
+    recipe = "" if again else "impasto"
+    procedure.add_string_argument("recipe", "Rec_ipe", "How it is painted, by name", recipe, WRITABLE)
+    add = {float: procedure.add_double_argument, int: procedure.add_int_argument}
+    for name, label, meaning, lowest, highest, default in NUMBERS:
+        values = (AS_PAINTED, highest, AS_PAINTED) if again else (lowest, highest, default)
+        add[type(default)](name, label, meaning, *values, WRITABLE)
+
+
+def add_living(procedure: Any) -> None:
+    """What only a layer is asked for that was painted before."""
+    procedure.add_boolean_argument(
+        "continue", "G_o on from the last painting", "Not from the beginning, if the daemon can", False, WRITABLE
+    )
+    procedure.add_layer_argument(
+        "source-layer", "So_urce", "The layer to paint from; none for the one it was painted from", True, WRITABLE
+    )
+
+
+def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any, module: str) -> Any:
+    """GIMP calls this; `module` does it. Everything that can fail is imported here and not before."""
     try:
         use_own_libraries()
-        import run as job
+        work = importlib.import_module(module)
     except Exception as error:
         sentence = (
             f"Impasto's plug-in is not complete for this GIMP's Python {sys.version_info.major}."
             f"{sys.version_info.minor} ({error}). Install it again with: impasto install-plugin"
         )
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
-    return job.run(procedure, run_mode, image, drawables, config)
+    return work.run(procedure, run_mode, image, drawables, config)
 
 
 def show_paintings(procedure: Any, _mode: Any, _image: Any, _drawables: Any, _config: Any, _data: Any) -> Any:

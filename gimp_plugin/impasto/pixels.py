@@ -19,6 +19,9 @@ from impasto_protocol.picture import Picture  # noqa: E402
 
 EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL, Gimp.Precision.U8_LINEAR)
 
+Extent = tuple[tuple[int, int], tuple[int, int]]
+"""Left and top, width and height."""
+
 FORMATS = {
     (3, "u8"): "R'G'B' u8",
     (4, "u8"): "R'G'B'A u8",
@@ -87,6 +90,18 @@ def read_pattern(pattern: Any) -> Picture:
     return Picture(width, height, channels, "u8", data)
 
 
+def shrunk(picture: Picture, side: int) -> Picture:
+    """The picture as `u8`, its longest side no more than this."""
+    scale = min(1.0, side / max(picture.size))
+    width, height = (max(1, round(length * scale)) for length in picture.size)
+    Gegl.init(None)
+    own, small = (FORMATS[picture.channels, dtype] for dtype in (picture.dtype, "u8"))
+    buffer = Gegl.Buffer.new(own, 0, 0, *picture.size)
+    buffer.set(Gegl.Rectangle.new(0, 0, *picture.size), own, bytes(picture.data))
+    data = buffer.get(Gegl.Rectangle.new(0, 0, width, height), scale, small, Gegl.AbyssPolicy.CLAMP)
+    return Picture(width, height, picture.channels, "u8", data)
+
+
 def check_visible(picture: Picture) -> None:
     """Raises ImpastoError where every pixel is fully transparent."""
     if picture.has_alpha:
@@ -104,7 +119,7 @@ def new_layer(image: Any, like: Any, picture: Picture, name: str) -> Any:
     layer = Gimp.Layer.new(image, name, picture.width, picture.height, kind, 100.0, Gimp.LayerMode.NORMAL)
     try:
         layer.set_offsets(*like.get_offsets()[1:])
-        _write(layer, picture)
+        _fill(layer.get_buffer(), picture)
         if not Gimp.Selection.is_empty(image):
             layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
     except BaseException:
@@ -119,7 +134,7 @@ def new_image(picture: Picture, name: str) -> tuple[Any, Any]:
     image = Gimp.Image.new_with_precision(picture.width, picture.height, Gimp.ImageBaseType.RGB, precision)
     kind = Gimp.ImageType.RGBA_IMAGE if picture.has_alpha else Gimp.ImageType.RGB_IMAGE
     layer = Gimp.Layer.new(image, name, picture.width, picture.height, kind, 100.0, Gimp.LayerMode.NORMAL)
-    _write(layer, picture)
+    _fill(layer.get_buffer(), picture)
     image.insert_layer(layer, None, 0)
     return image, layer
 
@@ -138,8 +153,48 @@ def insert_above(image: Any, source: Any, layer: Any) -> None:
         layer.set_edit_mask(False)  # or the next stroke, and the next call of the filter, would meet the mask
 
 
-def _write(layer: Any, picture: Picture) -> None:
-    buffer = layer.get_buffer()
+def check_writable(layer: Any, place: Extent) -> None:
+    """Raises ImpastoError where `repaint` may not touch the layer; GIMP would end this process."""
+    if not layer.is_valid() or not _is_in(layer.get_image(), layer):
+        raise _refused("the layer is not in the image any more")
+    if layer.is_group():
+        raise _refused(f"{layer.get_name()} is a layer group by now, which has no pixels of its own. Select a layer.")
+    item = layer
+    while item is not None:
+        if item.get_lock_content():
+            raise _refused(f"The pixels of {item.get_name()} are locked. Unlock them in the Layers dock and try again.")
+        item = item.get_parent()
+    if layer.get_lock_position() and extent(layer)[1] != place[1]:
+        raise _refused(
+            f"The layer that is painted from has another size by now, and {layer.get_name()} cannot follow, for its "
+            "position is locked. Unlock it in the Layers dock and try again."
+        )
+
+
+def repaint(layer: Any, place: Extent, picture: Picture) -> None:
+    """Put these pixels in the place of the layer's own: what is selected, or all of it. GIMP can undo each step of it.
+
+    place: the extent of what was painted from. Where that has another size by now, the layer takes its size and its
+    place. The layer's mask, opacity, mode and filters stay. Raises ImpastoError as `check_writable`.
+    """
+    check_writable(layer, place)
+    (offsets, size), (wanted_offsets, wanted) = extent(layer), place
+    if size != wanted:
+        layer.resize(*wanted, *(own - other for own, other in zip(offsets, wanted_offsets)))
+    if picture.has_alpha and not layer.has_alpha():
+        layer.add_alpha()
+    _fill(layer.get_shadow_buffer(), picture)
+    layer.merge_shadow(True)  # unlike the layer's buffer, it knows the selection and undo
+    layer.update(0, 0, *wanted)
+
+
+def extent(layer: Any) -> Extent:
+    """Where it lies in the image, and how large it is."""
+    left, top = layer.get_offsets()[1:]
+    return (left, top), (layer.get_width(), layer.get_height())
+
+
+def _fill(buffer: Any, picture: Picture) -> None:
     data = bytes(picture.data)  # anything else than bytes is written thirty times slower
     if len(data) != picture.nbytes:  # GEGL would read past the end
         raise ValueError(f"{len(data)} bytes of pixels where {picture.nbytes} belong")

@@ -10,12 +10,15 @@ import math
 import os
 import sys
 import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pixels
 import progress
 import record
+import style_memory
 import styles
 from gi.repository import Gimp, GLib
 from impasto_protocol.endpoint import default_endpoint
@@ -25,18 +28,34 @@ from impasto_protocol.messages import Result
 from impasto_protocol.request import Request, Scalar, Style
 from job import GivenUp, Job, Watcher
 from slips import Held, Slip
+from styles import Chosen
 
 LIMITS = Limits()
 """What is refused before a pixel is read; the daemon that answers may take less."""
 
+ANEW = {
+    Code.UNKNOWN_JOB: "the daemon keeps nothing of that any more",
+    Code.BAD_REQUEST: "that has other proportions",
+    Code.VERSION_MISMATCH: "the daemon is too old to do so",
+}
+"""Why a daemon may refuse to go on from an earlier job."""
+
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
     """One call of the procedure, in any run mode: its return values."""
-    try:
+
+    def work() -> list[str]:
         source = pixels.only_layer(drawables, LIMITS)
-        if run_mode == Gimp.RunMode.INTERACTIVE and not _ask(procedure, config):
-            return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
-        notes = paint(procedure.get_plug_in(), image, source, config, _watcher(run_mode, source))
+        ask(procedure, run_mode, config)
+        return paint(procedure.get_plug_in(), image, source, config, watcher(run_mode, source))
+
+    return answered(procedure, run_mode, work)
+
+
+def answered(procedure: Any, run_mode: Any, work: Callable[[], list[str]]) -> Any:
+    """The return values of a procedure that does this work; what the work returns, the artist is told."""
+    try:
+        notes = work()
     except GivenUp:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except ImpastoError as error:
@@ -51,12 +70,42 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
 
 
+def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
+    """Have an artist fill in the arguments; a script has. more: as `dialog.ask` has it. Raises GivenUp."""
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        import dialog  # needs a display, which scripts have not
+
+        if not dialog.ask(procedure, config, *more):
+            raise GivenUp
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be painted, and what puts the painting in its place; the names of the layer and of its image."""
+
+    request: Request
+    style: Chosen
+    layer: str
+    image: str
+    place: Callable[[Result], None]
+
+
 def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) -> list[str]:
     """Read, ask the daemon, insert; what the artist should know about how it was painted. Raises ImpastoError."""
     style = styles.chosen(config, image, LIMITS)
+    request, origin = requested(source, style, config), record.origin(source)
+
+    def place(result: Result) -> None:
+        insert(image, source, origin, style, result)
+
+    return carried_out(plug_in, Order(request, style, source.get_name(), image.get_name(), place), lambda: watcher)
+
+
+def requested(source: Any, style: Chosen, config: Any) -> Request:
+    """What the filter's arguments ask for. Raises ImpastoError where there is nothing to paint."""
     content = pixels.read(source)
     pixels.check_visible(content)
-    request = Request(
+    return Request(
         content=content,
         styles=(Style(style.picture),),
         recipe=config.get_property("recipe"),
@@ -65,16 +114,38 @@ def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) 
         seed=config.get_property("seed"),
         settings=settings(config, content.width, content.height),
     )
-    job = Job(request)
-    slip = Slip(job.name, default_endpoint(), source.get_name(), image.get_name(), style.name)
+
+
+def carried_out(plug_in: Any, order: Order, watcher: Callable[[], Watcher]) -> list[str]:
+    """Have the daemon paint it, and put it in its place; what the artist should know. Raises ImpastoError.
+
+    What cannot go on from an earlier job is begun anew, and the artist is told. watcher: makes one.
+    """
+    try:
+        return _carried_out(plug_in, order, watcher())
+    except ImpastoError as error:
+        details = error.problem.details
+        about_resuming = "resume" in (*details, details.get("field"), details.get("feature"))
+        if not (order.request.resume and about_resuming and error.code in ANEW):
+            raise
+        note = f"It could not go on from the last painting, for {ANEW[error.code]}: it was painted from the beginning."
+    anew = replace(order, request=replace(order.request, resume=""))
+    return [note, *_carried_out(plug_in, anew, watcher())]
+
+
+def _carried_out(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
+    job = Job(order.request)
+    slip = Slip(job.name, default_endpoint(), order.layer, order.image, order.style.name)
     with Held(slip, Path(Gimp.directory())) as held, job:
         result = job.wait(plug_in, watcher)
         try:
-            insert(image, source, style.name, result)
+            order.place(result)
         except Exception as error:
             held.leave()
             raise _not_inserted(result.job, error) from error
         job.acknowledge()
+    if order.style.path is not None:
+        style_memory.remember(order.style.picture.sha256(), order.style.path)
     return record.notes(result.record)
 
 
@@ -87,20 +158,23 @@ def settings(config: Any, width: int, height: int) -> dict[str, Scalar]:
     return {} if percent == 100 else {"style_size": percent / 100 * math.sqrt(width * height)}
 
 
-def insert(image: Any, source: Any, style_name: str, result: Result) -> None:
-    """The painting as a layer above its source. Raises ImpastoError, or whatever GIMP has against it."""
+def insert(image: Any, source: Any, origin: Mapping[str, object], style: Chosen, result: Result) -> None:
+    """The painting as a layer above its source, which may be gone: `origin` says which it was.
+
+    Raises ImpastoError, or whatever GIMP has against it.
+    """
     if not image.is_valid():
         raise ImpastoError(Code.CANCELLED, "the image was closed meanwhile")
-    layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(style_name))
+    layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(style.name))
     try:
-        record.attach(layer, style_name, result.record)
+        record.keep(layer, origin, style, result)
         pixels.insert_above(image, source, layer)
     except BaseException:
         layer.delete()
         raise
 
 
-def _watcher(run_mode: Any, source: Any) -> Watcher:
+def watcher(run_mode: Any, source: Any) -> Watcher:
     """A window for an artist, the status bar for a script."""
     if run_mode == Gimp.RunMode.NONINTERACTIVE or not _has_display():
         return progress.StatusBar()
@@ -114,12 +188,6 @@ def _has_display() -> bool:
     return bool(os.name == "nt" or sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"})
 
 
-def _ask(procedure: Any, config: Any) -> bool:
-    import dialog  # needs a display, which scripts have not
-
-    return dialog.ask(procedure, config)
-
-
 def _not_inserted(job: str, error: Exception) -> ImpastoError:
     if not isinstance(error, ImpastoError):
         traceback.print_exception(error, file=sys.stderr)
@@ -127,7 +195,8 @@ def _not_inserted(job: str, error: Exception) -> ImpastoError:
     return ImpastoError(
         Code.CANCELLED,
         f"The painting could not be put into the image: {reason}. It is not lost, the daemon keeps it for a day. "
-        f"Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: impasto fetch {job[:8]} -o FILE.png",
+        "Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: "
+        f"impasto fetch {job[:8]} -o FILE.png",
     )
 
 

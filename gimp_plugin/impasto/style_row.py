@@ -6,13 +6,13 @@ Knows GTK and the filter's arguments for styles, of which one at most is set at 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gi
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, GLib, GObject, Gtk  # noqa: E402
+from gi.repository import GdkPixbuf, GLib, GObject, Gtk, Pango  # noqa: E402
 
 SOURCES = {
     "style-file": "A picture file",
@@ -21,6 +21,9 @@ SOURCES = {
 }
 """The filter's arguments for styles, as the dialog calls them."""
 
+OWN = "own"
+"""Beside them, where a layer is painted again: its own style. None of the arguments is set then."""
+
 THUMBNAIL = 160
 """Longest side in pixels of the style picture in the dialog."""
 
@@ -28,11 +31,23 @@ LARGEST = 50_000_000
 """Pixels of a picture that is unpacked for this; a larger one is painted with, but not shown."""
 
 
-def made(dialog: Any, config: Any) -> Any:
+class Kept(Protocol):
+    """The style that a layer keeps: its name and a small picture of it, a GdkPixbuf."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def picture(self) -> Any: ...
+
+
+def made(dialog: Any, config: Any, kept: Kept | None = None) -> Any:
     """The row. Paint cannot be pressed before a style is chosen."""
-    stack = Gtk.Stack()
+    combo, stack = Gtk.ComboBoxText(), Gtk.Stack()
     stack.add_named(file_page(config), "style-file")
-    combo = Gtk.ComboBoxText()
+    if kept is not None:
+        stack.add_named(own_page(kept), OWN)
+        combo.append(OWN, "The one it was painted with")
     for name, label in SOURCES.items():
         combo.append(name, label)
     left: dict[str, Any] = {}
@@ -41,35 +56,45 @@ def made(dialog: Any, config: Any) -> Any:
         """One source at a time: another one's choice is set aside, and back when it is turned to again."""
         chosen = combo.get_active_id()
         if stack.get_child_by_name(chosen) is None:  # not before: GIMP's widget for a pattern chooses one by itself
-            page = dialog.get_widget(chosen, GObject.TYPE_NONE)
-            page.set_valign(Gtk.Align.START)
-            page.show_all()
-            stack.add_named(page, chosen)
-        for name in SOURCES:
-            if name != chosen and config.get_property(name) is not None:
-                left[name] = config.get_property(name)
-                config.set_property(name, None)
-        if config.get_property(chosen) is None and chosen in left:
+            stack.add_named(gimps_page(dialog, chosen), chosen)
+        for name in set(given(config)) - {chosen}:
+            left[name] = config.get_property(name)
+            config.set_property(name, None)
+        if chosen in left and config.get_property(chosen) is None:
             config.set_property(chosen, left[chosen])
         stack.set_visible_child_name(chosen)
+        follow()
 
     def follow(*_: object) -> None:
-        given = [name for name in SOURCES if config.get_property(name) is not None]
-        dialog.set_response_sensitive(Gtk.ResponseType.OK, bool(given))
-        if given and given[0] != combo.get_active_id():
-            combo.set_active_id(given[0])
+        names = given(config)
+        dialog.set_response_sensitive(Gtk.ResponseType.OK, bool(names) or combo.get_active_id() == OWN)
+        if names and names[0] != combo.get_active_id():
+            combo.set_active_id(names[0])
 
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
     column.pack_start(labelled("St_yle from", combo), False, False, 0)
     column.pack_start(stack, False, False, 0)
     column.show_all()
-    combo.set_active_id("style-file")
+    combo.set_active_id("style-file" if kept is None else OWN)
     follow()
     combo.connect("changed", turn)
     turn(combo)
     for name in SOURCES:
         config.connect(f"notify::{name}", follow)
     return column
+
+
+def given(config: Any) -> list[str]:
+    """The arguments that name a style now."""
+    return [name for name in SOURCES if config.get_property(name) is not None]
+
+
+def gimps_page(dialog: Any, name: str) -> Any:
+    """GIMP's own widget for an argument."""
+    page = dialog.get_widget(name, GObject.TYPE_NONE)
+    page.set_valign(Gtk.Align.START)
+    page.show_all()
+    return page
 
 
 def file_page(config: Any) -> Any:
@@ -102,6 +127,18 @@ def file_page(config: Any) -> Any:
     column.show_all()
     config.connect("notify::style-file", refresh)
     refresh()
+    return column
+
+
+def own_page(kept: Kept) -> Any:
+    """The style that the layer was painted with: its name and a small picture of it."""
+    shrink = min(1.0, THUMBNAIL / max(kept.picture.get_width(), kept.picture.get_height()))
+    size = (max(1, round(shrink * side)) for side in (kept.picture.get_width(), kept.picture.get_height()))
+    small = kept.picture.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+    column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), False, False, 0)
+    column.pack_start(Gtk.Image.new_from_pixbuf(small), False, False, 0)
+    column.show_all()
     return column
 
 

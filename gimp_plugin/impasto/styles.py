@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pixels
@@ -19,15 +20,22 @@ from impasto_protocol.picture import Picture
 
 @dataclass(frozen=True)
 class Chosen:
-    """A style: its pixels, and what to call it (a file's name, a layer's, a pattern's)."""
+    """A style: its pixels, and what to call it (a file's name, a layer's, a pattern's).
+
+    path: of a file. copy: where a layer keeps a small copy of the style already, that; copy_of: where the pixels are
+    those of the copy and no more, the digest of the original's.
+    """
 
     name: str
     picture: Picture
+    path: Path | None = None
+    copy: bytes = b""
+    copy_of: str = ""
 
 
 def chosen(config: Any, image: Any, limits: Limits) -> Chosen:
     """The style that the arguments name, for painting in this image. Raises ImpastoError."""
-    given = [name for name in SOURCES if config.get_property(name) is not None]
+    given = named(config)
     if not given:
         raise _refused("Choose a style picture first: no style was given.")
     if len(given) > 1:
@@ -35,9 +43,14 @@ def chosen(config: Any, image: Any, limits: Limits) -> Chosen:
     return SOURCES[given[0]](config.get_property(given[0]), image, limits)
 
 
+def named(config: Any) -> list[str]:
+    """The arguments that name a style."""
+    return [name for name in SOURCES if config.get_property(name) is not None]
+
+
 def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
     path = style_file.checked(file, limits)
-    return Chosen(path.name, style_file.load(path, limits))
+    return Chosen(path.name, style_file.load(path, limits), path)
 
 
 def _layer(layer: Any, image: Any, limits: Limits) -> Chosen:

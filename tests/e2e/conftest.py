@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from impasto_protocol.errors import ImpastoError
@@ -15,7 +17,11 @@ from impasto_protocol.zmq_client import Client
 
 from tests.fakes.daemon import PYTHONPATH
 
+from . import styles
 from .studio import REPOSITORY, Gimp, NoGimp, Studio, patiently
+
+Facts = dict[str, Any]
+"""What in_gimp.py wrote down of a case."""
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +52,22 @@ def quick_daemon(studio: Studio) -> Iterator[subprocess.Popen[bytes]]:
     """A daemon with the quick painter, at the endpoint where GIMP looks."""
     with running_daemon(studio) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def gallery(studio: Studio) -> Iterator[dict[str, Facts]]:
+    """The facts of every case of in_gimp.py, by its name: one start of GIMP serves all tests."""
+    styles.picture().save(studio.folder / "starry_night.png")
+    styles.large().save(studio.folder / "large.png")
+    styles.write_all(studio.folder / "styles")
+    styles.write_for_preview(studio.folder / "previews")
+    script = Path(__file__).with_name("in_gimp.py").read_text(encoding="utf-8")
+    with running_daemon(studio):
+        process = studio.batch(script, fonts=True, IMPASTO_TEST_FOLDER=str(studio.folder))
+        said, _ = process.communicate(timeout=200)
+    told = studio.folder / "gallery.json"
+    assert told.exists(), said
+    yield json.loads(told.read_text())
 
 
 class running_daemon:

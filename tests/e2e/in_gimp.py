@@ -6,6 +6,7 @@ One start of GIMP serves all cases. The tests outside read the facts (gallery.js
 # mypy: ignore-errors
 # Everything in here is GIMP's, whose library has no types.
 
+import base64
 import json
 import os
 import sys
@@ -52,8 +53,8 @@ def read(layer, form="R'G'B'A float"):
     return layer.get_buffer().get(rectangle, 1.0, form, Gegl.AbyssPolicy.NONE)
 
 
-def call(image, drawables, style=STYLE, **arguments):
-    procedure = PDB.lookup_procedure("plug-in-impasto-style-transfer")
+def call(image, drawables, style=STYLE, procedure="style-transfer", **arguments):
+    procedure = PDB.lookup_procedure(f"plug-in-impasto-{procedure}")
     config = procedure.create_config()
     config.set_property("image", image)
     config.set_core_object_array("drawables", drawables)
@@ -129,6 +130,7 @@ def describe(layer):
         "parent": layer.get_parent().get_name() if layer.get_parent() else None,
         "parasite": bytes(parasite.get_data()).decode("ascii") if parasite else None,
         "persistent": bool(parasite and parasite.is_persistent()),
+        "opacity": layer.get_opacity(),
         "mask": mask_bytes(mask) if mask else None,
         "mask_is_edited": layer.get_edit_mask() if mask else False,
     }
@@ -312,6 +314,192 @@ def style_layer_gone():
     return facts(image, source, style=None, style_layer=style)
 
 
+# A living layer -------------------------------------------------------------------------------------------
+
+
+def painted(image, source, **arguments):
+    """A layer that Impasto painted from this one."""
+    known = ids(image)
+    told = call(image, [source], **arguments)
+    assert told["status"] == "success", told
+    return new_layer(image, known)
+
+
+def changed(layer):
+    """The layer's colours are others now."""
+    layer.invert(False)
+
+
+def again(layer, source=None, **arguments):
+    """Restyle the layer, and everything about it that a test may ask."""
+    image = layer.get_image()
+    before, was = tree(image), {"parasite": text_of(layer, "impasto"), "pixels": read(layer)}
+    told = call(image, [layer], None, "restyle", **arguments)
+    told |= {"before": before, "after": tree(image), "first": was["parasite"], **describe(layer)}
+    told |= {"unchanged": was == {"parasite": text_of(layer, "impasto"), "pixels": read(layer)}}
+    told |= {"copy": text_of(layer, "impasto-style")}
+    if source is not None:
+        save(told, source, layer)
+    image.delete()
+    return told
+
+
+def text_of(layer, name):
+    parasite = layer.get_parasite(name)
+    return bytes(parasite.get_data()).decode("ascii") if parasite else None
+
+
+def living(style="starry_night.png", base=RGB, precision=Gimp.Precision.U8_NON_LINEAR):
+    """A layer and its painting, as if that had been painted in this very image. It is painted once for each style."""
+    image = image_of(base, precision)
+    source = layer_of(image, base == GRAY, offsets=(3, 4))
+    if style not in PAINTED:
+        once = image_of(RGB)
+        layer = painted(once, layer_of(once), style=FOLDER / style, strength=70.0, stroke_size=50.0, seed=7)
+        PAINTED[style] = layer.get_name(), {name: text_of(layer, name) for name in ("impasto", "impasto-style")}
+        once.delete()
+    name, kept = PAINTED[style]
+    layer = source.copy()
+    image.insert_layer(layer, None, 0)
+    layer.set_name(name)
+    layer.fill(Gimp.FillType.WHITE)
+    for parasite, text in kept.items():
+        layer.attach_parasite(Gimp.Parasite.new(parasite, Gimp.PARASITE_PERSISTENT, text.encode()))
+    return source, layer
+
+
+PAINTED = {}
+"""By the style's file, a painting's name and what is kept with it."""
+
+
+def restyle_changed(**arguments):
+    """As an artist left it: renamed, half transparent, in a group with a mask."""
+    source, layer = living()
+    image = layer.get_image()
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    image.reorder_item(layer, group, 0)
+    layer.set_name("mine")
+    layer.set_opacity(40)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 8, 4, 20, 30)
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+    layer.set_edit_mask(False)
+    Gimp.Selection.none(image)
+    changed(source)
+    return again(layer, source, **arguments)
+
+
+def restyle_given(style="starry_night.png", base=RGB, precision=Gimp.Precision.U8_NON_LINEAR, **arguments):
+    source, layer = living(style, base, precision)
+    changed(source)
+    return again(layer, source, **arguments)
+
+
+def restyle_selection():
+    source, layer = living()
+    changed(source)
+    source.get_image().select_rectangle(Gimp.ChannelOps.REPLACE, 3, 4, 20, 30)
+    return again(layer, source)
+
+
+def restyle_resized():
+    """The source is larger by now, lies elsewhere and has become transparent in part."""
+    source, layer = living()
+    source.add_alpha()
+    source.resize(50, 35, 4, 2)
+    return again(layer, source)
+
+
+def restyle_reloaded():
+    """From an XCF on another machine: nothing of the style is there but what the layer keeps."""
+    source, layer = living("large.png")
+    changed(source)
+    file, image = Gio.File.new_for_path(str(FOLDER / "living.xcf")), source.get_image()
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+    image.delete()
+    reloaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    layer, source = reloaded.get_layers()
+    (FOLDER / "large.png").rename(FOLDER / "elsewhere.png")
+    try:
+        return again(layer, source)
+    finally:
+        (FOLDER / "elsewhere.png").rename(FOLDER / "large.png")
+
+
+def restyle_foreign():
+    image = image_of(RGB)
+    return again(layer_of(image))
+
+
+def restyle_locked():
+    """By the group that it is in."""
+    _, layer = living()
+    image = layer.get_image()
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    image.reorder_item(layer, group, 0)
+    group.set_lock_content(True)
+    return again(layer)
+
+
+def restyle_source_gone(told=False):
+    source, layer = living()
+    image = layer.get_image()
+    image.remove_layer(source)
+    if not told:
+        return again(layer)
+    other = layer_of(image, name="other")
+    changed(other)
+    return again(layer, other, source_layer=other)
+
+
+def restyle_in_another_image():
+    """A layer of another image may have the tattoo that the source had in the first one."""
+    source, layer = living()
+    image = image_of(RGB)
+    stranger = layer_of(image, width=10, height=10, name="stranger")
+    assert stranger.get_tattoo() == source.get_tattoo()
+    copy = Gimp.Layer.new_from_drawable(layer, image)
+    image.insert_layer(copy, None, 0)
+    source.get_image().delete()
+    return again(copy)
+
+
+def restyle_from_itself():
+    _, layer = living()
+    return again(layer, source_layer=layer)
+
+
+def restyle_damaged(name, data):
+    """As somebody who wants to do harm may have made the file."""
+    _, layer = living()
+    (FOLDER / "profile" / "impasto-styles.json").unlink(missing_ok=True)
+    layer.attach_parasite(Gimp.Parasite.new(name, Gimp.PARASITE_PERSISTENT, data))
+    return again(layer)
+
+
+LIVING = {
+    "changed": restyle_changed,
+    "other values": lambda: restyle_given(strength=20.0, recipe="gatys", style_pattern=Gimp.context_get_pattern()),
+    "GRAYA 16-bit": lambda: restyle_given(base=GRAY, precision=Gimp.Precision.U16_NON_LINEAR),
+    "selection": restyle_selection,
+    "resized": restyle_resized,
+    "large style": lambda: restyle_given("large.png"),
+    "reloaded": restyle_reloaded,
+    "continue": lambda: restyle_given(**{"continue": True}),
+    "continue with nothing kept": lambda: restyle_given(**{"continue": True, "seed": 1005}),
+    "another source": lambda: restyle_source_gone(told=True),
+    "foreign": restyle_foreign,
+    "locked": restyle_locked,
+    "source gone": restyle_source_gone,
+    "in another image": restyle_in_another_image,
+    "from itself": restyle_from_itself,
+    "damaged": lambda: restyle_damaged("impasto", b'{"record": {"request": []}}'),
+    "bomb as copy": lambda: restyle_damaged(
+        "impasto-style", base64.b64encode((FOLDER / "styles/bad_bomb.png").read_bytes())
+    ),
+}
+
 CASES = {
     "RGB": lambda: kind(RGB, False),
     "RGBA": lambda: kind(RGB, True),
@@ -365,6 +553,7 @@ CASES = {
     "two styles": lambda: styled(STYLE, style_pattern=Gimp.context_get_pattern()),
     "stroke size 50": lambda: styled(STYLE, stroke_size=50.0),
     "the painter dies": lambda: styled(STYLE, seed=1002),
+    **{f"restyle {name}": case for name, case in LIVING.items()},
 }
 
 

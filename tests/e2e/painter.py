@@ -1,6 +1,7 @@
 """A quick painter for the tests in GIMP: the colours turned round, alpha kept; recipes are looked up as always.
 
-The seed steers it, for the plug-in sends no settings: SLOW takes 40 s, A_SECOND one, CRASH dies in mid-job.
+The seed steers it, for the plug-in sends no settings: SLOW takes 40 s, A_SECOND one, CRASH dies in mid-job, and with
+NOTHING_KEPT there is no job to go on from.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from impasto_daemon.engine import recipes
 from impasto_daemon.painting import Iterate, Painted, PaintEvent
+from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
 
@@ -24,6 +26,7 @@ SLOW = 1001
 FOUR_SECONDS = 1003
 A_SECOND = 1004
 CRASH = 1002
+NOTHING_KEPT = 1005
 PACES = {SLOW: (400, 0.1), FOUR_SECONDS: (40, 0.1), A_SECOND: (50, 0.02)}
 """Steps, and seconds that each takes."""
 NOTE = "painted by a stand-in for tests"
@@ -37,6 +40,8 @@ class TurnedRound:
 
     def paint(self, request: Request) -> Iterator[PaintEvent]:
         recipes.find(request.recipe)
+        if request.resume and request.seed == NOTHING_KEPT:
+            raise ImpastoError(Code.UNKNOWN_JOB, f"Nothing is kept of a job {request.resume}.", resume=request.resume)
         steps, pause = PACES.get(request.seed, (4, 0.01))
         enough = threading.Event()
         for step in range(1, steps + 1):

@@ -21,6 +21,12 @@ def picture(mode: str = "RGB") -> Image.Image:
     return made.convert(mode)
 
 
+def large() -> Image.Image:
+    """More than a layer keeps a copy of as it is, and hard to compress: red, with noise."""
+    noise = Image.effect_noise((700, 500), 60)
+    return Image.merge("RGB", (Image.new("L", noise.size, RED[0]), noise, noise))
+
+
 def write_all(folder: Path) -> None:
     """Good ones and bad ones, by their names."""
     folder.mkdir()

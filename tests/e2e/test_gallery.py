@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import array
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from impasto_protocol import __version__
 
 from . import painter, styles
-from .conftest import running_daemon
+from .conftest import Facts
 from .studio import Studio
 
 pytestmark = pytest.mark.gimp
 
-Facts = dict[str, Any]
 NAME = "Starry night (style transfer)"
 
 KINDS = {
@@ -75,21 +71,6 @@ REFUSED = {
     "the painter dies": "The process that paints ended in mid-job",
 }
 """What cannot be painted, and the beginning of what the artist is told."""
-
-
-@pytest.fixture(scope="module")
-def gallery(studio: Studio) -> Iterator[dict[str, Facts]]:
-    """The facts of every case, by its name."""
-    styles.picture().save(studio.folder / "starry_night.png")
-    styles.write_all(studio.folder / "styles")
-    styles.write_for_preview(studio.folder / "previews")
-    script = Path(__file__).with_name("in_gimp.py").read_text(encoding="utf-8")
-    with running_daemon(studio):
-        process = studio.batch(script, fonts=True, IMPASTO_TEST_FOLDER=str(studio.folder))
-        said, _ = process.communicate(timeout=200)
-    told = studio.folder / "gallery.json"
-    assert told.exists(), said
-    yield json.loads(told.read_text())
 
 
 def samples(studio: Studio, facts: Facts, suffix: str = "") -> array.array[float]:
@@ -186,7 +167,7 @@ def test_a_layer_is_painted_with_its_filters(studio: Studio, gallery: dict[str, 
 def test_the_request_is_recorded_with_the_layer_without_any_path(studio: Studio, gallery: dict[str, Facts]) -> None:
     facts = gallery["RGBA"]
     parasite = json.loads(facts["parasite"])
-    assert set(parasite) == {"impasto", "style", "record"}, "everything is in there once"
+    assert set(parasite) == {"impasto", "style", "record", "job", "source"}, "everything is in there once"
     assert facts["persistent"]
     assert parasite["impasto"] == __version__
     assert parasite["style"] == "starry_night.png"

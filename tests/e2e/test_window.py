@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from impasto_protocol.zmq_client import Client
@@ -12,7 +14,7 @@ from . import painter, styles
 from .conftest import running_daemon
 from .studio import REPOSITORY, Studio, patiently
 from .test_life import states
-from .window import PROGRAMS, Window, opened
+from .window import PROGRAMS, RESTYLE, RESTYLE_DIALOG, Window, opened
 
 pytestmark = pytest.mark.gimp
 
@@ -37,6 +39,7 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
             stop_and_keep(window, studio, style)
             paint(window, style)
             undo_and_repeat(window)
+            restyle(window, style)
             delete_the_source_meanwhile(window, studio)
             run_in_the_background(window, studio)
             close_the_image_meanwhile(window, studio)
@@ -72,6 +75,29 @@ def paint(window: Window, style: Path) -> None:
     window.settled(ARTIFACTS / "5-painted.png")  # the painter's note is in the status bar for a few seconds
 
 
+def restyle(window: Window, style: Path) -> None:
+    """With what made the layer, which the dialog knows though the style's file is away."""
+    layers = window.layers()
+    style.rename(style.with_suffix(".away"))
+    window.open_filter(RESTYLE, RESTYLE_DIALOG)
+    window.set_number("t", 30)
+    window.screenshot(ARTIFACTS / "7-restyle.png")
+    window.paint()
+    assert patiently(lambda: request(window)["strength"] == 30)
+    assert (request(window)["seed"], window.layers()) == (0, layers)
+    window.focus()
+    window.key("ctrl+z")
+    assert patiently(lambda: request(window)["strength"] == 50), "one undo step brings the last painting back"
+    style.with_suffix(".away").rename(style)
+
+
+def request(window: Window) -> dict[str, Any]:
+    """What the topmost layer was painted with, as it says."""
+    parasite = "Gimp.get_images()[0].get_layers()[0].get_parasite('impasto')"
+    found: dict[str, Any] = json.loads(window.tell(f"bytes({parasite}.get_data()).decode()"))["record"]["request"]
+    return found
+
+
 def stop_and_keep(window: Window, studio: Studio, style: Path) -> None:
     window.reopen_filter()
     window.choose_style(style)
@@ -100,7 +126,7 @@ def undo_and_repeat(window: Window) -> None:
 
 def delete_the_source_meanwhile(window: Window, studio: Studio) -> None:
     """What was painted for minutes is not thrown away: it comes to lie on top."""
-    window.reopen_filter()
+    window.open_filter()
     window.set_number("e", painter.FOUR_SECONDS)
     window.paint()
     assert patiently(lambda: "running" in states(studio))
@@ -176,7 +202,7 @@ def close_the_image_meanwhile(window: Window, studio: Studio) -> None:
     assert patiently(lambda: not window.layers()), "the image is closed"
     assert patiently(lambda: states(studio)[-1] == "succeeded"), states(studio)
     assert patiently(lambda: bool(window.find("^GIMP Message$"))), "GIMP says so"
-    window.settled(ARTIFACTS / "7-closed.png")
+    window.settled(ARTIFACTS / "8-closed.png")
     with Client(studio.endpoint, agent="impasto-tests") as client:
         *others, job = client.jobs()
         assert job["kept"] and not any(other["kept"] for other in others), "all others were acknowledged"

@@ -22,6 +22,8 @@ from .studio import Studio, patiently
 PROGRAMS = ("Xvfb", "openbox", "xdotool", "import")
 FILTER = "neural style transfer"
 DIALOG = "^Neural Style Transfer$"
+RESTYLE = "restyle layer"
+RESTYLE_DIALOG = "^Restyle Layer$"
 FRAME = 24
 """Pixels that the window manager adds above and below a window, together."""
 STILL = 0.3
@@ -95,6 +97,11 @@ class Window:
         fresh.replace(order)
         assert patiently(lambda: not order.exists()), f"GIMP did not do {script!r}"
 
+    def tell(self, expression: str) -> str:
+        """What an expression comes to inside GIMP, as text."""
+        self.do(f"(folder / 'told').write_text(str({expression}))")
+        return (self.studio.folder / "told").read_text()
+
     def screenshot(self, path: Path, window: str = "root") -> Path:
         """What the display shows, or one of its windows."""
         here = self.studio.folder / "screenshot.png"
@@ -142,15 +149,15 @@ class Window:
 
     # What an artist does ----------------------------------------------------------------------------------
 
-    def open_filter(self) -> None:
+    def open_filter(self, name: str = FILTER, dialog: str = DIALOG) -> None:
         """Through GIMP's search for actions, which finds what is in the menus."""
         self.focus()
         self.key("slash")
         assert self.shows("Search Actions"), "the search for actions did not open"
         with self.answered():
-            self.type(FILTER)
+            self.type(name)
         self.key("Down", "Return")
-        assert self.shows(DIALOG), "the filter's dialog did not open"
+        assert self.shows(dialog), "the filter's dialog did not open"
         self.at_rest()
 
     def reopen_filter(self) -> None:
@@ -181,7 +188,7 @@ class Window:
 
     def paint(self) -> None:
         self.key("alt+p")
-        assert patiently(lambda: not self.find(DIALOG)), "the dialog did not close"
+        assert patiently(lambda: not self.find(f"{DIALOG}|{RESTYLE_DIALOG}")), "the dialog did not close"
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[int, ...]:

@@ -1,0 +1,124 @@
+"""A living layer: one that Impasto painted is painted again, in its place, from its source as that looks now.
+
+What made it is kept with it (`record`), so this works in a picture from another machine, with the style's file gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pixels
+import record
+import run as filter_run
+import style_kept
+import styles
+from gi.repository import Gimp
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.messages import Result
+from record import Painted
+from run import LIMITS
+from styles import Chosen
+
+FILTER = "plug-in-impasto-style-transfer"
+"""Whose arguments the ones here are: it knows their ranges."""
+LEFT_OUT = ("", -1)
+"""Values of arguments that say: as it was painted."""
+
+
+def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
+    """One call of the procedure, in any run mode: its return values."""
+    return filter_run.answered(procedure, run_mode, lambda: restyle(procedure, run_mode, image, drawables, config))
+
+
+def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
+    """Ask, paint, and put it in its place; what the artist should know. Raises ImpastoError and GivenUp."""
+    layer = pixels.only_layer(drawables, LIMITS)
+    painted, copy = record.read(layer), record.read_copy(layer)
+    afresh = run_mode == Gimp.RunMode.INTERACTIVE
+    made_with = fill(config, painted, afresh)
+    if afresh:
+        filter_run.ask(procedure, run_mode, config, made_with, style_kept.shown(painted, copy))
+    source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
+    origin, extent = record.origin(source), pixels.extent(source)
+    pixels.check_writable(layer, extent)
+    style = style_of(image, source, painted, copy, config)
+    request = replace(filter_run.requested(source, style, config), resume=earlier(painted, config))
+
+    def place(result: Result) -> None:
+        """In the place of the layer's pixels, with the record: one undo step."""
+        if not layer.is_valid():
+            raise ImpastoError(Code.CANCELLED, "the layer was deleted, or its image closed, meanwhile")
+        image.undo_group_start()
+        try:
+            pixels.repaint(layer, extent, result.pictures[0])
+            record.keep(layer, origin, style, result)
+            if layer.get_name() == record.layer_name(painted.style):
+                layer.set_name(record.layer_name(style.name))
+        finally:
+            image.undo_group_end()
+
+    order = filter_run.Order(request, style, source.get_name(), image.get_name(), place)
+    notes = filter_run.carried_out(procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source))
+    return [*style_kept.note(style), *notes]
+
+
+def fill(config: Any, painted: Painted, afresh: bool) -> dict[str, Any]:
+    """Set the arguments to what the layer was painted with: all of them, or those that were left out.
+
+    Returns what it was painted with, within the filter's ranges.
+    """
+    filters = Gimp.get_pdb().lookup_procedure(FILTER)
+    made_with = {}
+    for name, value in painted.arguments.items():
+        about = filters.find_argument(name)
+        made_with[name] = value if name == "recipe" else min(max(value, about.minimum), about.maximum)
+        if afresh or config.get_property(name) in LEFT_OUT:
+            config.set_property(name, made_with[name])
+    if afresh:
+        for name in (*styles.SOURCES, "source-layer"):
+            config.set_property(name, None)
+        config.set_property("continue", False)
+    return made_with
+
+
+def source_of(layer: Any, painted: Painted, config: Any) -> Any:
+    """The layer to paint from: the one that is given, or the one that it was painted from. Raises ImpastoError."""
+    image = layer.get_image()
+    given = config.get_property("source-layer")
+    found = given or image.get_layer_by_tattoo(painted.tattoo)
+    if found is None or (given is None and not _is_like(found, painted)):
+        raise _refused(
+            f"The layer that {layer.get_name()} was painted from ({painted.source_name or 'its name is not known'}) is "
+            "not in this image. Choose the layer to paint from as Source, under More (in a script: source-layer)."
+        )
+    if found.get_id() == layer.get_id():
+        raise _refused("A layer cannot be painted from itself. Choose another layer as Source, or paint it anew.")
+    if found.get_image().get_id() != image.get_id():
+        raise _refused(f"The layer {found.get_name()} is in another image. Choose one of this image as Source.")
+    return found
+
+
+def style_of(image: Any, source: Any, painted: Painted, copy: bytes, config: Any) -> Chosen:
+    """The style that the arguments name, or the one that it was painted with. Raises ImpastoError."""
+    if styles.named(config):
+        return styles.chosen(config, image, LIMITS)
+    return style_kept.chosen(painted, copy, source.get_width() * source.get_height(), LIMITS)
+
+
+def earlier(painted: Painted, config: Any) -> str:
+    """The job to go on from, if that is wanted. Raises ImpastoError."""
+    if not config.get_property("continue"):
+        return ""
+    if not painted.job:
+        raise _refused("The layer does not say which job painted it, so there is none to go on from: paint it anew.")
+    return painted.job
+
+
+def _is_like(layer: Any, painted: Painted) -> bool:
+    """Whether a layer with the right tattoo may be the source: in another image it is any layer's."""
+    return layer.get_name() == painted.source_name or pixels.extent(layer)[1] == painted.source_size
+
+
+def _refused(sentence: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, sentence)

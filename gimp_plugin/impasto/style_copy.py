@@ -1,0 +1,94 @@
+"""A small copy of a style, as the text that a layer keeps: something to paint with where the style itself is gone.
+
+The text is a PNG or JPEG file in base64. Knows pixels and their files in memory; nothing of layers, names or jobs.
+Copies come from other people's pictures too, so nothing in them is believed.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pixels
+from gi.repository import GdkPixbuf, GLib
+from impasto_protocol.picture import Picture
+
+SIDES = (512, 362, 256, 181, 128)
+"""Longest sides in pixels, half as many pixels each time: the first that fits is taken."""
+LARGEST = 100_000
+"""Bytes of the file; base64 adds a third."""
+QUALITIES = ("90", "75")
+MAGIC = {b"\x89PNG": "png", b"\xff\xd8\xff\xe0": "jpeg"}
+
+
+def made(picture: Picture) -> bytes:
+    """The copy: the picture itself, as 8 bits, where it is small; else of at most 512 pixels a side.
+
+    Nothing where this machine can write neither PNG nor JPEG.
+    """
+    for side, kind, options in _ways(picture):
+        small = pixels.shrunk(picture, side)
+        try:
+            _, file = _pixbuf(small).save_to_bufferv(kind, list(options), list(options.values()))
+        except GLib.Error:
+            continue
+        if len(file) <= LARGEST:
+            return base64.b64encode(file)
+    return b""
+
+
+def unpacked(copy: bytes) -> Any:
+    """The copy as a GdkPixbuf. Raises ValueError where it is none, or one that `made` does not make."""
+    data = base64.b64decode(copy, validate=True)
+    if data[:4] not in MAGIC or len(data) > LARGEST:
+        raise ValueError("neither PNG nor JPEG, or too large")
+    loader = GdkPixbuf.PixbufLoader.new_with_type(MAGIC[data[:4]])
+    loader.connect("size-prepared", _check_size)
+    try:
+        loader.write(data)
+        loader.close()
+    except GLib.Error as error:
+        raise ValueError(error.message) from None
+    return loader.get_pixbuf()
+
+
+def enlarged(pixbuf: Any, size: tuple[int, int], most: int) -> Picture:
+    """The copy with as many pixels as the style had, so that its strokes are as large as they were.
+
+    size: the style's width and height; most: pixels beyond which a style is made smaller anyway.
+    """
+    width, height = pixbuf.get_width(), pixbuf.get_height()
+    factor = math.sqrt(min(size[0] * size[1], most) / (width * height))
+    if factor > 1:
+        sides = (round(side * factor) for side in (width, height))
+        pixbuf = pixbuf.scale_simple(*sides, GdkPixbuf.InterpType.BILINEAR)
+    return _picture(pixbuf)
+
+
+def _ways(picture: Picture) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Side, kind and options of each file to try, the best first. Alpha is kept, so it takes PNG."""
+    for side in SIDES:
+        if picture.has_alpha or max(picture.size) <= side:
+            yield side, "png", {}
+        if not picture.has_alpha:
+            yield from ((side, "jpeg", {"quality": quality}) for quality in QUALITIES)
+
+
+def _check_size(loader: Any, width: int, height: int) -> None:
+    if max(width, height) > SIDES[0]:
+        loader.set_size(0, 0)  # an error of the loader's own, before it takes any memory
+
+
+def _pixbuf(picture: Picture) -> Any:
+    width, height, channels = picture.width, picture.height, picture.channels
+    data, colours = GLib.Bytes.new(bytes(picture.data)), GdkPixbuf.Colorspace.RGB
+    return GdkPixbuf.Pixbuf.new_from_bytes(data, colours, channels == 4, 8, width, height, width * channels)
+
+
+def _picture(pixbuf: Any) -> Picture:
+    width, height, channels = pixbuf.get_width(), pixbuf.get_height(), pixbuf.get_n_channels()
+    data, stride = pixbuf.get_pixels(), pixbuf.get_rowstride()
+    rows = (data[row * stride : row * stride + width * channels] for row in range(height))
+    return Picture(width, height, channels, "u8", b"".join(rows))

@@ -1,0 +1,76 @@
+"""The style that a layer was painted with: the file itself where that is here, else the copy that the layer keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import style_copy
+import style_file
+import style_memory
+from gi.repository import Gio
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.limits import Limits
+from record import Painted
+from styles import Chosen
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the dialog shows of it: its name, and the copy as a GdkPixbuf."""
+
+    name: str
+    picture: Any
+
+
+def shown(painted: Painted, copy: bytes) -> Shown | None:
+    """What to show, if there is anything to paint with."""
+    try:
+        return Shown(painted.style, style_copy.unpacked(copy))
+    except ValueError:
+        return None
+
+
+def chosen(painted: Painted, copy: bytes, most: int, limits: Limits) -> Chosen:
+    """The style. most: pixels beyond which a copy need not be enlarged. Raises ImpastoError where it cannot be had."""
+    copied = _copied(painted, copy, most)
+    style = copied if copied and not copied.copy_of else _original(painted, limits) or copied
+    if style is None:
+        raise ImpastoError(
+            Code.BAD_REQUEST,
+            f"The style {painted.style} is not here, and the layer keeps no copy of it that can be used. Choose a "
+            "style picture.",
+        )
+    return style
+
+
+def note(style: Chosen) -> list[str]:
+    """What the artist should know of it."""
+    if not style.copy_of:
+        return []
+    return [
+        f"The style {style.name} is not here as it was: this was painted with the small copy of it that the layer "
+        "keeps, and small strokes may look different. Choose the style picture itself to paint with all of it."
+    ]
+
+
+def _original(painted: Painted, limits: Limits) -> Chosen | None:
+    """The file, where this machine remembers one and it holds the very same pixels."""
+    path = style_memory.find(painted.digest)
+    if path is None:
+        return None
+    try:
+        picture = style_file.load(style_file.checked(Gio.File.new_for_path(str(path)), limits), limits)
+    except ImpastoError:
+        return None
+    return Chosen(painted.style, picture, path) if picture.sha256() == painted.digest else None
+
+
+def _copied(painted: Painted, copy: bytes, most: int) -> Chosen | None:
+    """The copy, where it can be used: of a small style it is the style itself."""
+    try:
+        picture = style_copy.enlarged(style_copy.unpacked(copy), painted.size, most)
+    except ValueError:
+        return None
+    same = picture.sha256() == painted.digest
+    return Chosen(painted.style, picture, copy=copy, copy_of="" if same else painted.digest)

@@ -1,0 +1,162 @@
+"""What a painted layer keeps of how it was painted, apart from GIMP: others may have written it, so it is checked."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import Request, Style
+
+pytestmark = pytest.mark.usefixtures("without_gimp")
+
+CONTENT, STYLE = (Picture(width, 2, 3, "u8", bytes(6 * width)) for width in (8, 3))
+REQUEST = Request(CONTENT, (Style(STYLE),), "gatys", 70.0, 300, 7, {"style_size": 2.0})
+KEPT = {
+    "impasto": "0",
+    "style": "été.png",
+    "record": {"request": REQUEST.describe()},
+    "job": "0123abcd",
+    "source": {"tattoo": 3, "name": "lake"},
+}
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+def parsed(kept: object) -> Any:
+    return module("record").parsed(json.dumps(kept).encode())
+
+
+def test_the_filter_s_arguments_come_back_from_the_request() -> None:
+    painted = parsed(KEPT)
+    assert painted.arguments == {"recipe": "gatys", "strength": 70, "stroke-size": 50, "max-size": 300, "seed": 7}
+    assert (painted.style, painted.size, painted.digest) == ("été.png", (3, 2), STYLE.sha256())
+    assert (painted.job, painted.tattoo, painted.source_name, painted.source_size) == ("0123abcd", 3, "lake", (8, 2))
+
+
+def test_a_layer_painted_with_a_copy_remembers_the_style_itself() -> None:
+    assert parsed({**KEPT, "copy_of": "ab" * 32}).digest == "ab" * 32
+
+
+def test_a_layer_of_an_earlier_version_has_at_least_its_values() -> None:
+    painted = parsed({name: value for name, value in KEPT.items() if name not in ("job", "source")})
+    assert painted.arguments["strength"] == 70
+    assert (painted.job, painted.tattoo) == ("", 0)
+
+
+BROKEN: list[tuple[tuple[str | int, ...], object]] = [
+    (("style",), 5),
+    (("job",), "../job"),
+    (("job",), None),
+    (("source",), []),
+    (("source", "tattoo"), -1),
+    (("source", "tattoo"), "3"),
+    (("source", "name"), {}),
+    (("copy_of",), 1),
+    (("record",), []),
+    (("record", "request"), None),
+    (("record", "request", "styles"), []),
+    (("record", "request", "styles", 0, "width"), 0),
+    (("record", "request", "styles", 0, "sha256"), None),
+    (("record", "request", "content", "height"), 2**40),
+    (("record", "request", "recipe"), ["gatys"]),
+    (("record", "request", "strength"), float("nan")),
+    (("record", "request", "strength"), "70"),
+    (("record", "request", "seed"), True),
+    (("record", "request", "max_size"), 1.5),
+    (("record", "request", "settings"), 3),
+    (("record", "request", "settings", "style_size"), float("inf")),
+]
+
+
+@pytest.mark.parametrize(("where", "value"), BROKEN, ids=lambda value: str(value)[:40])
+def test_what_is_of_another_kind_than_written_is_damage(where: tuple[str | int, ...], value: object) -> None:
+    kept: Any = copy.deepcopy(KEPT)
+    inner = kept
+    for step in where[:-1]:
+        inner = inner[step]
+    inner[where[-1]] = value
+    record = module("record")
+    with pytest.raises(ImpastoError, match="is damaged"):
+        record.read(Layer(json.dumps(kept).encode()))
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 5000, b'"record"'])
+def test_what_is_no_record_is_damage(data: bytes) -> None:
+    with pytest.raises(ImpastoError, match="is damaged"):
+        module("record").read(Layer(data))
+
+
+class Layer:
+    """A layer with this parasite."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def get_parasite(self, _name: str) -> Layer:
+        return self
+
+    def get_data(self) -> bytes:
+        return self._data
+
+    def get_name(self) -> str:
+        return "lake"
+
+
+def test_this_machine_remembers_where_the_styles_lie_that_it_painted_with_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = module("style_memory")
+    memory.Gimp.directory.return_value = str(tmp_path)
+    monkeypatch.setattr(memory, "MOST", 2)
+    assert memory.find("a") is None
+    for digest, path in (("a", "/1"), ("b", "/2"), ("a", "/gem\udce4lde.png"), ("c", "/3")):
+        memory.remember(digest, Path(path))
+    assert [memory.find(digest) for digest in "abc"] == [Path("/gem\udce4lde.png"), None, Path("/3")]
+    (tmp_path / memory.FILE).write_text("{")
+    assert memory.find("a") is None
+    memory.Gimp.directory.return_value = str(tmp_path / "gone")
+    memory.remember("a", Path("/1"))
+    assert memory.find("a") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImpastoError(Code.UNKNOWN_JOB, "No.", resume="a"), "the daemon keeps nothing of that any more"),
+        (ImpastoError(Code.BAD_REQUEST, "No.", field="resume"), "that has other proportions"),
+        (ImpastoError(Code.VERSION_MISMATCH, "No.", feature="resume"), "the daemon is too old to do so"),
+        (ImpastoError(Code.UNKNOWN_JOB, "No."), ""),
+        (ImpastoError(Code.BAD_REQUEST, "No.", field="strength"), ""),
+        (ImpastoError(Code.OUT_OF_MEMORY, "No."), ""),
+    ],
+)
+def test_what_cannot_go_on_from_the_last_painting_is_begun_anew_and_the_artist_told(
+    monkeypatch: pytest.MonkeyPatch, error: ImpastoError, said: str
+) -> None:
+    run, asked = module("run"), list[str]()
+
+    def carried_out(_plug_in: object, order: Any, _watcher: object) -> list[str]:
+        asked.append(order.request.resume)
+        if order.request.resume:
+            raise error
+        return ["painted"]
+
+    monkeypatch.setattr(run, "_carried_out", carried_out)
+    request = Request(CONTENT, (Style(STYLE),), resume="a")
+    order = run.Order(request, run.Chosen("style", STYLE), "layer", "image", print)
+    if said:
+        sentence = f"It could not go on from the last painting, for {said}: it was painted from the beginning."
+        assert run.carried_out(None, order, lambda: None) == [sentence, "painted"]
+        assert asked == ["a", ""]
+    else:
+        with pytest.raises(ImpastoError, match="No"):
+            run.carried_out(None, order, lambda: None)
+        assert asked == ["a"]
