@@ -143,7 +143,8 @@ class Window:
     def __init__(self, paintings: Paintings) -> None:
         GimpUi.init("impasto")
         self._paintings = paintings
-        self._shown: list[Painting] | None = None
+        self._shown: list[object] | None = None
+        self._sentences: list[Any] = []
         self._dialog = GimpUi.Dialog(title=TITLE, role="impasto-paintings")
         self._dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
         self._list = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, border_width=12)
@@ -160,19 +161,28 @@ class Window:
             self._dialog.destroy()
 
     def _refresh(self) -> bool:
+        """Say how far each is. Rows stay while what can be done stays: a button that is being pressed must not go."""
         now = self._paintings.look()
-        if now != self._shown:
-            self._shown = now
-            for row in self._list.get_children():
-                row.destroy()
-            for row in [self._row(painting) for painting in now] or [Gtk.Label(label=NONE)]:
-                self._list.pack_start(row, False, False, 0)
-            self._list.show_all()
+        shown: list[object] = [(painting.found.path, painting.state, painting.waits) for painting in now]
+        if shown != self._shown:
+            self._shown = shown
+            self._show(now)
+        for label, painting in zip(self._sentences, now):
+            label.set_text(record.printable(painting.sentence()))
         return True
 
-    def _row(self, painting: Painting) -> Any:
+    def _show(self, paintings: list[Painting]) -> None:
+        for row in self._list.get_children():
+            row.destroy()
+        self._sentences = [Gtk.Label(xalign=0) for _ in paintings]
+        rows = [self._row(*of) for of in zip(paintings, self._sentences)]
+        for row in rows or [Gtk.Label(label=NONE)]:
+            self._list.pack_start(row, False, False, 0)
+        self._list.show_all()
+
+    def _row(self, painting: Painting, sentence: Any) -> Any:
         row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
-        row.pack_start(Gtk.Label(label=record.printable(painting.sentence()), xalign=0), True, True, 0)
+        row.pack_start(sentence, True, True, 0)
         for label, act in self._acts(painting):
             button = Gtk.Button.new_with_mnemonic(label)
             button.connect("clicked", self._pressed, act, painting)
