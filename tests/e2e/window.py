@@ -36,11 +36,13 @@ import json, os, time
 from pathlib import Path
 from gi.repository import Gimp, Gio
 folder = Path({folder!r})
+# The filter opens a style as an image for a moment: one that is gone again is nothing to tell the artist.
+Gimp.get_plug_in().set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
 while not (folder / "watch.stop").exists():
     if (folder / "watch.do").exists():
         exec((folder / "watch.do").read_text())
         (folder / "watch.do").unlink()
-    layers = [[layer.get_name() for layer in image.get_layers()] for image in Gimp.get_images()]
+    layers = [[layer.get_name() for layer in image.get_layers() or ()] for image in Gimp.get_images()]
     (folder / "watch.new").write_text(json.dumps(layers))
     os.replace(folder / "watch.new", folder / "watch.json")
     time.sleep(0.1)
