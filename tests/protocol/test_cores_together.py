@@ -1,8 +1,9 @@
 """Both cores against each other, in memory: loss, delay, crashes, reconnections and restarts in any order.
 
-The model is what a user may rely on: a job ends at most once for its client, nothing runs twice, a cancelled job
-never delivers, a result that was kept is there until it is acknowledged, whatever became of the daemon that made it,
-and with a patient world every job ends and whoever asks hears how.
+The model is what a user may rely on: a job ends once for its client, who is told of it and of every step before;
+nothing runs twice, a job's name stands for one content, a cancelled job never delivers, who is silent for a lease and
+nobody else loses its jobs, a result that was kept is there until it is acknowledged, whatever became of the daemon that
+made it, and with a patient world every owner hears how its jobs end, and so does whoever asks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_events import Finished, Found, Gone, Leaving, Received, Stored, WorkerSaid
+from impasto_protocol.server_state import Job
 
 from .pictures import picture, request
 
@@ -48,6 +50,9 @@ class Conversation(RuleBasedStateMachine):
         self.storing: list[str] = []
         self.outcomes: dict[str, list[messages.Message]] = {}
         self.cancelled: set[str] = set()
+        self.contents: dict[str, float] = {}
+        self.told: dict[str, tuple[State, int]] = {}
+        self.last_words: dict[str, float] = {}
         self.client_does(self.client.start(self.now))
 
     # Carrying out -----------------------------------------------------------------------------------------
@@ -62,10 +67,34 @@ class Conversation(RuleBasedStateMachine):
                 if isinstance(action.message, (messages.Result, messages.Error)) and job and not action.message.re:
                     self.outcomes.setdefault(job, []).append(action.message)
 
+    def the_daemon_hears(self, event: server_events.Event) -> list[server_events.Action]:
+        """What it does about that, which has been carried out; whose jobs ended by it was told so, once."""
+        alive = [job for job in self.server.jobs.values() if not job.state.terminal]
+        abandoned = [job for job in alive if is_abandoned(job)]
+        routes = dict(self.server.routes)
+        actions = self.server.handle(event, self.now)
+        self.a_client_was_heard(event, routes)
+        for job in alive:
+            session = self.server.sessions.get(job.owner)
+            told = [route for each in actions for route, name in end_told(each) if name == job.id]
+            assert told == ([session.route] if job.state.terminal and session else [])
+            assert job in abandoned or not is_abandoned(job) or self.is_silent(job.owner)
+        self.server_does(actions)
+        return actions
+
+    def a_client_was_heard(self, event: server_events.Event, before: dict[bytes, str]) -> None:
+        if isinstance(event, Received) and event.route in self.server.routes:
+            self.last_words[self.server.routes[event.route]] = self.now
+        elif isinstance(event, Gone) and event.route in before:
+            self.last_words[before[event.route]] = self.now - self.server.lease
+
+    def is_silent(self, client: str) -> bool:
+        return self.now >= self.last_words[client] + self.server.lease
+
     def server_does(self, actions: list[server_events.Action]) -> None:
         for action in actions:
-            if isinstance(action, server_events.Send) and action.route == self.route:
-                self.to_client.append(action.message)
+            if isinstance(action, server_events.Send):
+                self.it_sends(action)
             elif isinstance(action, server_events.SendKept):
                 assert action.job in self.kept and action.job not in self.storing
                 if action.route == self.route:
@@ -86,6 +115,12 @@ class Conversation(RuleBasedStateMachine):
             elif isinstance(action, server_events.Stop):
                 assert self.working == action.job
                 self.stopping = True
+
+    def it_sends(self, action: server_events.Send) -> None:
+        if isinstance(action.message, (messages.Accepted, messages.Progress)):
+            self.told[action.message.job] = action.message.state, action.message.position
+        if action.route == self.route:
+            self.to_client.append(action.message)
 
     @property
     def route(self) -> bytes:
@@ -136,7 +171,22 @@ class Conversation(RuleBasedStateMachine):
                 state = self.server.jobs[message.job].state
                 if not state.terminal:
                     self.cancelled.add(message.job)
-            self.server_does(self.server.handle(Received(self.route, message), self.now))
+            known = set(self.server.jobs)
+            actions = self.the_daemon_hears(Received(self.route, message))
+            if isinstance(message, messages.Submit):
+                self.a_name_stands_for_one_content(message, known, actions)
+
+    def a_name_stands_for_one_content(
+        self, submit: messages.Submit, known: set[str], actions: list[server_events.Action]
+    ) -> None:
+        if submit.job not in known:
+            self.contents[submit.job] = submit.strength
+        answer = next(a.message for a in actions if isinstance(a, server_events.Send))
+        code = answer.code if isinstance(answer, messages.Error) else ""
+        other = submit.job in known and self.contents[submit.job] != submit.strength
+        assert code == "no_session" or (code == "conflict") == other
+        over = not code and self.server.jobs[submit.job].state.terminal
+        assert [ended for each in actions for ended in end_told(each)].count((self.route, submit.job)) == over
 
     @rule()
     def daemon_message_arrives(self) -> None:
@@ -171,17 +221,22 @@ class Conversation(RuleBasedStateMachine):
             return
         if said in {"result", "failure", "let go"}:
             self.working = None
-        self.server_does(self.server.handle(WorkerSaid(message), self.now))
+        known = self.server.jobs.get(job)
+        actions = self.the_daemon_hears(WorkerSaid(message))
+        owner = self.server.sessions.get(known.owner) if known and known.state is State.RUNNING else None
+        if owner and (said == "step" or (said == "preview" and "previews" in owner.features)):
+            (told,) = [a for a in actions if isinstance(a, server_events.Send) and a.message.TYPE == message.TYPE]
+            assert told.route == owner.route
 
     @rule()
     def a_result_is_stored(self) -> None:
         if self.storing:
-            self.server_does(self.server.handle(Stored(self.storing.pop(0)), self.now))
+            self.the_daemon_hears(Stored(self.storing.pop(0)))
 
-    @rule(seconds=st.sampled_from([0.5, 2.0, 11.0]))
+    @rule(seconds=st.sampled_from([0.5, 2.0, 6.0, 11.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
-        self.server_does(self.server.handle(server_events.Tick(), self.now))
+        self.the_daemon_hears(server_events.Tick())
         self.client_does(self.client.handle(client_core.Tick(), self.now))
 
     @rule()
@@ -204,7 +259,7 @@ class Conversation(RuleBasedStateMachine):
             messages.Hello(id=1, client="bob", features=("detach",)),
             messages.Submit.of(request(), f"bob{number}", id=2, detach=bool(number % 3)),
         ):
-            self.server_does(self.server.handle(Received(b"bob", message), self.now))
+            self.the_daemon_hears(Received(b"bob", message))
 
     @rule(way=st.sampled_from(["asked", "killed", "too early"]), last_words=st.integers(0, 4), noticed=st.booleans())
     def the_daemon_is_restarted(self, way: str, last_words: int, noticed: bool) -> None:
@@ -215,7 +270,7 @@ class Conversation(RuleBasedStateMachine):
         """
         if way == "asked":
             self.storing.clear()  # it waits for the disk first
-            self.server_does(self.server.handle(Leaving(), self.now))
+            self.the_daemon_hears(Leaving())
             assert all(job.state.terminal for job in self.server.jobs.values())
             assert self.stopping or not self.working
         for _ in range(last_words):
@@ -226,7 +281,7 @@ class Conversation(RuleBasedStateMachine):
         self.instance += 1
         self.server, self.working, self.stopping = self.a_daemon(), None, False
         for finished, ended in self.kept.values():
-            self.server_does(self.server.handle(Found(finished, self.now - ended), self.now))
+            self.the_daemon_hears(Found(finished, self.now - ended))
         # What was not kept ended with its daemon: of the next one it may be asked again.
         self.starts = [job for job in self.starts if job in self.kept]
         self.outcomes = {job: outcomes for job, outcomes in self.outcomes.items() if job in self.kept}
@@ -241,7 +296,7 @@ class Conversation(RuleBasedStateMachine):
     def another_client_takes_this_one_s_place(self, seen: bool) -> None:
         """seen: its process has ended, and the kernel says so."""
         if seen:
-            self.server_does(self.server.handle(Gone(self.route), self.now))
+            self.the_daemon_hears(Gone(self.route))
         self.the_connection_breaks()
         self.client, self.heard = ClientCore(client="alice"), []
         self.to_server.clear()
@@ -275,6 +330,23 @@ class Conversation(RuleBasedStateMachine):
         assert not both or len(set(ahead)) == 2, "nobody has two turns while another waits"
 
     @invariant()
+    def owners_know_how_far_their_jobs_are(self) -> None:
+        for job in self.server.jobs.values():
+            if not job.state.terminal and job.state is not State.CANCELLING:
+                assert self.told[job.id] == (job.state, job.position)
+
+    @invariant()
+    def who_is_silent_for_a_lease_has_nothing_painted(self) -> None:
+        for job in self.server.jobs.values():
+            if not job.state.terminal and job.state is not State.CANCELLING:
+                assert job.detach or not self.is_silent(job.owner)
+
+    @invariant()
+    def the_worker_was_told_to_stop_what_is_cancelled_and_nothing_else(self) -> None:
+        job = self.server.jobs.get(self.working or "")
+        assert bool(self.working and self.stopping) == bool(job and job.state is State.CANCELLING)
+
+    @invariant()
     def no_job_runs_twice(self) -> None:
         remembered = [job for job in self.starts if job in self.server.jobs]
         assert len(set(remembered)) == len(remembered)
@@ -302,20 +374,31 @@ class Conversation(RuleBasedStateMachine):
         assert {job.id for job in self.server.jobs.values() if job.kept} == set(self.kept)
 
     def teardown(self) -> None:
-        """In a world that has become patient, every job ends, and whoever asks hears how."""
-        if self.client.phase is Phase.LOST:
-            self.another_client_takes_this_one_s_place(seen=False)
-        if self.client.phase is Phase.GREETING:
-            self.the_connection_breaks()  # or a hello that was lost would never be said again
-        self.everything_arrives()
+        """In a world that has become patient, owners hear how their jobs end, and whoever asks hears it again."""
+        self.the_two_come_together()
+        waited_for = [job.id for job in self.server.jobs.values() if job.owner == "alice" and not job.state.terminal]
+        before = {job: len(self.outcomes.get(job, ())) for job in waited_for}
         while self.working:
             self.the_worker_speaks("result")
         while self.storing:
             self.a_result_is_stored()
+        self.everything_arrives()
         assert self.client.phase is Phase.READY
         assert all(job.state.terminal for job in self.server.jobs.values())
+        assert {job: len(self.outcomes.get(job, ())) - times for job, times in before.items()} == dict.fromkeys(
+            before, 1
+        )
         for job in ALICE_S:
             assert self.what_the_client_hears_of(job) == self.how_it_ended(job)
+
+    def the_two_come_together(self) -> None:
+        """Nothing is lost any more but what was lost before."""
+        self.everything_arrives()
+        if self.client.phase is Phase.LOST:
+            self.another_client_takes_this_one_s_place(seen=False)
+        if self.client.phase is Phase.GREETING:
+            self.the_connection_breaks()  # or a hello that was lost would never be said again
+        self.the_client_says(messages.Ping(id=1), quickly=True)  # or it would not hear of another daemon
 
     def what_the_client_hears_of(self, job: str) -> str:
         """Asked again, as the shell does, where the first question tells a client that its daemon is another one."""
@@ -335,6 +418,19 @@ class Conversation(RuleBasedStateMachine):
             daemons = {message.instance for message in self.heard if isinstance(message, messages.Welcome)}
             return "daemon_lost" if len(daemons) > 1 else "unknown_job"
         return "result" if job in self.kept else known.problem.code.value if known.problem else "result_gone"
+
+
+def is_abandoned(job: Job) -> bool:
+    return job.problem is not None and job.problem.code is Code.ABANDONED
+
+
+def end_told(action: server_events.Action) -> list[tuple[bytes, str]]:
+    """To whom, and of which job, if this tells that one has ended."""
+    if isinstance(action, server_events.SendKept):
+        return [] if action.re else [(action.route, action.job)]
+    message = action.message if isinstance(action, server_events.Send) else None
+    ends = isinstance(message, messages.Error) and message.job and not message.re
+    return [(action.route, message.job)] if ends else []
 
 
 TestConversation = Conversation.TestCase
