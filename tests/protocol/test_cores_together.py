@@ -428,9 +428,10 @@ def end_told(action: server_events.Action) -> list[tuple[bytes, str]]:
     """To whom, and of which job, if this tells that one has ended."""
     if isinstance(action, server_events.SendKept):
         return [] if action.re else [(action.route, action.job)]
-    message = action.message if isinstance(action, server_events.Send) else None
-    ends = isinstance(message, messages.Error) and message.job and not message.re
-    return [(action.route, message.job)] if ends else []
+    if isinstance(action, server_events.Send) and isinstance(action.message, messages.Error):
+        told = action.message
+        return [(action.route, told.job)] if told.job and not told.re else []
+    return []
 
 
 TestConversation = Conversation.TestCase
