@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import fields
+from typing import Any
 
 import msgpack
 import msgpack.fallback
@@ -138,6 +140,29 @@ def test_deep_nesting_and_huge_claims_cost_nothing() -> None:
     for header in (b"\x91" * 60_000, b"\xdd\xff\xff\xff\xff" * 5_000, b"\xdf\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff"):
         with pytest.raises(ProtocolError):
             decode([MAGIC, header], Limits())
+
+
+@pytest.mark.parametrize("value", [[0] * 257, {f"k{i}": 0 for i in range(257)}], ids=["array", "map"])
+def test_arrays_and_maps_have_256_entries_at_most_wherever_they_are(value: Any) -> None:
+    def header(value: object) -> list[bytes]:
+        return [MAGIC, msgpack.packb({"type": "ping", "id": 1, "unknown": value})]
+
+    fits = value[1:] if isinstance(value, list) else dict(list(value.items())[1:])
+    assert decode(header(fits), Limits()) == messages.Ping(id=1)
+    with pytest.raises(ProtocolError) as caught:
+        decode(header(value), Limits())
+    assert caught.value.code is Code.MALFORMED
+
+
+def test_what_claims_more_than_there_is_takes_no_memory() -> None:
+    nested = b"\xdd\x00\x00\xfd\x00" * 1000
+    frames = [MAGIC, nested + b"\xc0" * (65_000 - len(nested))]
+    tracemalloc.start()
+    try:
+        _parses_or_raises_the_one_error(frames)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("field", ["record", "state", "pictures", "job", "settings", "versions"])

@@ -33,8 +33,9 @@ LIMITS = Limits(frame_bytes=1 << 20, message_bytes=1 << 20, queue=4)
 BOMBS = (
     *(b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"),
     *(b"\x91" * 2000, b"\xca\x7f\xc0\x00\x00"),
+    b"\xdd\x00\x00\x10\x00" * 900 + b"\xc0" * 4096,
 )
-"""Of msgpack: arrays, maps and bytes of four billion, deep nesting, a number that is none."""
+"""Of msgpack: arrays, maps and bytes of four billion, deep nesting, a number that is none, nested arrays of 4096."""
 VALUES: tuple[object, ...] = (
     *(None, True, False, -1, 0, 1, 2**31, 2**53 + 1, 2**64 - 1, 0.5, -0.0, math.nan, math.inf),
     *("", "x", "x" * 5000, "\x00", "\ud7ff", b"", b"x" * 300, "j", "9e27", "b3d0", "preview", "result"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from impasto_protocol.jobstate import State
 
 from tests.protocol import vectors
@@ -15,6 +17,16 @@ def test_damaged_messages_parse_or_raise_the_one_error_and_the_core_lives_on() -
     assert sum(found.outcomes.values()) == 20_000
     assert {"refused: malformed", "refused: too_large", "refused: bad_request"} <= found.outcomes.keys()
     assert any(what.startswith("parsed: ") for what in found.outcomes)
+
+
+def test_no_input_takes_much_memory() -> None:
+    """How long one takes depends on the machine: `make fuzz` measures it, in seconds of processor time."""
+    tracemalloc.start()
+    try:
+        run(2_000)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_vector_as_it_is_stored_is_an_input() -> None:
