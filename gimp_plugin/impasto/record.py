@@ -30,8 +30,8 @@ FLAGS = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
 class Painted:
     """What a layer says of how it was painted. From somebody else's file, so no more than its types are sure.
 
-    arguments: of the filter, by name. size: width and height of the style that it was painted with, digest: SHA-256 of
-    that style's samples, or of those of the original where it was painted with a copy. tattoo: of the layer that it
+    arguments: of the filter, by name. size: the style's width and height, digest: SHA-256 of its samples; those of the
+    original where it was painted with a copy. tattoo: of the layer that it
     was painted from, whose name and size are source_name and source_size; job: the daemon's name for the painting.
     """
 
@@ -98,11 +98,11 @@ def parsed(data: bytes) -> Painted:
     """The parasite's bytes as data. Raises one of DAMAGE."""
     kept = json.loads(data)
     request, source = kept["record"]["request"], kept.get("source", {})
-    style, content = request["styles"][0], _size(request["content"])
+    style, content = kept.get("copy_of", request["styles"][0]), _size(request["content"])
     strokes = schema.number(0)(request["settings"].get("style_size", 0), "style_size")
     return Painted(
         style=schema.text()(kept["style"], "style"),
-        digest=schema.text()(kept.get("copy_of", style["sha256"]), "sha256"),
+        digest=schema.text()(style["sha256"], "sha256"),
         size=_size(style),
         arguments={
             "recipe": schema.text()(request["recipe"], "recipe"),

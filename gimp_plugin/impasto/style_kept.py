@@ -72,5 +72,9 @@ def _copied(painted: Painted, copy: bytes, most: int) -> Chosen | None:
         picture = style_copy.enlarged(style_copy.unpacked(copy), painted.size, most)
     except ValueError:
         return None
-    same = picture.sha256() == painted.digest
-    return Chosen(painted.style, picture, copy=copy, copy_of="" if same else painted.digest)
+    if picture.sha256() == painted.digest:
+        return Chosen(painted.style, picture, copy=copy)
+    width, height = painted.size
+    return Chosen(
+        painted.style, picture, copy=copy, copy_of={"sha256": painted.digest, "width": width, "height": height}
+    )

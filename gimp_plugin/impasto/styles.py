@@ -5,8 +5,8 @@ Knows GIMP's layers and patterns; files are `style_file`'s. Knows nothing of wid
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,14 @@ class Chosen:
     """A style: its pixels, and what to call it (a file's name, a layer's, a pattern's).
 
     path: of a file. copy: where a layer keeps a small copy of the style already, that; copy_of: where the pixels are
-    those of the copy and no more, the digest of the original's.
+    those of the copy and no more, the original's size and digest, as a record has them.
     """
 
     name: str
     picture: Picture
     path: Path | None = None
     copy: bytes = b""
-    copy_of: str = ""
+    copy_of: Mapping[str, object] = field(default_factory=dict)
 
 
 def chosen(config: Any, image: Any, limits: Limits) -> Chosen:

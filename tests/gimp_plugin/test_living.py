@@ -42,7 +42,8 @@ def test_the_filter_s_arguments_come_back_from_the_request() -> None:
 
 
 def test_a_layer_painted_with_a_copy_remembers_the_style_itself() -> None:
-    assert parsed({**KEPT, "copy_of": "ab" * 32}).digest == "ab" * 32
+    painted = parsed({**KEPT, "copy_of": {"sha256": "ab" * 32, "width": 900, "height": 600}})
+    assert (painted.digest, painted.size) == ("ab" * 32, (900, 600))
 
 
 def test_a_layer_of_an_earlier_version_has_at_least_its_values() -> None:
@@ -60,6 +61,7 @@ BROKEN: list[tuple[tuple[str | int, ...], object]] = [
     (("source", "tattoo"), "3"),
     (("source", "name"), {}),
     (("copy_of",), 1),
+    (("copy_of",), {"sha256": "ab", "width": 0, "height": 1}),
     (("record",), []),
     (("record", "request"), None),
     (("record", "request", "styles"), []),
