@@ -1,7 +1,8 @@
 """`python -m tests.reliability.client ENDPOINT JOB STEPS DETACH ACKNOWLEDGE`: one client with one job, to be killed or
 stopped.
 
-Prints the digest of the picture that it got, or the code of the error; only then, and if it is to, does it acknowledge.
+Prints that it begins, and the digest of the picture that it got, or the code of the error; only then, and if it is to,
+does it acknowledge.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ DELAY = 0.005
 
 
 def main(endpoint: str, job: str, steps: str, detach: str, acknowledge: str) -> None:
+    print("begins", flush=True)
     try:
         with Client(endpoint, agent="chaos") as client:
             asked = request(steps=int(steps), delay=DELAY)

@@ -44,8 +44,6 @@ LEASE = 10.0
 """Seconds within which the device is free whatever happens."""
 LASTING = ("profile", "cache", "state/impasto/devices.json", calls.TOLD)
 """What stays in the studio: GIMP's profile and caches, what the daemon knows of its device, what the script told."""
-AT_ONCE = 0.1
-"""And those within which it is free where the kernel tells the daemon."""
 RIGHT = painter.turned_round(Picture(*calls.picture().size, 3, "u8", calls.picture().tobytes())).sha256()
 
 

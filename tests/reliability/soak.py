@@ -46,8 +46,12 @@ class Held:
     def _now(cls, process: int) -> Held:
         place = Path(f"/proc/{process}")
         facts = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
-        descriptors = len(list((place / "fd").iterdir()))
-        return cls(int(facts["VmRSS"].split()[0]), descriptors, int(facts["Threads"]))
+        return cls(int(facts["VmRSS"].split()[0]), descriptors(process), int(facts["Threads"]))
+
+
+def descriptors(process: int) -> int:
+    """That a process has open."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
 
 @dataclass(frozen=True)

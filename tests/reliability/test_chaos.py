@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .blows import SIGNALS
-from .chaos import VICTIMS, Chaos, Round
+from .chaos import LONG, VICTIMS, Chaos, Round
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +33,11 @@ def test_an_accident_costs_at_most_its_own_job(chaos: Chaos, victims: tuple[str,
 def test_a_daemon_that_is_killed_when_its_client_hears_of_the_end_has_not_lost_the_result(chaos: Chaos) -> None:
     victims, blow = ("supervisor",), signal.SIGKILL
     chaos.run(Round(100, victims, blow, after=0, steps=1, detach=False, heard=True, acknowledges=False))
+
+
+def test_a_client_that_was_stopped_for_longer_than_its_lease_gets_what_it_said_may_go_on(chaos: Chaos) -> None:
+    chaos.run(Round(101, ("client",), signal.SIGSTOP, after=0.3, steps=60, detach=True, stopped=LONG))
+
+
+def test_a_worker_that_is_killed_while_it_starts_leaves_nothing(chaos: Chaos) -> None:
+    chaos.run(Round(102, ("worker",), signal.SIGKILL, after=0.2, steps=60, detach=True, cold=True))
