@@ -49,7 +49,7 @@ class ServerCore(ServerState):
         actions += server_jobs.forget(self, now)
         actions += server_jobs.schedule(self)
         present = any(not session.absent for session in self.sessions.values())
-        busy = bool(present or self.queue or self.active)
+        busy = present or self.active is not None
         self.idle_since = None if busy else (now if self.idle_since is None else self.idle_since)
         return actions
 

@@ -58,9 +58,8 @@ def heard(state: ServerState, route: bytes, now: float) -> Optional[Session]:
 
 def gone(state: ServerState, event: Gone, now: float) -> list[Action]:
     """As good as silent for a lease."""
-    client = state.routes.get(event.route)
-    session = state.sessions.get(client or "")
-    if session is not None and session.route == event.route:
+    session = state.sessions.get(state.routes.get(event.route, ""))
+    if session is not None:
         session.seen = min(session.seen, now - state.lease)
     return []
 

@@ -620,6 +620,90 @@ def test_late_words_of_a_worker_change_nothing(talk: Talk) -> None:
     assert talk.finish() == []
 
 
+def test_who_reconnects_has_had_the_turns_that_it_had(talk: Talk) -> None:
+    talk.hello(b"B", "bob")
+    talk.submit("a1")
+    talk.hello(b"A2")
+    talk.submit("a2", route=b"A2"), talk.submit("b1", route=b"B")
+    assert [a.submit.job for a in talk.finish("a1") if isinstance(a, Start)] == ["b1"]
+
+
+def test_the_end_of_a_client_that_was_absent_makes_it_no_younger(talk: Talk) -> None:
+    talk.later(3000)
+    talk.gone(b"A")
+    talk.later(601)
+    assert not talk.core.sessions
+
+
+def test_a_refusal_says_which_job_it_is_about(talk: Talk) -> None:
+    (refusal,) = sent(talk.hear(b"A", messages.Fetch(id=3, job="k")), messages.Error)
+    assert (refusal.re, refusal.job) == (3, "k")
+
+
+def test_a_daemon_that_paints_for_somebody_absent_is_not_idle(talk: Talk) -> None:
+    talk.submit(detach=True)
+    talk.later(11)
+    assert talk.core.idle_since is None
+    talk.finish()
+    assert talk.core.idle_since == 11
+
+
+def test_something_is_due_when_a_lease_ends_and_when_a_job_is_to_be_forgotten(talk: Talk) -> None:
+    assert Talk().core.next_deadline() is None
+    assert talk.core.next_deadline() == 10
+    talk.submit(), talk.submit("kept", detach=True)
+    talk.gone(b"A")
+    assert talk.core.next_deadline() is None
+    talk.now = 5
+    talk.worker(messages.Error.of(Problem(Code.CANCELLED, "let go"), job="j"))
+    assert talk.core.next_deadline() == 5 + 3600
+    talk.finish("kept")
+    assert talk.core.next_deadline() == 5 + 3600
+    talk.later(3601)
+    assert talk.core.next_deadline() == 5 + 86_400
+
+
+def test_the_first_reason_for_an_end_stays(talk: Talk) -> None:
+    talk.submit()
+    talk.later(10)
+    talk.hear(b"A", messages.Cancel(id=3, job="j"))
+    assert the_error(talk.core.handle(Leaving(), 11)) is Code.ABANDONED
+    other = Talk()
+    other.hello()
+    other.submit()
+    other.hear(b"A", messages.Cancel(id=3, job="j"))
+    assert the_error(other.worker(messages.Error.of(Problem(Code.WORKER_DIED, "ouch"), job="j"))) is Code.CANCELLED
+
+
+def test_of_a_job_that_is_cancelled_no_preview_comes(talk: Talk) -> None:
+    talk.submit()
+    talk.hear(b"A", messages.Cancel(id=3, job="j"))
+    assert talk.worker(messages.Preview(job="j", pictures=(picture(),))) == []
+
+
+def test_a_name_of_a_stand_in_that_is_too_long_is_cut(talk: Talk) -> None:
+    talk.submit()
+    talk.worker(messages.Result(job="j", record={"stand_in": "x" * 100}, pictures=(picture(),)))
+    assert rows(talk)[0]["stand_in"] == "x" * 64
+
+
+def test_a_job_runs_from_its_first_step_and_what_the_worker_says_of_the_queue_is_not_believed(talk: Talk) -> None:
+    talk.submit()
+    for step, state_then in ((0, State.LOADING), (1, State.RUNNING)):
+        said = messages.Progress(job="j", state=State.QUEUED, step=step, steps=5, position=3)
+        assert sent(talk.worker(said), messages.Progress) == [replace(said, state=state_then, position=0)]
+
+
+def test_pixels_are_held_no_longer_than_a_job_waits(talk: Talk) -> None:
+    talk.submit(), talk.submit("waits"), talk.submit("goes")
+    talk.hear(b"A", messages.Cancel(id=3, job="goes"))
+    assert {name: bool(job.submit) for name, job in talk.core.jobs.items()} == {
+        "j": False,
+        "waits": True,
+        "goes": False,
+    }
+
+
 # Forecasts ------------------------------------------------------------------------------------------------
 
 
