@@ -120,9 +120,13 @@ class Chaos:
         self.tally: Counter[str] = Counter()
         self.freed: list[float] = []
         self._daemon = self._started()
-        self._next_job_runs()
-        wait_for(lambda: not [file for file in self._files() if "results" in file])
-        self._before = self._left()
+        try:
+            self._next_job_runs()
+            wait_for(lambda: not [file for file in self._files() if "results" in file])
+            self._before = self._left()
+        except BaseException:
+            self._daemon.end()
+            raise
 
     def close(self) -> None:
         """The end in order leaves nothing but the lock, and what is known of the device."""
