@@ -704,6 +704,51 @@ def test_pixels_are_held_no_longer_than_a_job_waits(talk: Talk) -> None:
     }
 
 
+def test_only_the_owner_of_the_job_that_is_painted_asks_for_more_previews(talk: Talk) -> None:
+    talk.hello(b"B", "bob")
+    talk.submit(), talk.submit("waits")
+    assert AckWorker("j") in talk.submit(), "who submits again may have missed one"
+    assert talk.hear(b"B", messages.Ack(job="j", of="preview")) == []
+    assert talk.hear(b"A", messages.Ack(job="waits", of="preview")) == []
+    assert talk.hear(b"A", messages.Ack(job="unknown", of="preview")) == []
+
+
+def test_who_submits_a_job_again_has_it(talk: Talk) -> None:
+    talk.hello(b"B", "bob")
+    talk.submit()
+    talk.submit(route=b"B", detach=True)
+    assert talk.core.jobs["j"].party == "bob"
+    assert talk.gone(b"A") == talk.gone(b"B") == []
+
+
+def test_a_job_that_is_over_stays_as_it_is(talk: Talk) -> None:
+    talk.submit(), talk.finish()
+    (answer,) = sent(talk.hear(b"A", messages.Cancel(id=3, job="j")), messages.Accepted)
+    assert answer.state is State.SUCCEEDED and state(talk) == ("succeeded", True)
+    assert talk.core.handle(Evicted("j"), 0) == []
+
+
+def test_the_error_that_a_job_ended_with_answers_who_fetches_it(talk: Talk) -> None:
+    talk.submit(), talk.hear(b"A", messages.Cancel(id=3, job="j")), talk.core.handle(Leaving(), 0)
+    (answer,) = sent(talk.hear(b"A", messages.Fetch(id=4, job="j")), messages.Error)
+    assert (answer.re, answer.job, answer.code) == (4, "j", "cancelled")
+    assert the_error(talk.submit("after", resume="j")) is Code.SHUTTING_DOWN
+
+
+def test_the_newest_hundred_jobs_are_listed(talk: Talk) -> None:
+    submit_and_cancel(talk, 101)
+    assert [row["job"] for row in rows(talk)] == [f"cancelled-{number}" for number in range(1, 101)]
+    assert the_error(talk.submit("after", resume="cancelled-1")) is Code.UNKNOWN_JOB
+
+
+def test_status_counts_who_is_there_and_what_waits(talk: Talk) -> None:
+    talk.later(10)
+    talk.hello(b"B", "bob")
+    talk.submit(route=b"B"), talk.submit("waits", route=b"B")
+    (health,) = sent(talk.hear(b"B", messages.Status(id=1)), messages.Health)
+    assert (health.daemon["clients"], health.daemon["running"], health.daemon["queued"]) == (1, "j", 1)
+
+
 # Forecasts ------------------------------------------------------------------------------------------------
 
 
