@@ -49,7 +49,7 @@ def examine(endpoint: str | None = None) -> Iterator[Finding]:
     """Everything that there is to say, as it is found out; a check that fails is a finding too."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         python,
-        torch_and_weights,
+        lambda: torch_and_weights(endpoint),
         lambda: folder(endpoint),
         lambda: daemon(endpoint),
         gimp,
@@ -84,16 +84,10 @@ print(json.dumps({"version": torch.__version__, "device": device, "name": name, 
 """
 
 
-def torch_and_weights() -> Iterator[Finding]:
+def torch_and_weights(endpoint: str | None) -> Iterator[Finding]:
     """Whether a daemon can paint here, on what, and with which weights."""
     if not launch.has_torch():
-        remedy = (
-            "pip install '.[daemon]' in Impasto's folder, or let IMPASTO_ENDPOINT name the socket of a machine that "
-            "has it"
-        )
-        yield Finding(
-            "torch", WARNING, "torch is not installed, so this machine cannot paint itself", remedy, Code.UNREACHABLE
-        )
+        yield without_torch(launch.usable_endpoint(endpoint))
         return
     try:
         facts = ask_torch()
@@ -108,6 +102,14 @@ def torch_and_weights() -> Iterator[Finding]:
         return
     yield from device(facts)
     yield from weights(facts)
+
+
+def without_torch(chosen: str) -> Finding:
+    """Whether torch is missed: a daemon on the network, or one whose socket ssh forwards, has its own."""
+    if launch.is_far(chosen) or launch.somebody_listens(chosen):
+        return Finding("torch", OK, f"not needed: the daemon is at {chosen}")
+    sentence = "torch is not installed, so no daemon can be started here"
+    return Finding("torch", PROBLEM, sentence, launch.without_torch(), Code.UNREACHABLE)
 
 
 def ask_torch() -> dict[str, Any]:
@@ -195,8 +197,7 @@ def daemon(endpoint: str | None) -> Iterator[Finding]:
     chosen = launch.usable_endpoint(endpoint)
     try:
         if not launch.is_far(chosen) and not launch.somebody_listens(chosen):
-            log = f" (the last one's log: {launch.log_path()})" if launch.log_path().exists() else ""
-            yield Finding("daemon", OK, f"none runs at {chosen}; it is started when it is needed{log}")
+            yield none_runs(chosen)
             return
         with Client(chosen, agent="impasto-doctor") as client:
             agent, facts = client.welcome.agent, client.status()
@@ -218,6 +219,14 @@ def daemon(endpoint: str | None) -> Iterator[Finding]:
         yield Finding("daemon", OK, f"{agent} answers at {chosen}{about}")
     if isinstance(network, dict) and network.get("endpoint"):
         yield from open_to(str(network["endpoint"]), network.get("paired"))
+
+
+def none_runs(chosen: str) -> Finding:
+    """What that means: mostly nothing. That torch is missing was said."""
+    if not launch.can_start():
+        return Finding("daemon", WARNING, f"none runs at {chosen}, and without torch none can be started")
+    log = f" (the last one's log: {launch.log_path()})" if launch.log_path().exists() else ""
+    return Finding("daemon", OK, f"none runs at {chosen}; it is started when it is needed{log}")
 
 
 def open_to(listening: str, paired: object) -> Iterator[Finding]:

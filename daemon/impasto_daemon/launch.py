@@ -25,7 +25,7 @@ from pathlib import Path
 import platformdirs
 from impasto_protocol.endpoint import TCP, default_endpoint, tcp_address
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.key_files import load_pairing
+from impasto_protocol.key_files import known_endpoints, load_pairing
 from impasto_protocol.reach import probe
 
 from . import address
@@ -43,6 +43,7 @@ RACE = 2.0
 LOG_BYTES = 1_000_000
 NOT_OURS = ("forbidden", "foreign")
 """Reasons of `probe` for which no daemon of ours can come to listen there either."""
+INSTALL = "pip install '.[daemon]' in Impasto's folder"
 PAINTER = "IMPASTO_PAINTER"
 """Environment variable that names another painter (module:attribute), for tests."""
 LISTEN = "IMPASTO_LISTEN"
@@ -136,15 +137,30 @@ def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
+def can_start() -> bool:
+    """Whether a daemon that is started here could paint."""
+    return has_torch() or bool(os.environ.get(PAINTER))
+
+
+def without_torch() -> str:
+    """What to do where torch is not installed."""
+    if paired := known_endpoints():
+        return f"this machine is paired with {' and '.join(paired)}: export IMPASTO_ENDPOINT={paired[0]}"
+    return f"{INSTALL}, or `impasto pair` with a machine that has it"
+
+
+def require_possible(endpoint: str) -> None:
+    """Raises ImpastoError(UNREACHABLE) where no daemon listens at this endpoint and none could be started here."""
+    if not is_far(endpoint) and not somebody_listens(endpoint):
+        _require_torch(endpoint)
+
+
 def _require_torch(endpoint: str) -> None:
-    if has_torch() or os.environ.get(PAINTER):
+    if can_start():
         return
     where = f"No daemon answers at {endpoint}, and none" if endpoint else "No daemon"
-    raise ImpastoError(
-        Code.UNREACHABLE,
-        f"{where} can be started here: torch is not installed. Type: pip install '.[daemon]' in Impasto's folder, or "
-        "point IMPASTO_ENDPOINT to the socket of a machine that has it",
-    )
+    sentence = f"{where} can be started here: torch is not installed. To paint: {without_torch()}"
+    raise ImpastoError(Code.UNREACHABLE, sentence)
 
 
 class _Process(subprocess.Popen[bytes]):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .endpoint import tcp_address
+from .endpoint import TCP, tcp_address
 from .errors import Code, ImpastoError
 from .pairing import KEY_BYTES, NAME, Pairing
 
@@ -59,12 +59,17 @@ def load_pairing(endpoint: str) -> Pairing:
     raise _damaged(path)
 
 
+def known_endpoints() -> list[str]:
+    """The daemons that this machine has keys for, as tcp://HOST:PORT; whether the keys can be used shows later."""
+    return sorted({f"{TCP}{path.stem}" for each in _folders(os.environ) for path in each.glob("daemons/*.json")})
+
+
 def forget_pairing(endpoint: str) -> Path:
     """Take away the keys for the daemon at this endpoint; the file that they were in. What they allow is taken away at
     the daemon. Raises ImpastoError: NOT_PAIRED where there are none, BAD_REQUEST."""
     paths = [path for each in _folders(os.environ) if (path := pairing_path(endpoint, each)).exists()]
     if not paths:
-        known = ", ".join(path.stem for path in sorted(folder().glob("daemons/*.json"))) or "none"
+        known = ", ".join(each.removeprefix(TCP) for each in known_endpoints()) or "none"
         sentence = f"This machine has no key for {endpoint}: check the address. It has keys for: {known}."
         raise ImpastoError(Code.NOT_PAIRED, sentence)
     for path in paths:

@@ -106,7 +106,7 @@ def test_where_torch_is_missing_the_remedy_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(launch, "has_torch", lambda: False)
     for done in (invoke(*house.stylize()), invoke("daemon")):
         assert done.exit_code == 1 and "pip install '.[daemon]' in Impasto's folder" in done.stderr
-    assert "IMPASTO_ENDPOINT" in invoke(*house.stylize()).stderr
+    assert "or `impasto pair`" in invoke(*house.stylize()).stderr
 
 
 # daemon, status, cancel

@@ -16,8 +16,9 @@ from impasto_daemon import doctor, launch, plugin_install, service
 from impasto_daemon.cli.app import impasto
 from impasto_daemon.cli.doctor import complete
 from impasto_daemon.doctor import OK, PROBLEM, WARNING, Finding
-from impasto_protocol import __version__
+from impasto_protocol import __version__, key_files
 from impasto_protocol.errors import RETRYABLE, Code
+from impasto_protocol.pairing import Pairing
 
 from tests.cli.conftest import House
 
@@ -27,7 +28,7 @@ TORCH: dict[str, Any] = {"version": "2.9", "device": "cpu", "name": "", "weights
 @pytest.fixture(autouse=True)
 def healthy(monkeypatch: pytest.MonkeyPatch, house: House) -> House:
     """A machine on which nothing is wrong and nothing is slow."""
-    for name in ("IMPASTO_ENDPOINT", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+    for name in ("HOME", "IMPASTO_ENDPOINT", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, house.environ.get(name, ""))
     monkeypatch.setattr(doctor, "ask_torch", lambda: TORCH)
     monkeypatch.setattr(doctor, "gimps", lambda: iter([("/usr/bin/gimp", "3.0.4")]))
@@ -61,7 +62,7 @@ def test_for_machines_it_is_one_object() -> None:
 
 
 def test_a_problem_fails_and_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ill() -> Iterator[Finding]:
+    def ill(_: object) -> Iterator[Finding]:
         yield Finding("torch", PROBLEM, "torch is ill", "type this", Code.WORKER_DIED)
 
     monkeypatch.setattr(doctor, "torch_and_weights", ill)
@@ -90,11 +91,47 @@ def test_codes_complete() -> None:
     assert complete(click.Context(click.Command("doctor")), click.Argument(["code"]), "out") == ["out_of_memory"]
 
 
-def test_torch_that_is_missing_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_that_is_missing_where_no_daemon_runs_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "has_torch", lambda: False)
     level, _, remedy = only("torch")
     assert [each.code for each in doctor.examine() if each.room == "torch"] == [Code.UNREACHABLE]
-    assert level == WARNING and "pip install '.[daemon]' in Impasto's folder" in remedy
+    assert level == PROBLEM and "pip install '.[daemon]' in Impasto's folder, or `impasto pair`" in remedy
+    level, sentence, _ = only("daemon")
+    assert level == WARNING and "without torch none can be started" in sentence
+    assert run().exit_code == 1
+
+
+def test_torch_is_not_needed_where_a_daemon_is_elsewhere(monkeypatch: pytest.MonkeyPatch, healthy: House) -> None:
+    monkeypatch.setattr(launch, "has_torch", lambda: False)
+    healthy.socket.parent.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as forwarded:
+        forwarded.bind(str(healthy.socket))
+        forwarded.listen()
+        (near,) = doctor.torch_and_weights(None)
+        (far,) = doctor.torch_and_weights("tcp://gpubox:7766")
+    assert (near.level, near.sentence) == (OK, f"not needed: the daemon is at ipc://{healthy.socket}")
+    assert (far.level, far.sentence) == (OK, "not needed: the daemon is at tcp://gpubox:7766")
+
+
+@pytest.mark.parametrize("words", [("status",), ("stylize", "content.png", "--style", "style.png", "-o", "o.png")])
+def test_without_torch_a_command_names_the_daemon_that_this_machine_is_paired_with(
+    monkeypatch: pytest.MonkeyPatch, healthy: House, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(launch, "has_torch", lambda: False)
+    monkeypatch.chdir(healthy.folder)
+    done = CliRunner().invoke(impasto, words)
+    assert done.exit_code == 1 and "or `impasto pair`" in done.stderr and "[unreachable]" in done.stderr
+    assert "is started" not in done.stderr
+    key_files.store_pairing(Pairing("studio", "tcp://gpubox:7766", bytes(32), bytes(range(32))))
+    told = "this machine is paired with tcp://gpubox:7766: export IMPASTO_ENDPOINT=tcp://gpubox:7766"
+    assert told in CliRunner().invoke(impasto, words).stderr
+    assert only("torch")[2] == told
+
+
+def test_a_daemon_without_torch_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "has_torch", lambda: False)
+    done = CliRunner().invoke(impasto, ["daemon"])
+    assert done.exit_code == 1 and "[unreachable]" in done.stderr and launch.INSTALL in done.stderr
 
 
 @pytest.mark.parametrize("error", [ValueError("libcuda is broken"), subprocess.TimeoutExpired("python", 60)])

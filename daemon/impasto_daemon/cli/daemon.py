@@ -54,8 +54,8 @@ def daemon(
 ) -> None:
     """Serve jobs until told to stop (Ctrl-C, SIGTERM)."""
     if painter == _DEFAULT.painter and not launch.has_torch():
-        sentence = "the daemon needs torch, which is not installed. Type: pip install '.[daemon]' in Impasto's folder"
-        raise ImpastoError(Code.INTERNAL, sentence)
+        sentence = f"the daemon needs torch, which is not installed. Type: {launch.INSTALL}"
+        raise ImpastoError(Code.UNREACHABLE, sentence)
     settings = Settings(
         endpoint=launch.usable_endpoint(endpoint),
         listen=listen,
