@@ -90,6 +90,18 @@ def test_a_paired_machine_paints_on_the_other_until_it_is_revoked(far: Far) -> N
     assert "never paired, or its key was revoked" in done.stderr and "[not_paired]" in done.stderr
 
 
+def test_a_code_that_was_revoked_takes_no_working_key_s_place(far: Far) -> None:
+    dead = far.gpu.run("pair", "--name", "dead").stdout.strip()
+    far.gpu.run("pair", "--revoke", "dead")
+    alone = far.artist.run("pair", dead)
+    assert alone.returncode == 1 and "its key is not kept" in alone.stderr and alone.stdout == ""
+    assert not list(far.artist.folder.glob("config/impasto/keys/daemons/*"))
+    far.pair("studio")
+    again = far.artist.run("pair", dead)
+    assert again.returncode == 1 and "the key from before stays" in again.stderr and "[not_paired]" in again.stderr
+    assert far.artist.run("status").returncode == 0
+
+
 def test_the_doctor_knows_both_ends(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", far.artist.environ["XDG_CONFIG_HOME"])
     near = f"ipc://{far.gpu.socket}"

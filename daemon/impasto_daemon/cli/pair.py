@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import click
 from impasto_protocol import key_files
@@ -119,18 +120,41 @@ def own_address() -> str:
 
 
 def accept(code: str, address: str) -> None:
-    """Keep the pairing that a code carries, and try it."""
+    """Keep the pairing that a code carries, and try it. One that the daemon refuses is not kept, and takes no other's
+    place. Raises ImpastoError(NOT_PAIRED)."""
     pairing = Pairing.of_code(text_of(code))
     endpoint = endpoint_at(address, pairing.endpoint) if address else pairing.endpoint
     pairing = Pairing(pairing.name, endpoint, pairing.server, pairing.secret)
+    earlier = kept(endpoint)
     path = key_files.store_pairing(pairing)
-    click.echo(f"paired with the daemon at {endpoint} as {pairing.name} (the key: {path})")
-    click.echo(f"To use it: export IMPASTO_ENDPOINT={endpoint}")
     try:
         with Client(endpoint, agent=options.AGENT) as client:
-            click.echo(f"{client.welcome.agent} answers there")
+            answer, answered = f"{client.welcome.agent} answers there", True
     except ImpastoError as error:
-        say(f"The key is kept, but for now: {error}")
+        if error.code is Code.NOT_PAIRED:
+            put_back(earlier, path)
+            left = "the key from before stays" if earlier else "its key is not kept"
+            raise ImpastoError(error.code, f"This code opens nothing, and {left}. {error}") from None
+        answer, answered = f"The key is kept, but for now: {error}", False
+    click.echo(f"paired with the daemon at {endpoint} as {pairing.name} (the key: {path})")
+    click.echo(f"To use it: export IMPASTO_ENDPOINT={endpoint}")
+    click.echo(answer, err=not answered)
+
+
+def kept(endpoint: str) -> Pairing | None:
+    """The pairing that this machine has with the daemon there, if it can be used."""
+    try:
+        return key_files.load_pairing(endpoint)
+    except ImpastoError:
+        return None
+
+
+def put_back(earlier: Pairing | None, path: Path) -> None:
+    """What was there before a code was tried."""
+    if earlier:
+        key_files.store_pairing(earlier)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def give_up(endpoint: str) -> None:
