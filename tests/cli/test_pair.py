@@ -82,6 +82,7 @@ def test_a_paired_machine_paints_on_the_other_until_it_is_revoked(far: Far) -> N
     assert done.returncode == 0, done.stderr
     with Image.open(far.artist.out) as picture:
         assert picture.size == (40, 30)
+    assert far.endpoint in far.artist.run("pair", "--list").stdout
     assert "client-1" not in far.gpu.run("pair", "--list").stdout
     assert "studio" in far.gpu.run("pair", "--list").stdout
     assert far.gpu.run("pair", "--revoke", "studio").returncode == 0
@@ -203,6 +204,15 @@ def test_a_machine_that_uses_another_s_daemon_makes_no_codes(alone: House, monke
 )
 def test_one_thing_at_a_time(words: list[str]) -> None:
     assert CliRunner().invoke(impasto, ["pair", *words]).exit_code == 2
+
+
+def test_a_daemon_that_is_in_the_way_is_named_with_what_ends_it(house: House) -> None:
+    assert "kill" not in house.run("pair").stderr, "none runs"
+    house.run(*house.stylize())
+    end = f"kill {house.status()['daemon']['pid']}"
+    done = house.run("daemon", "--listen", f"{HERE}:0")
+    assert done.returncode == 3 and end in done.stderr
+    assert f"end the one that runs ({end}), then type impasto daemon --listen" in house.run("pair").stderr
 
 
 def test_the_daemon_s_own_endpoint_is_no_port(house: House) -> None:

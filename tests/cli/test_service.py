@@ -163,7 +163,7 @@ def test_a_daemon_that_systemd_did_not_start_is_not_pushed_aside(
 ) -> None:
     monkeypatch.setenv("IMPASTO_ENDPOINT", daemon.endpoint)
     done = run("install")
-    assert done.exit_code == 1 and f"end it (process {daemon.process.pid})" in done.stderr
+    assert done.exit_code == 1 and f"end it (kill {daemon.process.pid})" in done.stderr
     assert not service.unit_path().exists()
 
 

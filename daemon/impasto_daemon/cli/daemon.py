@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from impasto_protocol.errors import Code, ImpastoError
 
 from impasto_daemon import launch
 from impasto_daemon.log import LEVELS
-from impasto_daemon.supervisor import Settings, run
+from impasto_daemon.supervisor import TAKEN, Settings, run
 from impasto_daemon.weights import check_weights_path
 
 from . import options
@@ -67,4 +68,8 @@ def daemon(
         painter=painter,
         log_level=log_level,
     )
-    sys.exit(run(settings))
+    status = run(settings)
+    if status == TAKEN:
+        with suppress(ImpastoError):  # it may not listen yet
+            click.echo(f"impasto: to end the other daemon: kill {options.process_at(settings.endpoint)}", err=True)
+    sys.exit(status)

@@ -59,6 +59,12 @@ def as_json(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help=text, callback=remember)(function)
 
 
+def process_at(endpoint: str) -> str:
+    """The process of the daemon that listens there. Raises ImpastoError."""
+    with Client(endpoint, agent=AGENT) as client:
+        return str(client.status().get("pid", "unknown"))
+
+
 def whole_job_name(client: Client, name: str) -> str:
     """The job whose name this is, or begins like this; else the name itself, for the daemon to judge.
 

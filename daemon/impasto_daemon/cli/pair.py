@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import click
 from impasto_protocol import key_files
@@ -27,7 +28,12 @@ WILDCARDS = ("0.0.0.0", "[::]")
 @click.option("--address", default="", metavar="HOST[:PORT]",
               help="Where the client reaches this machine, or with CODE where this one reaches the daemon, if that is "
               "not what Impasto finds out itself.")  # fmt: skip
-@click.option("--list", "listing", is_flag=True, help="Say which clients are paired with this machine.")
+@click.option(
+    "--list",
+    "listing",
+    is_flag=True,
+    help="Say which clients are paired with this machine, and with which daemons it is.",
+)
 @click.option("--revoke", default="", metavar="NAME", help="Let this client in no more, from now on.")
 @click.option("--forget", default="", metavar="HOST[:PORT]",
               help="Take away this machine's key for the daemon there.")  # fmt: skip
@@ -59,17 +65,22 @@ def pair(
 
 
 def show_clients() -> None:
-    """One line a client."""
+    """One line a client, and a line for each daemon that this machine is a client of."""
     known = paired.clients()
     for client in known.values():
         click.echo(f"{client.name:<24} paired {client.since}")
-    if not known:
-        click.echo("no client is paired", err=True)
+    daemons = key_files.known_endpoints()
+    for endpoint in daemons:
+        click.echo(f"{endpoint:<24} a daemon that this machine has a key for")
+    if not known and not daemons:
+        click.echo("no client is paired, and this machine has no key for a daemon", err=True)
 
 
 def invite(name: str, address: str) -> None:
     """Make a new client's key; its code goes to standard output, and what to do with it to standard error."""
-    listening = listening_at()
+    daemon = daemon_here()
+    network = daemon.get("network") or {}
+    listening = str(network.get("endpoint", ""))
     pairing = paired.pair(endpoint_at(address, listening), name)
     click.echo(pairing.code)
     _, port = tcp_address(pairing.endpoint)
@@ -80,11 +91,12 @@ def invite(name: str, address: str) -> None:
         f"impasto pair --revoke {pairing.name}"
     )
     if not listening:
-        say(f"No daemon of yours listens on the network yet: impasto daemon --listen {TCP}0.0.0.0:{port}")
+        end = f"end the one that runs (kill {daemon['pid']}), then type " if "pid" in daemon else ""
+        say(f"No daemon of yours listens on the network yet: {end}impasto daemon --listen {TCP}0.0.0.0:{port}")
 
 
-def listening_at() -> str:
-    """Where this user's daemon listens on the network; empty where none does."""
+def daemon_here() -> dict[str, Any]:
+    """What this user's daemon says of itself; nothing where none runs. Raises ImpastoError."""
     endpoint = default_endpoint()
     if launch.is_far(endpoint):
         raise ImpastoError(
@@ -93,10 +105,9 @@ def listening_at() -> str:
             "pair` there; or did you mean `impasto pair CODE`?",
         )
     if not launch.somebody_listens(launch.usable_endpoint(endpoint)):
-        return ""
+        return {}
     with Client(endpoint, agent=options.AGENT) as client:
-        network = client.status().get("network")
-    return str(network.get("endpoint", "")) if isinstance(network, dict) else ""
+        return dict(client.status())
 
 
 def endpoint_at(address: str, otherwise: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.zmq_client import Client
 
 from impasto_daemon import launch
 from impasto_daemon import service as unit
@@ -24,10 +23,9 @@ def install() -> None:
     """Write the units; from now on the daemon is started for whoever asks."""
     if unit.status().active != "active" and launch.somebody_listens(endpoint := launch.usable_endpoint(None)):
         # systemd would take its socket's path over without a word.
-        with Client(endpoint, agent=options.AGENT) as client:
-            pid = client.status().get("pid", "unknown")
+        pid = options.process_at(endpoint)
         sentence = f"a daemon that systemd did not start listens at {endpoint}"
-        raise ImpastoError(Code.CONFLICT, f"{sentence}: end it (process {pid}), then type this again")
+        raise ImpastoError(Code.CONFLICT, f"{sentence}: end it (kill {pid}), then type this again")
     done = unit.install()
     for path in done.units:
         click.echo(f"written: {path}")
