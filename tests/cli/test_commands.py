@@ -107,6 +107,10 @@ def test_where_torch_is_missing_the_remedy_is_named(monkeypatch: pytest.MonkeyPa
     for done in (invoke(*house.stylize()), invoke("daemon")):
         assert done.exit_code == 1 and "pip install '.[daemon]' in Impasto's folder" in done.stderr
     assert "or `impasto pair`" in invoke(*house.stylize()).stderr
+    (house.folder / "my.pth").write_bytes(b"weights")
+    monkeypatch.setenv("IMPASTO_ENDPOINT", "tcp://gpubox:7766")
+    done = invoke(*house.stylize("--weights", house.folder / "my.pth"))
+    assert done.exit_code == 1 and "leave it out to use tcp://gpubox:7766 [unreachable]" in done.stderr
 
 
 # daemon, status, cancel

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from impasto_protocol.endpoint import default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Preview, Result
@@ -328,6 +329,9 @@ def rescued(picture: Picture, output: Path) -> str:
 def daemon_at(where: Where, report: Report) -> AbstractContextManager[str]:
     """The endpoint of the daemon that is to paint."""
     if where.weights:
+        if not launch.can_start() and launch.is_far(far := default_endpoint()):
+            sentence = f"--weights paints on this machine, where torch is not installed: leave it out to use {far}"
+            raise ImpastoError(Code.UNREACHABLE, sentence)
         return launch.private_daemon("--weights", str(where.weights), say=report.note)
     return nullcontext(launch.ensure_daemon(where.endpoint, say=report.note))
 
