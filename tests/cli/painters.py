@@ -23,6 +23,7 @@ class SteeredPainter(FakePainter):
         for event in super().paint(replace(request, settings=steering)):
             if isinstance(event, Painted):
                 facts = {"worker": os.getpid(), "daemon": os.getppid(), "notes": steering.get("notes", [])}
+                facts |= {name: event.record[name] for name in ("steps", "stopped")}
                 event = replace(event, record={**self.about(), **facts, "request": request.describe()})
             yield event
 

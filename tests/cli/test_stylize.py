@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -243,8 +244,9 @@ def test_a_job_is_ended_from_another_terminal_with_the_picture_as_it_is(house: H
     job = started(process)
     said = house.run("cancel", "--keep", job[:8]).stdout
     assert said == f"{job} ends with the picture as it is\n"
-    assert finish(process).returncode == 0
-    assert house.out.exists()
+    done = finish(process)
+    assert done.returncode == 0 and house.out.exists()
+    assert re.search(r"^ended early, as asked: step \d+ of 10000$", done.stderr, re.MULTILINE)
 
 
 def test_a_job_that_cannot_be_gone_on_from_is_a_sentence_and_no_fresh_start(house: House) -> None:

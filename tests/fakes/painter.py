@@ -61,6 +61,7 @@ class FakePainter:
             if enough.is_set():
                 break
         record: dict[str, object] = {"painter": "fake", "request": request.describe(), "steps": step}
+        record["stopped"] = enough.is_set()
         record["essay"] = "x" * int(settings.get("essay", 0))
         yield Painted(inverted(request.content), record, keep=self._keeper(settings))
 

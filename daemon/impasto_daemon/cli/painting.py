@@ -264,7 +264,7 @@ def ask(client: Client, request: Request, report: Report, folder: Folder | None,
             request,
             preview=PREVIEW_SIDE if folder else 0,
             on_accepted=report.accepted,
-            on_progress=report.progress,
+            on_progress=report.moved,
             on_preview=folder.write if folder else None,
             interrupt=interrupt,
         )
@@ -283,6 +283,8 @@ def keep(result: Result, outcome: Outcome, report: Report, seconds: float, *, pr
         raise ImpastoError(error.code, f"{error}. {hint}", **error.problem.details) from None
     for sentence in result.record.get("notes") or ():
         report.note(str(sentence))  # progress is latest-wins: what matters may have been missed on the way
+    if result.record.get("stopped"):
+        report.ended_early(result.record.get("steps"))
     if outcome.record is not None:
         write_record(result, outcome.record)
     report.close()

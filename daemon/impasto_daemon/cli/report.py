@@ -32,6 +32,7 @@ class Report:
     def __init__(self) -> None:
         self._last_line = -LINE_EVERY
         self._said = {""}
+        self._steps = 0
 
     def accepted(self, accepted: Accepted) -> None:
         """The daemon has the job, and says what it will take if it can."""
@@ -47,8 +48,18 @@ class Report:
             self._said.add(sentence)
             self._write(sentence)
 
-    def progress(self, progress: Progress) -> None:
+    def moved(self, progress: Progress) -> None:
         """The job moves."""
+        self._steps = progress.steps or self._steps
+        self.progress(progress)
+
+    def ended_early(self, step: object) -> None:
+        """Somebody had seen enough, in this terminal or another."""
+        whole = f" of {self._steps}" if self._steps else ""
+        self.note(f"ended early, as asked: step {step}{whole}")
+
+    def progress(self, progress: Progress) -> None:
+        """Show that it does."""
         self.note(progress.note or waiting(progress))
         now = time.monotonic()
         if progress.steps and (now - self._last_line >= LINE_EVERY or progress.step == progress.steps):
