@@ -189,7 +189,7 @@ class Supervisor:
         with self._guarded("looking for results of earlier daemons"):
             for found in self._results.take_over():
                 self._handle(found, time.monotonic())
-        logger.info("ready: %s, process %d", self._settings.endpoint, os.getpid())
+        logger.info("ready: %s, process %d%s", self._settings.endpoint, os.getpid(), self._open_to())
         self._manager.say(READY=1)
         while not self._leaves():
             self._wait()
@@ -220,6 +220,11 @@ class Supervisor:
             self._doors.flush()
         self._faults = 0 if self._faults == faults else self._faults
         self._pulse.beat(self._state(), now)
+
+    def _open_to(self) -> str:
+        """The network, as the end of a line."""
+        network = self._doors.report()
+        return f"; listens at {network['endpoint']}, paired clients: {network['paired']}" if network else ""
 
     def _state(self) -> str:
         """What the daemon does, for people."""

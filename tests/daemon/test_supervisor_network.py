@@ -104,6 +104,7 @@ def no(endpoint: str, seconds: float = 1.0) -> ImpastoError:
 
 def test_who_does_not_fit_is_told_so_in_a_sentence(daemon: RunningDaemon) -> None:
     endpoint = open_at(daemon)
+    assert f"; listens at {endpoint}, paired clients: 0\n" in daemon.log
     unknown = no(endpoint)
     assert unknown.code is Code.NOT_PAIRED and "This machine has no key" in str(unknown)
     pairing = paired.pair(endpoint, "studio")
