@@ -259,6 +259,11 @@ def gimp() -> Iterator[Finding]:
         yield Finding("gimp", WARNING, f"no GIMP 3 was found{other}", remedy)
 
 
+def has_gimp() -> bool:
+    """Whether there is one that could have the filter."""
+    return any(version.startswith("3.") for _, version in gimps())
+
+
 def gimps() -> Iterator[tuple[str, str]]:
     """Where each is from, and its version."""
     seen = set()
@@ -284,13 +289,14 @@ def version_in(command: list[str]) -> str:
 
 
 def plugin() -> Iterator[Finding]:
-    """The filter in each profile."""
+    """The filter in each profile. Where there is no GIMP, nothing is broken by what it lacks."""
+    bad = PROBLEM if has_gimp() else WARNING
     for profile in plugin_install.find_profiles():
         if not (profile / "plug-ins" / plugin_install.NAME).exists():
             yield Finding("plug-in", WARNING, f"not installed in {profile}", "impasto install-plugin")
             continue
         for finding in plugin_install.check(profile):
-            yield Finding("plug-in", OK if finding.good else PROBLEM, finding.sentence, finding.remedy)
+            yield Finding("plug-in", OK if finding.good else bad, finding.sentence, finding.remedy)
 
 
 def unit() -> Iterator[Finding]:

@@ -245,6 +245,16 @@ def test_each_profile_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert absent[0] == WARNING and absent[2] == "impasto install-plugin"
 
 
+def test_a_plug_in_that_cannot_work_breaks_nothing_where_there_is_no_gimp(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "3.0" / "plug-ins" / "impasto").mkdir(parents=True)
+    monkeypatch.setattr(plugin_install, "find_profiles", lambda: [tmp_path / "3.0"])
+    monkeypatch.setattr(doctor, "gimps", lambda: iter([("/usr/bin/gimp", "2.10.34")]))
+    assert only("plug-in")[0] == WARNING
+    assert run().exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("active", "current", "level"), [("active", True, OK), ("failed", True, PROBLEM), ("active", False, WARNING)]
 )
