@@ -29,17 +29,17 @@ NOT_FOR_CHILDREN = ("LD_", "DYLD_", "PYTHON", "GIMP", "GEGL_", "BABL_", "GI_TYPE
 """Beginnings of the variables that GIMP and its packaging set for themselves and that would break another Python."""
 
 
-def connect(say: Callable[[str], None], interrupt: Interrupt, endpoint: str = "") -> Client:
+def connect(say: Callable[[str], None], interrupt: Interrupt, endpoint: str = "", agent: str = AGENT) -> Client:
     """A client of the daemon that runs, or of one started now: the user's, or at an endpoint. Raises ImpastoError."""
     endpoint = endpoint or default_endpoint()
     try:
-        return _connected(endpoint)
+        return _connected(endpoint, agent)
     except ImpastoError as error:
         if error.code is not Code.UNREACHABLE or endpoint.startswith(TCP):  # who could start one over there?
             raise
     say("Starting the Impasto daemon")
     launch(endpoint, interrupt)
-    return _connected(endpoint)
+    return _connected(endpoint, agent)
 
 
 def launch(endpoint: str, interrupt: Interrupt) -> None:
@@ -86,8 +86,8 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith(NOT_FOR_CHILDREN)}
 
 
-def _connected(endpoint: str) -> Client:
-    client = Client(endpoint, agent=AGENT)
+def _connected(endpoint: str, agent: str) -> Client:
+    client = Client(endpoint, agent=agent)
     try:
         client.connect()
     except BaseException:

@@ -5,7 +5,7 @@ Knows GTK and the filter's arguments; nothing of jobs or pixels. What there is t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gi
@@ -14,6 +14,8 @@ import style_row
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import GimpUi, Gtk  # noqa: E402
+from preview import Preview  # noqa: E402
+from styles import Chosen  # noqa: E402
 
 TITLE, AGAIN = "Neural Style Transfer", "Restyle Layer"
 
@@ -39,11 +41,18 @@ LOWEST = {"strength": 0.0, "stroke-size": 10.0, "max-size": 0.0, "seed": 0.0}
 
 
 def ask(
-    procedure: Any, config: Any, made_with: Mapping[str, Any] | None = None, kept: style_row.Kept | None = None
+    procedure: Any,
+    config: Any,
+    source: Any,
+    style: Callable[[], Chosen],
+    made_with: Mapping[str, Any] | None = None,
+    kept: style_row.Kept | None = None,
 ) -> bool:
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
 
-    made_with: of a layer that is painted again, the arguments that it was painted with; kept: its own style.
+    source: the layer to paint, if it is known; style: gives what is chosen as the style, or raises ImpastoError: both
+    for the preview. made_with: of a layer that is painted again, the arguments that it was painted with; kept: its own
+    style.
     """
     GimpUi.init("impasto")
     if made_with:
@@ -53,16 +62,22 @@ def ask(
     for name in SLIDERS:
         slider = dialog.get_spin_scale(name, 1.0)
         slider.set_range(LOWEST[name], slider.get_range()[1])
-    content = dialog.get_content_area()
-    content.pack_start(style_row.made(dialog, config, kept), False, False, 0)
-    content.pack_start(recipe_row(config), False, False, 0)
     dialog.get_label("more-title", "_More", False, True)
     dialog.fill_box("more", [*MORE, *(["source-layer"] if made_with else [])])
     dialog.fill_expander("more-expander", "more-title", False, "more")
-    dialog.fill(["strength", "stroke-size", *(["continue"] if made_with else []), "more-expander"])
+    values = dialog.fill_box(
+        "values", ["strength", "stroke-size", *(["continue"] if made_with else []), "more-expander", "preview"]
+    )
+    preview = Preview(source, config, style)
+    row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=18)
+    row.pack_start(preview.box, False, False, 0)
+    row.pack_start(column(style_row.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
+    row.show()
+    dialog.get_content_area().pack_start(row, False, False, 0)
     try:
         return bool(dialog.run())
     finally:
+        preview.close()
         dialog.destroy()
 
 
@@ -75,6 +90,16 @@ def stay_given(config: Any, values: Mapping[str, Any]) -> None:
 
     for name in values:
         config.connect(f"notify::{name}", back)
+
+
+def column(*widgets: Any) -> Any:
+    """One below the other."""
+    box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+    for widget in widgets:
+        widget.show()
+        box.pack_start(widget, False, False, 0)
+    box.show()
+    return box
 
 
 def recipe_row(config: Any) -> Any:

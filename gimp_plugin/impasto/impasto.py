@@ -172,6 +172,9 @@ def add_styles(procedure: Any) -> None:
 def add_values(procedure: Any, again: bool) -> None:
     """How it is painted, each with a default. again: where that is how a layer was painted before."""
     recipe = "" if again else "impasto"
+    procedure.add_boolean_aux_argument(
+        "preview", "Pre_view", "Paint a part of the layer while you choose", True, WRITABLE
+    )
     procedure.add_string_argument("recipe", "Rec_ipe", "How it is painted, by name", recipe, WRITABLE)
     add = {float: procedure.add_double_argument, int: procedure.add_int_argument}
     for name, label, meaning, lowest, highest, default in NUMBERS:

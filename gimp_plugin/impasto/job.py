@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import daemon_start
@@ -73,13 +74,14 @@ class Job:
     The daemon keeps the painting until `acknowledge`: what cannot be inserted can still be fetched.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, agent: str = daemon_start.AGENT) -> None:
         self.name = new_job_name()
         self._request = request
+        self._agent = agent
         self._interrupt = Interrupt()
-        self._loop = GLib.MainLoop()
         self._thread = threading.Thread(target=self._work, name="impasto client", daemon=True)
         self._watcher: Watcher
+        self._over: Callable[[], object]
         self._forecast: Forecast | None = None
         self._result: Result | None = None
         self._error: BaseException | None = None
@@ -92,23 +94,32 @@ class Job:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._settled.set()
+        self.settle()
         if self._thread.is_alive():
             self._thread.join(FAREWELL)
 
     def wait(self, plug_in: Any, watcher: Watcher) -> Result:
         """Have the watcher told until the picture is there. Raises ImpastoError, and GivenUp after `cancel`."""
-        self._watcher = watcher
+        loop = GLib.MainLoop()
         # Only a persistent plug-in has its do_quit called before GIMP's Cancel kills it.
         plug_in.persistent_enable()
         plug_in.on_quit = self.leave
-        watcher.begin(self)
         try:
-            self._thread.start()
-            self._loop.run()
+            self.start(watcher, loop.quit)
+            loop.run()
         finally:
             plug_in.on_quit = None
             self._watcher.end()
+        return self.result()
+
+    def start(self, watcher: Watcher, over: Callable[[], object]) -> None:
+        """Hand it in. From now on the watcher is told, and when it has ended `over` is called, on GIMP's thread."""
+        self._watcher, self._over = watcher, over
+        watcher.begin(self)
+        self._thread.start()
+
+    def result(self) -> Result:
+        """Of a job that has ended. Raises ImpastoError, and GivenUp after `cancel`."""
         if self._error is not None:
             raise GivenUp if self._interrupt.is_set() else self._error
         assert self._result is not None
@@ -138,6 +149,10 @@ class Job:
         """The painting is where it should be: the daemon may forget it."""
         self._safe = True
 
+    def settle(self) -> None:
+        """No more is wanted of it: the client says what it has to say, and goes."""
+        self._settled.set()
+
     def leave(self) -> None:
         """Cancel at the daemon what is not detached, in whatever time is left before this process is killed."""
         if self._is_detached:
@@ -148,7 +163,7 @@ class Job:
 
     def _work(self) -> None:
         try:
-            with contextlib.closing(daemon_start.connect(self._say, self._interrupt)) as client:
+            with contextlib.closing(daemon_start.connect(self._say, self._interrupt, agent=self._agent)) as client:
                 self._is_steered = client.offers("steer")
                 self._result = client.stylize(
                     self._request,
@@ -159,26 +174,32 @@ class Job:
                     on_preview=self._preview,
                     interrupt=self._interrupt,
                 )
-                GLib.idle_add(self._loop.quit)
+                self._tell(self._over)
                 self._settled.wait()
                 if self._safe:
                     client.acknowledge(self._result.job)
         except BaseException as error:
             self._error = error
-        finally:
-            GLib.idle_add(self._loop.quit)
+            self._tell(self._over)
 
     # In the client's thread: each only hands over to GIMP's.
 
     def _say(self, sentence: str) -> None:
-        GLib.idle_add(lambda: self._watcher.say(sentence))
+        self._tell(lambda: self._watcher.say(sentence))
 
     def _accepted(self, news: Accepted) -> None:
         self._forecast = Forecast.of(news.forecast)
         self._show(Progress(job=news.job, state=news.state, position=news.position))
 
     def _show(self, news: Progress) -> None:
-        GLib.idle_add(lambda: self._watcher.show(news, self._forecast))
+        self._tell(lambda: self._watcher.show(news, self._forecast))
 
     def _preview(self, news: Preview) -> None:
-        GLib.idle_add(lambda: self._watcher.preview(news.pictures[0], news.step))
+        self._tell(lambda: self._watcher.preview(news.pictures[0], news.step))
+
+    def _tell(self, call: Callable[[], object]) -> None:
+        def once() -> bool:
+            call()
+            return False
+
+        GLib.idle_add(once)

@@ -79,6 +79,16 @@ def read(layer: Any, box: Sequence[int] = ()) -> Picture:
     return Picture(width, height, channels, dtype, data)
 
 
+def read_small(layer: Any, box: Sequence[int], scale: float) -> Picture:
+    """A part of the layer (left, top, width and height in its own pixels) in 8 bits, for looking at: made smaller by
+    `scale` (at most 1), and without the layer's filters."""
+    left, top, width, height = (round(value * scale) for value in box)
+    width, height, channels = max(1, width), max(1, height), 4 if layer.has_alpha() else 3
+    part = Gegl.Rectangle.new(left, top, width, height)  # in pixels after the scaling
+    data = layer.get_buffer().get(part, scale, FORMATS[channels, "u8"], Gegl.AbyssPolicy.CLAMP)
+    return Picture(width, height, channels, "u8", data)
+
+
 def read_pattern(pattern: Any) -> Picture:
     """A pattern in its own size."""
     _, width, height, bytes_each = pattern.get_info()

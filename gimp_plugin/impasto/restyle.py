@@ -5,6 +5,7 @@ What made it is kept with it (`record`), so this works in a picture from another
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +39,12 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
     afresh = run_mode == Gimp.RunMode.INTERACTIVE
     made_with = fill(config, painted, afresh)
     if afresh:
-        filter_run.ask(procedure, run_mode, config, made_with, style_kept.shown(painted, copy))
+        source = known_source(layer, painted, config)
+
+        def style() -> Chosen:
+            return style_of(image, source, painted, copy, config)
+
+        filter_run.ask(procedure, run_mode, config, source, style, made_with, style_kept.shown(painted, copy))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)
@@ -97,6 +103,13 @@ def source_of(layer: Any, painted: Painted, config: Any) -> Any:
     if found.get_image().get_id() != image.get_id():
         raise _refused(f"The layer {found.get_name()} is in another image. Choose one of this image as Source.")
     return found
+
+
+def known_source(layer: Any, painted: Painted, config: Any) -> Any:
+    """As `source_of`, or None where the artist has to say first."""
+    with contextlib.suppress(ImpastoError):
+        return source_of(layer, painted, config)
+    return None
 
 
 def style_of(image: Any, source: Any, painted: Painted, copy: bytes, config: Any) -> Chosen:

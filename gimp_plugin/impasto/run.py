@@ -46,7 +46,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
     def work() -> list[str]:
         source = pixels.only_layer(drawables, LIMITS)
-        ask(procedure, run_mode, config)
+        ask(procedure, run_mode, config, source, lambda: styles.chosen(config, image, LIMITS))
         return paint(procedure.get_plug_in(), image, source, config, watcher(run_mode, source))
 
     return answered(procedure, run_mode, work)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import gi
+import pixbufs
 import progress as words
 import sparkline
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, Gimp, GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import GdkPixbuf, Gimp, GimpUi, Gtk  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
@@ -91,7 +92,7 @@ class Window:
             self._draw()
 
     def preview(self, picture: Picture, step: int) -> None:
-        iterate = _pixbuf(bytes(picture.data), picture.width, picture.height, alpha=False)
+        iterate = pixbufs.of(picture)
         # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
         self._picture.set_from_pixbuf(iterate.scale_simple(*self._size, GdkPixbuf.InterpType.BILINEAR))
 
@@ -125,7 +126,7 @@ class Window:
     def _draw(self) -> None:
         ink = self._line.get_style_context().get_color(Gtk.StateFlags.NORMAL)
         colour = (round(255 * ink.red), round(255 * ink.green), round(255 * ink.blue))
-        self._line.set_from_pixbuf(_pixbuf(sparkline.drawn(self._losses, *LINE, colour), *LINE, alpha=True))
+        self._line.set_from_pixbuf(pixbufs.made(sparkline.drawn(self._losses, *LINE, colour), *LINE, channels=4))
 
 
 def _thumbnail(layer: Any) -> Any:
@@ -133,12 +134,6 @@ def _thumbnail(layer: Any) -> Any:
     shrink = min(1.0, PICTURE / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     return layer.get_thumbnail(*size, 1)  # 1: with small checks where it is transparent
-
-
-def _pixbuf(data: bytes, width: int, height: int, alpha: bool) -> Any:
-    stride = width * (4 if alpha else 3)
-    colours = GdkPixbuf.Colorspace.RGB
-    return GdkPixbuf.Pixbuf.new_from_bytes(GLib.Bytes.new(data), colours, alpha, 8, width, height, stride)
 
 
 def _framed(widget: Any) -> Any:

@@ -32,8 +32,13 @@ pytestmark = pytest.mark.gimp
 
 
 def states(studio: Studio) -> list[str]:
+    return [str(job["state"]) for job in jobs(studio) if "preview" not in job["agent"]]
+
+
+def jobs(studio: Studio) -> list[dict[str, Any]]:
+    """All that the daemon knows, the dialog's previews among them."""
     with Client(studio.endpoint, agent="impasto-tests") as client:
-        return [str(job["state"]) for job in client.jobs()]
+        return list(client.jobs())
 
 
 def wait_until_painting(studio: Studio) -> None:

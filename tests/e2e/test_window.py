@@ -13,7 +13,7 @@ from impasto_protocol.zmq_client import Client
 from . import painter, styles
 from .conftest import running_daemon
 from .studio import REPOSITORY, Studio, patiently
-from .test_life import states
+from .test_life import jobs, states
 from .window import PROGRAMS, RESTYLE, RESTYLE_DIALOG, Window, opened
 
 pytestmark = pytest.mark.gimp
@@ -52,7 +52,10 @@ def cancel(window: Window, studio: Studio, style: Path) -> None:
     window.open_filter()
     window.choose_style(style)
     window.set_number("e", painter.SLOW)
-    window.screenshot(ARTIFACTS / "2-dialog.png")
+    window.settled(ARTIFACTS / "2-dialog.png")
+    previews = [job for job in jobs(studio) if "preview" in job["agent"]]
+    assert previews and {job["state"] for job in previews} <= {"succeeded", "cancelled"}, "one for each change"
+    assert not any(job["kept"] for job in previews)
     window.paint()
     assert patiently(lambda: "running" in states(studio))
     assert window.shows(PAINTING), "there is a window while it paints"

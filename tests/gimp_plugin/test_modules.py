@@ -334,7 +334,7 @@ def named() -> Any:
 def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Any, list[str]]:
     """The plug-in's `run` with everything before and after the job left out; a GLib loop made of an event."""
     run, job, events, quitting = module("run"), module("job"), list[str](), threading.Event()
-    monkeypatch.setattr(job.daemon_start, "connect", lambda *_: Handed(events))
+    monkeypatch.setattr(job.daemon_start, "connect", lambda *_, **__: Handed(events))
     monkeypatch.setattr(run.styles, "chosen", lambda *_: run.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc")))
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
         monkeypatch.setattr(run.pixels, name, lambda *_, value=value: value)

@@ -1,0 +1,28 @@
+"""Pictures and samples as GdkPixbufs, for GTK to show. Knows nothing of layers, jobs or windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import GdkPixbuf, GLib
+from impasto_protocol.picture import Picture
+
+
+def of(picture: Picture) -> Any:
+    """A picture of 8 bits."""
+    return made(bytes(picture.data), picture.width, picture.height, picture.channels)
+
+
+def made(data: bytes, width: int, height: int, channels: int) -> Any:
+    """Of 8-bit samples in rows without padding."""
+    colours = GdkPixbuf.Colorspace.RGB
+    return GdkPixbuf.Pixbuf.new_from_bytes(
+        GLib.Bytes.new(data), colours, channels == 4, 8, width, height, width * channels
+    )
+
+
+def fitted(pixbuf: Any, side: int) -> Any:
+    """Made larger or smaller so that its longest side is this long."""
+    zoom = side / max(pixbuf.get_width(), pixbuf.get_height())
+    size = max(1, round(pixbuf.get_width() * zoom)), max(1, round(pixbuf.get_height() * zoom))
+    return pixbuf.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)

@@ -1,0 +1,201 @@
+"""The dialog's preview: a part of the layer, painted anew whenever a value changes; what was under way is cancelled.
+
+Knows GTK, and the job that paints; which part, and with which strokes, is `part`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gi
+import part
+import pixbufs
+import pixels
+import progress as words
+import styles
+
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gdk, GLib, Gtk  # noqa: E402
+from impasto_protocol import __version__  # noqa: E402
+from impasto_protocol.errors import ImpastoError  # noqa: E402
+from impasto_protocol.forecast import Forecast  # noqa: E402
+from impasto_protocol.messages import Progress  # noqa: E402
+from impasto_protocol.picture import Picture  # noqa: E402
+from impasto_protocol.request import Request, Style  # noqa: E402
+from job import GivenUp, Job  # noqa: E402
+from styles import Chosen  # noqa: E402
+
+AGENT = f"impasto-gimp-preview/{__version__}"
+PATIENCE = 400
+"""Milliseconds without a change after which a new one is begun."""
+VALUES = ("recipe", "strength", "stroke-size", "max-size", "seed", "preview", *styles.SOURCES)
+"""The filter's arguments that a preview depends on."""
+SETTLED = 0.03
+"""A preview ends when little more would change: see the recipes' `settle`."""
+LINES = 40
+"""Pixels of height that are kept for sentences."""
+DRAG = "Drag the picture to see another part"
+
+
+class Preview:
+    """A part of a layer in a box of its own, painted with the values in the dialog's `config`; of no layer, nothing.
+
+    style: gives what is chosen as the style, or raises ImpastoError.
+    """
+
+    def __init__(self, source: Any, config: Any, style: Callable[[], Chosen]) -> None:
+        self._source, self._config, self._chosen_style = source, config, style
+        self._size = (source.get_width(), source.get_height()) if source else (1, 1)
+        self._centre = _middle(source) if source else (0.0, 0.0)
+        self._grip = (0.0, 0.0)
+        self._job: Job | None = None
+        self._timer = 0
+        self._read: tuple[tuple[Any, ...], Chosen] | None = None
+        self._picture = Gtk.Image(width_request=part.SIDE, height_request=part.SIDE, tooltip_text=DRAG)
+        self._about = Gtk.Label(xalign=0, wrap=True, max_width_chars=30, height_request=LINES)
+        self._handlers = [config.connect(f"notify::{name}", self._changed) for name in VALUES]
+        self.box = self._laid_out()
+        self._changed()
+
+    def close(self) -> None:
+        """Let go of what is under way."""
+        for handler in self._handlers:
+            self._config.disconnect(handler)
+        self._stop()
+
+    def say(self, job: Job, sentence: str) -> None:
+        """Of the job under way; what another one says comes late."""
+        if job is self._job:
+            self._about.set_text(sentence)
+
+    def show(self, job: Job, picture: Picture) -> None:
+        """As `say`."""
+        if job is self._job:
+            side = max(self._part().width, self._part().height) * self._scale()
+            # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
+            self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side)))
+
+    def _changed(self, *_: object) -> None:
+        """Begin afresh once nothing has changed for a moment."""
+        self._stop()
+        self._timer = GLib.timeout_add(PATIENCE, self._start)
+
+    def _stop(self) -> None:
+        if self._timer:
+            GLib.source_remove(self._timer)
+            self._timer = 0
+        if self._job is not None:
+            self._job.cancel()
+            self._job.settle()
+            self._job = None
+
+    def _start(self) -> bool:
+        self._timer = 0
+        self.box.set_visible(self._source is not None and self._config.get_property("preview"))
+        if self.box.get_visible():
+            content = pixels.read_small(self._source, self._part().box, self._scale())
+            self._picture.set_from_pixbuf(pixbufs.of(content))
+            self._about.set_text("")
+            self._paint(content)
+        return False
+
+    def _paint(self, content: Picture) -> None:
+        try:
+            job = self._job = Job(self._request(content), AGENT)
+        except ImpastoError as error:
+            self._about.set_text(str(error))
+            return
+        job.start(_Watcher(self), lambda: self._over(job))
+
+    def _over(self, job: Job) -> None:
+        try:
+            self.show(job, job.result().pictures[0])
+            self.say(job, "")
+        except GivenUp:
+            pass
+        except ImpastoError as error:
+            self.say(job, str(error))
+        job.acknowledge()
+        job.settle()
+
+    def _request(self, content: Picture) -> Request:
+        value, style = self._config.get_property, self._style()
+        side = part.stroke_side(*self._size, value("max-size"), style.picture.size, value("stroke-size"))
+        return Request(
+            content=content,
+            styles=(Style(style.picture),),
+            recipe=value("recipe"),
+            strength=value("strength"),
+            max_size=0,
+            seed=value("seed"),
+            settings={"style_size": side, "settle": SETTLED},
+        )
+
+    def _style(self) -> Chosen:
+        """The style that is chosen, read once."""
+        named = tuple(self._config.get_property(name) for name in styles.SOURCES)
+        if self._read is None or self._read[0] != named:
+            self._read = named, self._chosen_style()
+        return self._read[1]
+
+    def _scale(self) -> float:
+        return part.scale(*self._size, self._config.get_property("max-size"))
+
+    def _part(self) -> part.Part:
+        return part.around(self._centre, *self._size, self._config.get_property("max-size"))
+
+    def _laid_out(self) -> Any:
+        frame, pad = Gtk.Frame(halign=Gtk.Align.CENTER), Gtk.EventBox()
+        pad.add_events(Gdk.EventMask.BUTTON_PRESS_MASK | Gdk.EventMask.BUTTON_RELEASE_MASK)
+        pad.connect("button-press-event", self._gripped)
+        pad.connect("button-release-event", self._let_go)
+        pad.add(self._picture)
+        frame.add(pad)
+        box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
+        for widget in (frame, self._about):
+            widget.show_all()
+            box.pack_start(widget, False, False, 0)
+        return box
+
+    def _gripped(self, _pad: Any, event: Any) -> None:
+        self._grip = event.x, event.y
+
+    def _let_go(self, _pad: Any, event: Any) -> None:
+        """The part moves as the picture was dragged."""
+        seen, zoom = self._part(), 1 / self._scale()
+        x, y = seen.left + seen.width / 2, seen.top + seen.height / 2
+        self._centre = x - (event.x - self._grip[0]) * zoom, y - (event.y - self._grip[1]) * zoom
+        self._changed()
+
+
+class _Watcher:
+    """The preview as a `job.Watcher`."""
+
+    preview_side = part.SIDE
+
+    def __init__(self, preview: Preview) -> None:
+        self._preview = preview
+        self._job: Job
+
+    def begin(self, job: Job) -> None:
+        self._job = job
+
+    def say(self, sentence: str) -> None:
+        self._preview.say(self._job, sentence)
+
+    def show(self, progress: Progress, forecast: Forecast | None) -> None:
+        self.say(progress.note or words.state(progress))
+
+    def preview(self, picture: Picture, step: int) -> None:
+        self._preview.show(self._job, picture)
+
+    def end(self) -> None: ...
+
+
+def _middle(source: Any) -> tuple[float, float]:
+    """Of what is selected of the layer, else of the layer, in its own pixels."""
+    inside, left, top, width, height = source.mask_intersect()
+    if not inside:
+        return source.get_width() / 2, source.get_height() / 2
+    return left + width / 2, top + height / 2
