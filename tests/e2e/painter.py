@@ -42,7 +42,8 @@ class TurnedRound:
         recipes.find(request.recipe)
         if request.resume and request.seed == NOTHING_KEPT:
             raise ImpastoError(Code.UNKNOWN_JOB, f"Nothing is kept of a job {request.resume}.", resume=request.resume)
-        steps, pause = PACES.get(request.seed, (4, 0.01))
+        is_preview = "settle" in request.settings  # of the dialog: always quick
+        steps, pause = PACES.get(0 if is_preview else request.seed, (4, 0.01))
         enough = threading.Event()
         for step in range(1, steps + 1):
             time.sleep(pause)
