@@ -46,7 +46,7 @@ class Preview:
 
     def __init__(self, source: Any, config: Any, style: Callable[[], Chosen]) -> None:
         self._source, self._config, self._chosen_style = source, config, style
-        self._size = (source.get_width(), source.get_height()) if source else (1, 1)
+        self._size: tuple[int, int] = (source.get_width(), source.get_height()) if source else (1, 1)
         self._centre = _middle(source) if source else (0.0, 0.0)
         self._grip = (0.0, 0.0)
         self._job: Job | None = None

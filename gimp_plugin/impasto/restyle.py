@@ -23,7 +23,7 @@ from styles import Chosen
 
 FILTER = "plug-in-impasto-style-transfer"
 """Whose arguments the ones here are: it knows their ranges."""
-LEFT_OUT = ("", -1)
+LEFT_OUT = (None, "", -1)
 """Values of arguments that say: as it was painted."""
 
 
@@ -39,12 +39,12 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
     afresh = run_mode == Gimp.RunMode.INTERACTIVE
     made_with = fill(config, painted, afresh)
     if afresh:
-        source = known_source(layer, painted, config)
+        seen = known_source(layer, painted, config)
 
-        def style() -> Chosen:
-            return style_of(image, source, painted, copy, config)
+        def shown() -> Chosen:
+            return style_of(image, seen, painted, copy, config)
 
-        filter_run.ask(procedure, run_mode, config, source, style, made_with, style_kept.shown(painted, copy))
+        filter_run.ask(procedure, run_mode, config, seen, shown, made_with, style_kept.shown(painted, copy))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -178,17 +179,22 @@ def find_both_at_the_next_start(window: Window, studio: Studio) -> None:
     """The one whose image was closed is offered, the other goes on, with nobody waiting for it."""
     assert states(studio)[-1] == "running"
     window.focus(PAINTINGS)
-    window.settled(ARTIFACTS / "8-offered.png")
-    window.key("alt+a")
-    assert patiently(lambda: states(studio)[-1] == "cancelled")
-    window.at_rest()
-    window.focus(PAINTINGS)
-    window.key("alt+o")
+    window.screenshot(ARTIFACTS / "8-offered.png")
+    assert patiently(lambda: pressed(window, "alt+a") and states(studio)[-1] == "cancelled")
+    assert patiently(lambda: pressed(window, "alt+o") and [PAINTED] in window.images()), "it is an image of its own"
     assert patiently(lambda: not slips(studio))
-    assert patiently(lambda: [PAINTED] in window.images()), "it is an image of its own"
     window.settled(ARTIFACTS / "9-opened.png")
     with Client(studio.endpoint, agent="impasto-tests") as client:
         assert not any(job["kept"] for job in client.jobs()), "and the daemon need not keep it any more"
+
+
+def pressed(window: Window, key: str) -> bool:
+    """A key in the window of paintings, if it is there: its rows, and their buttons, come and go."""
+    for number in window.find(PAINTINGS)[-1:]:
+        window.hands("windowactivate", "--sync", number)
+        window.key(key)
+    time.sleep(0.5)
+    return True
 
 
 def slips(studio: Studio) -> list[Path]:

@@ -71,7 +71,8 @@ class Window:
         self.hands("type", "--delay", "30", text)
 
     def find(self, title: str) -> list[str]:
-        return self.hands("search", "--onlyvisible", "--name", title).split()
+        said = self.hands("search", "--onlyvisible", "--name", title)
+        return [word for word in said.split() if word.isdigit()]  # a window that goes meanwhile is an X error
 
     def shows(self, title: str, seconds: float = 30) -> bool:
         return patiently(lambda: bool(self.find(title)), seconds)
