@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.impasto-installed
+# A test process a core, with torch in each. A file's tests stay together, since what they share may take long to make;
+# files come in their own order, for the largest in tests would leave the longest in time to the end.
+TESTS  := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test setup lint format types unit e2e bench chaos soak flood systemd fuzz fuzz-guided quality pictures clean
 
@@ -11,7 +14,7 @@ demo: setup ## Set everything up and paint an example, through GIMP 3 as well wh
 	$(BIN)/python -m examples.demo
 
 test: setup lint types ## Everything: style, types, protocol, daemon, engine, command line, plug-in in a real GIMP 3
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 setup: $(STAMP)
 
@@ -39,7 +42,7 @@ types: setup
 	$(BIN)/mypy --python-version 3.10 protocol gimp_plugin/impasto
 
 unit: setup ## The tests that need no GIMP
-	$(BIN)/python -m pytest -m 'not gimp'
+	$(TESTS) -m 'not gimp'
 
 e2e: setup ## The tests in a real GIMP 3 alone
 	$(BIN)/python -m pytest -m gimp

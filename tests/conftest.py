@@ -1,7 +1,9 @@
-"""Fixtures that several rooms' tests share."""
+"""Fixtures that several rooms' tests share; and one thread for everybody's tensors, for pictures are small here, and
+several test processes share the cores."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.fakes.daemon import RunningDaemon
 
+os.environ["OMP_NUM_THREADS"] = "1"
 settings.register_profile("whatever else the machine does", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("whatever else the machine does")
 
