@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -207,4 +206,4 @@ def opened() -> Iterator[GimpChaos]:
             chaos.undisturbed()
         assert not (path := Path(studio.endpoint.removeprefix("ipc://"))).exists(), f"{path} is left over"
     finally:
-        shutil.rmtree(folder)
+        studio.clean()
