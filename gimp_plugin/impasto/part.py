@@ -1,4 +1,4 @@
-"""Which part of a layer the dialog's preview paints, and how, so that its strokes are those of the whole. Numbers only."""
+"""Which part of a layer the preview paints, and how, so that its strokes are those of the whole. Numbers only."""
 
 from __future__ import annotations
 
