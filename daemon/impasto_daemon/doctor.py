@@ -19,7 +19,7 @@ from typing import Any
 
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.key_files import load_pairing
+from impasto_protocol.key_files import known_endpoints, load_pairing
 from impasto_protocol.zmq_client import Client
 
 from . import launch, plugin_install, service
@@ -226,7 +226,9 @@ def none_runs(chosen: str) -> Finding:
     if not launch.can_start():
         return Finding("daemon", WARNING, f"none runs at {chosen}, and without torch none can be started")
     log = f" (the last one's log: {launch.log_path()})" if launch.log_path().exists() else ""
-    return Finding("daemon", OK, f"none runs at {chosen}; it is started when it is needed{log}")
+    elsewhere = [f"to paint there instead: export IMPASTO_ENDPOINT={each}" for each in known_endpoints()]
+    sentence = f"none runs at {chosen}; it is started when it is needed{log}"
+    return Finding("daemon", OK, sentence, next(iter(elsewhere), ""))
 
 
 def open_to(listening: str, paired: object) -> Iterator[Finding]:

@@ -117,7 +117,8 @@ EXPLANATIONS: Mapping[Code, Explanation] = {
     ),
     Code.UNREACHABLE: Explanation(
         "No daemon answers, and none could be started.",
-        "`impasto daemon` in a terminal shows why; `impasto service install` has systemd start it.",
+        "`impasto daemon` in a terminal shows why; `impasto service install` has systemd start it. A machine without "
+        "torch uses another's: `impasto pair`.",
     ),
     Code.DAEMON_LOST: Explanation(
         "The daemon ended, hung or was restarted during the job, and has no result of it.",

@@ -149,10 +149,12 @@ def without_torch() -> str:
     return f"{INSTALL}, or `impasto pair` with a machine that has it"
 
 
-def require_possible(endpoint: str) -> None:
-    """Raises ImpastoError(UNREACHABLE) where no daemon listens at this endpoint and none could be started here."""
-    if not is_far(endpoint) and not somebody_listens(endpoint):
-        _require_torch(endpoint)
+def askable_endpoint(endpoint: str | None) -> str:
+    """A usable endpoint, for who starts no daemon. Raises ImpastoError, UNREACHABLE where there can be none."""
+    chosen = usable_endpoint(endpoint)
+    if not is_far(chosen) and not somebody_listens(chosen):
+        _require_torch(chosen)
+    return chosen
 
 
 def _require_torch(endpoint: str) -> None:

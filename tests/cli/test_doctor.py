@@ -113,7 +113,16 @@ def test_torch_is_not_needed_where_a_daemon_is_elsewhere(monkeypatch: pytest.Mon
     assert (far.level, far.sentence) == (OK, "not needed: the daemon is at tcp://gpubox:7766")
 
 
-@pytest.mark.parametrize("words", [("status",), ("stylize", "content.png", "--style", "style.png", "-o", "o.png")])
+def test_where_torch_is_here_too_the_daemon_that_this_machine_is_paired_with_is_named() -> None:
+    assert only("daemon")[2] == ""
+    key_files.store_pairing(Pairing("studio", "tcp://gpubox:7766", bytes(32), bytes(range(32))))
+    level, _, remedy = only("daemon")
+    assert level == OK and remedy == "to paint there instead: export IMPASTO_ENDPOINT=tcp://gpubox:7766"
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("cancel", "x"), ("stylize", "content.png", "--style", "style.png", "-o", "o.png")]
+)
 def test_without_torch_a_command_names_the_daemon_that_this_machine_is_paired_with(
     monkeypatch: pytest.MonkeyPatch, healthy: House, words: tuple[str, ...]
 ) -> None:

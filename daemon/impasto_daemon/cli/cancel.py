@@ -17,7 +17,7 @@ from . import options
 @options.endpoint
 def cancel(job: str, keep: bool, endpoint: str | None) -> None:
     """Stop JOB; the beginning of its name is enough. `impasto status` lists them."""
-    with Client(launch.usable_endpoint(endpoint), agent=options.AGENT) as client:
+    with Client(launch.askable_endpoint(endpoint), agent=options.AGENT) as client:
         name = options.whole_job_name(client, job)
         state = client.finish(name) if keep else client.cancel(name)
     if keep and not state.terminal:

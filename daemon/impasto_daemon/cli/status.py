@@ -22,9 +22,7 @@ from .report import duration
 @options.as_json
 def status(endpoint: str | None, as_json: bool) -> None:
     """Say how the daemon is and what it does."""
-    chosen = launch.usable_endpoint(endpoint)
-    launch.require_possible(chosen)
-    with Client(chosen, agent=options.AGENT) as client:
+    with Client(launch.askable_endpoint(endpoint), agent=options.AGENT) as client:
         daemon, jobs = client.status(), client.jobs()
     if as_json:
         click.echo(json.dumps({"daemon": daemon, "jobs": jobs}))
