@@ -44,6 +44,8 @@ def load(path: Path, limits: Limits) -> Picture:
         image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
     except Exception as error:  # GLib.Error, with a text that is GIMP's own
         raise _unfit(path, _plain(error)) from None
+    finally:
+        Gimp.progress_end()  # the loader's, which would stay in the status bar, with a Cancel that ends this process
     if image is None:
         pdb = Gimp.get_pdb()
         raise _unfit(path, (pdb.get_last_error() or "").strip())

@@ -14,7 +14,7 @@ import sparkline
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, Gimp, GimpUi, Gtk  # noqa: E402
+from gi.repository import GdkPixbuf, GimpUi, Gtk  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
@@ -70,7 +70,6 @@ class Window:
         content.pack_start(self._course(), False, False, 0)
         content.pack_start(self._about, False, False, 0)
         GimpUi.window_set_transient(self._dialog)
-        Gimp.progress_end()  # that of the style file's loading, which would stay
         self.say("Looking for the daemon")
         self._dialog.show_all()
 

@@ -1,4 +1,4 @@
-"""The documentation's pictures of GIMP: the dialog, and the result. Real GIMP, real daemon, the example pictures.
+"""The documentation's pictures of GIMP: the dialog, the window while it paints, and the result. Real GIMP, real daemon, the example pictures.
 
 python -m tests.e2e.screenshots FOLDER [--weights FILE] [--max-size PIXELS]
 """
@@ -22,13 +22,16 @@ from .window import Window, opened
 CONTENT, STYLE = REPOSITORY / "examples" / "lake.jpg", REPOSITORY / "examples" / "swirls.jpg"
 SIZE = (1120, 720)
 PATIENCE = 1800
+PREVIEW = 10
+"""Seconds that the dialog's preview gets, beside those in which the display comes to rest."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make docs/images/dialog.png and result.png.")
+    parser = argparse.ArgumentParser(description="Make docs/images/dialog.png, painting.png and result.png.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", type=Path, help="VGG19 weights; without them as the daemon finds or does without")
     parser.add_argument("--max-size", type=int, default=640)
+    parser.add_argument("--after", type=float, default=20.0, help="seconds after which to look at the painting window")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="impasto-", dir="/tmp"))
     studio = Studio(Gimp.find(), folder)
@@ -61,9 +64,13 @@ def photograph(window: Window, scratch: Path, options: argparse.Namespace) -> No
     window.hands("mousemove", "0", "0")  # no brush over the picture
     window.open_filter()
     window.choose_style(scratch / STYLE.name)
+    time.sleep(PREVIEW)
     publish(window.settled(scratch / "dialog.png"), options.folder / "dialog.png")
     window.set_number("g", options.max_size)
     window.paint()
+    window.focus("^Painting ")
+    time.sleep(options.after)
+    publish(window.screenshot(scratch / "painting.png"), options.folder / "painting.png")
     assert patiently(lambda: len(window.layers()) == 2, PATIENCE), "no painting came"
     time.sleep(10)  # until the status bar has said what it had to say
     publish(window.settled(scratch / "result.png"), options.folder / "result.png")
