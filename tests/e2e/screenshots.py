@@ -1,4 +1,4 @@
-"""The documentation's pictures of GIMP: the dialog, the window while it paints, and the result. Real GIMP, real daemon, the example pictures.
+"""The documentation's pictures of GIMP: the dialog, the window while it paints, and the result. With a real daemon.
 
 python -m tests.e2e.screenshots FOLDER [--weights FILE] [--max-size PIXELS]
 """
