@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from impasto_protocol.zmq_client import Client
 
 from tests.fakes.daemon import RawClient, RunningDaemon, picture, request, wait_for
 from tests.fakes.painter import inverted
+from tests.protocol.strangers import a_mail_server
 
 Launch = Callable[..., RunningDaemon]
 
@@ -124,21 +124,9 @@ def test_who_does_not_fit_is_told_so_in_a_sentence(daemon: RunningDaemon) -> Non
 
 
 def test_another_program_at_the_daemon_s_place_is_not_believed(home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    with a_mail_server() as endpoint:
         key_files.store_pairing(paired.pair(endpoint))
-
-        def speak() -> None:
-            for _ in range(2):  # the client's look whether anybody is there, and the client
-                connection, _ = listener.accept()
-                with connection, contextlib.suppress(ConnectionError):
-                    connection.sendall(b"220 mail.example ready\r\n" * 10)
-                    connection.recv(1000)
-
-        thread = threading.Thread(target=speak)
-        thread.start()
         assert no(endpoint).code in (Code.NOT_PAIRED, Code.UNREACHABLE)
-        thread.join()
 
 
 def test_a_daemon_that_listens_stays_however_long_nobody_needs_it(home: Path, launch: Launch) -> None:

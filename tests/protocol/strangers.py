@@ -34,3 +34,22 @@ def listening(path: Path, says: bytes) -> Iterator[str]:
             thread.join()
             for connection in kept:
                 connection.close()
+
+
+@contextlib.contextmanager
+def a_mail_server() -> Iterator[str]:
+    """A program at a port of this machine that greets two visitors in its own language: who looks whether anybody is
+    there, and who then connects. Both must come."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def speak() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(ConnectionError):
+                    connection.sendall(b"220 mail.example ready\r\n" * 10)
+                    connection.recv(1000)
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 from pathlib import Path
 
 import pytest
@@ -16,32 +13,20 @@ from impasto_protocol.transport import Broke
 from impasto_protocol.zmq_client import Client
 from impasto_protocol.zmq_transport import ZmqTransport
 
-from .strangers import listening
+from .strangers import a_mail_server, listening
 
 
 @pytest.mark.timeout(30)
 def test_what_nobody_will_ever_take_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ZeroMQ tries no more where another program listens, and would hold back whoever sends then for ever."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    with a_mail_server() as endpoint:
         key_files.store_pairing(Pairing("test", endpoint, bytes(31) + b"\x09", bytes(range(32))))
-
-        def speak() -> None:
-            for _ in range(2):  # the look whether anybody is there, and the connection
-                connection, _ = listener.accept()
-                with connection, contextlib.suppress(ConnectionError):
-                    connection.sendall(b"220 mail.example ready\r\n" * 10)
-                    connection.recv(1000)
-
-        thread = threading.Thread(target=speak)
-        thread.start()
         transport = ZmqTransport()
         transport.connect(endpoint, Limits())
         assert Broke() in transport.wait(10)
         transport.send([b"IMPASTO"])
         transport.close(0)
-        thread.join()
 
 
 def test_who_greets_in_zeromq_and_goes_on_otherwise_is_no_daemon(
