@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Impasto's entry in GIMP: registers its two filters, under Filters ▸ Artistic, and nothing else.
+"""Impasto's entry in GIMP: registers its two filters and the window of its paintings, and does nothing itself.
 
 GIMP runs this file at start-up to learn what it offers; one that fails then is silently not there. So this file
 imports nothing of ours, neither ZeroMQ nor msgpack, until somebody runs the filter; what can be missing is then
@@ -8,9 +8,9 @@ told in a sentence.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -223,11 +223,13 @@ def offer_paintings(procedure: Any, _config: Any, _data: Any) -> Any:
     procedure.persistent_ready()
     profile = Path(Gimp.directory())
     if Gimp.wm_class() and any((profile / "impasto-paintings").glob("*.json")):  # a class: there are windows
-        with contextlib.suppress(Exception):  # whatever is wrong here, the filter will say it when it is asked for
+        try:
             use_own_libraries()
             import paintings
 
             paintings.offer(profile)
+        except Exception:  # nobody asked for this: the filter will say in a sentence what is wrong, when it is asked
+            traceback.print_exc(file=sys.stderr)
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
 
 

@@ -59,18 +59,17 @@ def _layer(layer: Any, image: Any, limits: Limits) -> Chosen:
         raise _refused("The layer chosen as the style is gone. Choose another one.")
     home = layer.get_image()
     if home.get_id() == image.get_id() or Gimp.Selection.is_empty(home):
-        picture = pixels.read(layer)
-    else:
-        picture = _selected_part(layer, home)
-    _check(picture, layer.get_name(), limits)
-    return Chosen(layer.get_name(), picture)
+        _check(layer.get_width(), layer.get_height(), layer.get_name(), limits)
+        return Chosen(layer.get_name(), pixels.read(layer))
+    return Chosen(layer.get_name(), _selected_part(layer, home, limits))
 
 
-def _selected_part(layer: Any, home: Any) -> Picture:
+def _selected_part(layer: Any, home: Any, limits: Limits) -> Picture:
     """The part that is selected, and transparent where it is less so; nothing happens to the image itself."""
     inside, *box = layer.mask_intersect()
     if not inside:
         raise _refused(f"The selection lies outside the layer {layer.get_name()}: there is no style in it.")
+    _check(box[2], box[3], layer.get_name(), limits)
     copy = home.duplicate()
     try:
         copy.undo_disable()
@@ -98,11 +97,12 @@ SOURCES: dict[str, Callable[[Any, Any, Limits], Chosen]] = {
 """The filter's argument to what makes a style of its value."""
 
 
-def _check(picture: Picture, name: str, limits: Limits) -> None:
-    if max(picture.width, picture.height) > limits.side or picture.width * picture.height > limits.pixels:
+def _check(width: int, height: int, name: str, limits: Limits) -> None:
+    """Before a pixel is read."""
+    if max(width, height) > limits.side or width * height > limits.pixels:
         raise ImpastoError(
             Code.TOO_LARGE,
-            f"The layer {name} has {picture.width}×{picture.height} pixels, more than Impasto takes as a style "
+            f"The layer {name} has {width}×{height} pixels, more than Impasto takes as a style "
             f"({limits.side:,} a side, {limits.pixels:,} in all). Select a part of it.",
         )
 

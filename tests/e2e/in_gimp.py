@@ -296,6 +296,12 @@ def style_elsewhere(selected=False, grouped=False):
     return told
 
 
+def style_too_large():
+    image = image_of(RGB)
+    style = layer_of(image, width=33_000, height=2)
+    return facts(image, layer_of(image), style=None, style_layer=style)
+
+
 def style_in_the_same_image():
     """The selection says where to paint, and not what the style is."""
     image = image_of(RGB)
@@ -549,6 +555,7 @@ CASES = {
     "a group's selection as style": lambda: style_elsewhere(selected=True, grouped=True),
     "a layer of the same image as style": style_in_the_same_image,
     "a layer that is gone as style": style_layer_gone,
+    "a layer too large as style": style_too_large,
     "a pattern as style": lambda: styled(None, style_pattern=Gimp.context_get_pattern()),
     "two styles": lambda: styled(STYLE, style_pattern=Gimp.context_get_pattern()),
     "stroke size 50": lambda: styled(STYLE, stroke_size=50.0),

@@ -67,6 +67,7 @@ REFUSED = {
         for part in ("beginning", "half")
         for kind in ("png", "jpeg", "webp", "gif")
     },
+    "a layer too large as style": "has 33000×2 pixels, more than Impasto takes as a style",
     "two styles": "Give one style: style-file and style-pattern were given",
     "the painter dies": "The process that paints ended in mid-job",
 }
