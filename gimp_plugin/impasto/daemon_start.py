@@ -19,6 +19,7 @@ from impasto_protocol import __version__
 from impasto_protocol.endpoint import TCP, default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.zmq_client import TRANSPORT, Client, Interrupt
+from language import _
 
 INSTALLED = Path(__file__).resolve().parent / "impasto.json"
 AGENT = f"impasto-gimp/{__version__} ({TRANSPORT.NAME})"
@@ -37,7 +38,7 @@ def connect(say: Callable[[str], None], interrupt: Interrupt, endpoint: str = ""
     except ImpastoError as error:
         if error.code is not Code.UNREACHABLE or endpoint.startswith(TCP):  # who could start one over there?
             raise
-    say("Starting the Impasto daemon")
+    say(_("Starting the Impasto daemon"))
     launch(endpoint, interrupt)
     return _connected(endpoint, agent)
 
@@ -56,7 +57,9 @@ def launch(endpoint: str, interrupt: Interrupt) -> None:
             env=clean_environment(os.environ),
         )
     except OSError as error:
-        raise _not_started(f"{python} cannot be run: {error.strerror}") from None
+        raise _not_started(
+            _("{python} cannot be run: {strerror}").format(python=python, strerror=error.strerror)
+        ) from None
     with process:
         try:
             said = _listen(process, interrupt)
@@ -65,19 +68,23 @@ def launch(endpoint: str, interrupt: Interrupt) -> None:
             raise
     if process.returncode:
         lines = said.decode(errors="replace").strip().splitlines()
-        raise ImpastoError(Code.UNREACHABLE, lines[-1]) if lines else _not_started(f"{python} failed")
+        raise (
+            ImpastoError(Code.UNREACHABLE, lines[-1])
+            if lines
+            else _not_started(_("{python} failed").format(python=python))
+        )
 
 
 def installed_python(notes: Path = INSTALLED) -> str:
     """The Python that has the daemon, as the installer wrote it down. Raises ImpastoError."""
     if Path("/.flatpak-info").exists():
-        raise _not_started("GIMP runs in a Flatpak sandbox, which may not start programs of the system")
+        raise _not_started(_("GIMP runs in a Flatpak sandbox, which may not start programs of the system"))
     try:
         python = json.loads(notes.read_text(encoding="utf-8"))["python"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise _not_started("the plug-in was not installed with impasto install-plugin") from None
+        raise _not_started(_("the plug-in was not installed with impasto install-plugin")) from None
     if not isinstance(python, str) or not os.access(python, os.X_OK):
-        raise _not_started(f"{python}, which installed this plug-in, is gone")
+        raise _not_started(_("{python}, which installed this plug-in, is gone").format(python=python))
     return python
 
 
@@ -102,11 +109,11 @@ def _listen(process: subprocess.Popen[bytes], interrupt: Interrupt) -> bytes:
     pipe, cancel = process.stderr.fileno(), interrupt.fileno()
     deadline, said = time.monotonic() + PATIENCE, b""
     while True:
-        ready, _, _ = select.select([pipe, cancel], [], [], max(0.0, deadline - time.monotonic()))
+        ready = select.select([pipe, cancel], [], [], max(0.0, deadline - time.monotonic()))[0]
         if cancel in ready:
-            raise ImpastoError(Code.CANCELLED, "Cancelled while the daemon was starting.")
+            raise ImpastoError(Code.CANCELLED, _("Cancelled while the daemon was starting."))
         if not ready:
-            raise _not_started(f"it did not answer within {PATIENCE:g} seconds")
+            raise _not_started(_("it did not answer within {seconds:g} seconds").format(seconds=PATIENCE))
         more = os.read(pipe, 4096)
         if not more:
             return said
@@ -114,5 +121,7 @@ def _listen(process: subprocess.Popen[bytes], interrupt: Interrupt) -> bytes:
 
 
 def _not_started(why: str) -> ImpastoError:
-    sentence = f"The Impasto daemon does not run and could not be started: {why}. Type in a terminal: impasto daemon"
+    sentence = _(
+        "The Impasto daemon does not run and could not be started: {why}. Type in a terminal: impasto daemon"
+    ).format(why=why)
     return ImpastoError(Code.UNREACHABLE, sentence)

@@ -14,22 +14,23 @@ import style_row
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import GimpUi, Gtk  # noqa: E402
+from language import _  # noqa: E402
 from preview import Preview  # noqa: E402
 from styles import Chosen  # noqa: E402
 
-TITLE, AGAIN = "Neural Style Transfer", "Restyle Layer"
+TITLE, AGAIN = _("Neural Style Transfer"), _("Restyle Layer")
 
 RECIPES = {
-    "impasto": "Impasto: painterly, coarse to fine",
-    "gatys": "Gatys 2016: the original paper, from noise",
-    "gatys-hires": "Gatys' notebook: two passes, from the layer",
-    "neural-style": "neural-style: the Torch program, from noise",
-    "pytorch": "PyTorch's tutorial: shallow layers, before ReLU",
-    "tensorflow": "TensorFlow's tutorial: Adam, keeps the motif loosely",
-    "peixeiro": "Peixeiro: noisy start, 200 steps",
-    "vgg16": "VGG16: the smaller network, from noise",
-    "wasserstein": "Crowson: Wasserstein distance, many sizes",
-    "wavelets": "Wavelets: needs no network weights",
+    "impasto": _("Impasto: painterly, coarse to fine"),
+    "gatys": _("Gatys 2016: the original paper, from noise"),
+    "gatys-hires": _("Gatys' notebook: two passes, from the layer"),
+    "neural-style": _("neural-style: the Torch program, from noise"),
+    "pytorch": _("PyTorch's tutorial: shallow layers, before ReLU"),
+    "tensorflow": _("TensorFlow's tutorial: Adam, keeps the motif loosely"),
+    "peixeiro": _("Peixeiro: noisy start, 200 steps"),
+    "vgg16": _("VGG16: the smaller network, from noise"),
+    "wasserstein": _("Crowson: Wasserstein distance, many sizes"),
+    "wavelets": _("Wavelets: needs no network weights"),
 }
 """The daemon's recipes in its order, as the dialog calls them. A test holds that they are the daemon's own."""
 
@@ -58,11 +59,11 @@ def ask(
     if made_with:
         stay_given(config, made_with)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else TITLE)
-    dialog.set_ok_label("_Paint")
+    dialog.set_ok_label(_("_Paint"))
     for name in SLIDERS:
         slider = dialog.get_spin_scale(name, 1.0)
         slider.set_range(LOWEST[name], slider.get_range()[1])
-    dialog.get_label("more-title", "_More", False, True)
+    dialog.get_label("more-title", _("_More"), False, True)
     dialog.fill_box("more", [*MORE, *(["source-layer"] if made_with else [])])
     dialog.fill_expander("more-expander", "more-title", False, "more")
     values = dialog.fill_box(
@@ -109,6 +110,6 @@ def recipe_row(config: Any) -> Any:
         store.append([name, label])
     if config.get_property("recipe") not in RECIPES:
         config.set_property("recipe", next(iter(RECIPES)))
-    row = style_row.labelled("Rec_ipe", GimpUi.prop_string_combo_box_new(config, "recipe", store, 0, 1))
+    row = style_row.labelled(_("Rec_ipe"), GimpUi.prop_string_combo_box_new(config, "recipe", store, 0, 1))
     row.show_all()
     return row

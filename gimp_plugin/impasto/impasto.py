@@ -20,6 +20,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
+from language import _  # noqa: E402
 
 PAINTINGS = "plug-in-impasto-paintings"
 AT_START = "plug-in-impasto-at-start"
@@ -38,18 +39,23 @@ class Filter(NamedTuple):
 FILTERS = {
     "plug-in-impasto-style-transfer": Filter(
         "run",
-        "_Neural Style Transfer…",
-        "Paints the layer in the manner of another picture",
-        "Sends the selected layer and a style picture to the Impasto daemon, which optimises the picture with a "
-        "neural network, and adds the result as a new layer above. Only a style has to be given: style-file, "
-        "style-layer or style-pattern.",
+        _("_Neural Style Transfer…"),
+        _("Paints the layer in the manner of another picture"),
+        _(
+            "Sends the selected layer and a style picture to the Impasto daemon, which optimises the picture "
+            "with a neural network, and adds the result as a new layer above. Only a style has to be given: "
+            "style-file, style-layer or style-pattern."
+        ),
     ),
     "plug-in-impasto-restyle": Filter(
         "restyle",
-        "_Restyle Layer…",
-        "Paints a layer again that Impasto has painted",
-        "Paints the layer again from the layer that it was painted from, as that looks now, and puts the painting in "
-        "the place of the old one. What is not given is as it was painted: such numbers are -1, such texts empty.",
+        _("_Restyle Layer…"),
+        _("Paints a layer again that Impasto has painted"),
+        _(
+            "Paints the layer again from the layer that it was painted from, as that looks now, and puts the "
+            "painting in the place of the old one. What is not given is as it was painted: such numbers are -1, "
+            "such texts empty."
+        ),
     ),
 }
 """What there is, by the procedures' names."""
@@ -58,24 +64,24 @@ AS_PAINTED = -1
 """The default of every number of what paints a layer again."""
 
 NUMBERS: tuple[tuple[str, str, str, float, float, float], ...] = (
-    ("strength", "S_trength", "From 0, the layer as it is, to 100, the style alone", 0.0, 100.0, 50.0),
+    ("strength", _("S_trength"), _("From 0, the layer as it is, to 100, the style alone"), 0.0, 100.0, 50.0),
     (
         "stroke-size",
-        "Stroke si_ze",
-        "In per cent: 100 as large as in the style picture when it is laid over the layer",
+        _("Stroke si_ze"),
+        _("In per cent: 100 as large as in the style picture when it is laid over the layer"),
         10.0,
         400.0,
         100.0,
     ),
     (
         "max-size",
-        "Lon_gest side",
-        "Longest side in pixels at which to paint; 0 for the layer's own. The result always has the layer's size",
+        _("Lon_gest side"),
+        _("Longest side in pixels at which to paint; 0 for the layer's own. The result always has the layer's size"),
         0,
         32768,
         1024,
     ),
-    ("seed", "S_eed", "Another number gives another painting", 0, 2**31 - 1, 0),
+    ("seed", _("S_eed"), _("Another number gives another painting"), 0, 2**31 - 1, 0),
 )
 """The arguments that are numbers: name, label, meaning, lowest, highest, default."""
 
@@ -118,11 +124,11 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         # GIMP puts nothing else into an image's menu; this one needs no image.
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, show_paintings, None)
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
-        procedure.set_menu_label("Neural Style _Paintings…")
+        procedure.set_menu_label(_("Neural Style _Paintings…"))
         procedure.add_menu_path("<Image>/Filters/Artistic")
         procedure.set_documentation(
-            "Paintings under way in the background, and those that were finished while GIMP was not there",
-            "Opens what was finished as an image, and stops what is painted.",
+            _("Paintings under way in the background, and those that were finished while GIMP was not there"),
+            _("Opens what was finished as an image, and stops what is painted."),
             name,
         )
         procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
@@ -132,7 +138,7 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         """GIMP calls this by itself once it has started."""
         procedure = Gimp.Procedure.new(self, name, Gimp.PDBProcType.PERSISTENT, offer_paintings, None)
         procedure.set_documentation(
-            "Offers what was painted while GIMP was not there", "GIMP calls this by itself when it starts.", name
+            _("Offers what was painted while GIMP was not there"), _("GIMP calls this by itself when it starts."), name
         )
         procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
         return procedure
@@ -150,8 +156,8 @@ def add_styles(procedure: Any) -> None:
     # ANY and not OPEN: for OPEN, GIMP refuses a file that does not exist without saying why.
     procedure.add_file_argument(
         "style-file",
-        "Style _file",
-        "The picture whose manner is wanted",
+        _("Style _file"),
+        _("The picture whose manner is wanted"),
         Gimp.FileChooserAction.ANY,
         True,
         None,
@@ -159,13 +165,19 @@ def add_styles(procedure: Any) -> None:
     )
     procedure.add_layer_argument(
         "style-layer",
-        "Style l_ayer",
-        "A layer of any open image in place of a file; of another image, only what is selected there",
+        _("Style l_ayer"),
+        _("A layer of any open image in place of a file; of another image, only what is selected there"),
         True,
         WRITABLE,
     )
     procedure.add_pattern_argument(
-        "style-pattern", "Style patter_n", "One of GIMP's patterns in place of a file", True, None, False, WRITABLE
+        "style-pattern",
+        _("Style patter_n"),
+        _("One of GIMP's patterns in place of a file"),
+        True,
+        None,
+        False,
+        WRITABLE,
     )
 
 
@@ -173,9 +185,9 @@ def add_values(procedure: Any, again: bool) -> None:
     """How it is painted, each with a default. again: where that is how a layer was painted before."""
     recipe = "" if again else "impasto"
     procedure.add_boolean_aux_argument(
-        "preview", "Pre_view", "Paint a part of the layer while you choose", True, WRITABLE
+        "preview", _("Pre_view"), _("Paint a part of the layer while you choose"), True, WRITABLE
     )
-    procedure.add_string_argument("recipe", "Rec_ipe", "How it is painted, by name", recipe, WRITABLE)
+    procedure.add_string_argument("recipe", _("Rec_ipe"), _("How it is painted, by name"), recipe, WRITABLE)
     add = {float: procedure.add_double_argument, int: procedure.add_int_argument}
     for name, label, meaning, lowest, highest, default in NUMBERS:
         values = (AS_PAINTED, highest, AS_PAINTED) if again else (lowest, highest, default)
@@ -185,10 +197,10 @@ def add_values(procedure: Any, again: bool) -> None:
 def add_living(procedure: Any) -> None:
     """What only a layer is asked for that was painted before."""
     procedure.add_boolean_argument(
-        "continue", "G_o on from the last painting", "Not from the beginning, if the daemon can", False, WRITABLE
+        "continue", _("G_o on from the last painting"), _("Not from the beginning, if the daemon can"), False, WRITABLE
     )
     procedure.add_layer_argument(
-        "source-layer", "So_urce", "The layer to paint from; none for the one it was painted from", True, WRITABLE
+        "source-layer", _("So_urce"), _("The layer to paint from; none for the one it was painted from"), True, WRITABLE
     )
 
 
@@ -198,10 +210,10 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         use_own_libraries()
         work = importlib.import_module(module)
     except Exception as error:
-        sentence = (
-            f"Impasto's plug-in is not complete for this GIMP's Python {sys.version_info.major}."
-            f"{sys.version_info.minor} ({error}). Install it again with: impasto install-plugin"
-        )
+        sentence = _(
+            "Impasto's plug-in is not complete for this GIMP's Python {major}.{minor} ({error}). Install it "
+            "again with: impasto install-plugin"
+        ).format(major=sys.version_info.major, minor=sys.version_info.minor, error=error)
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
     return work.run(procedure, run_mode, image, drawables, config)
 

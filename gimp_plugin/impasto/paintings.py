@@ -14,6 +14,7 @@ from typing import Any
 import daemon_start
 import gi
 import pixels
+import progress
 import record
 import slips
 
@@ -21,14 +22,15 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
-from impasto_protocol.forecast import duration  # noqa: E402
 from impasto_protocol.jobstate import State  # noqa: E402
+from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.zmq_client import Client, Interrupt  # noqa: E402
+from language import _  # noqa: E402
 
-TITLE = "Neural Style Paintings"
+TITLE = _("Neural Style Paintings")
 EVERY = 1000
 """Milliseconds from one look at the daemon to the next."""
-NONE = "No painting is under way, and none is waiting for you."
+NONE = _("No painting is under way, and none is waiting for you.")
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ class Painting:
     def sentence(self) -> str:
         """What it is and how far."""
         slip, row = self.found.slip, self.row
-        name = f"{record.layer_name(slip.style)}, {slip.layer} of {slip.image}"
+        what = _("{painting}, {layer} of {image}").format(
+            painting=record.layer_name(slip.style), layer=slip.layer, image=slip.image
+        )
         if self.state is State.SUCCEEDED:
-            return f"{name}: finished"
-        if self.state is State.QUEUED:
-            return f"{name}: waits its turn"
-        left = f", about {duration(row['eta'])} left" if row.get("eta") is not None else ""
-        return f"{name}: painting {row.get('step', 0)} of {row.get('steps', 0)}{left}"
+            return f"{what}: {_('finished')}"
+        news = Progress(
+            job=slip.job, state=self.state, step=row.get("step", 0), steps=row.get("steps", 0), eta=row.get("eta")
+        )
+        return f"{what}: {progress.state(news)}"
 
 
 class Paintings:
@@ -146,7 +150,7 @@ class Window:
         self._shown: list[object] | None = None
         self._sentences: list[Any] = []
         self._dialog = GimpUi.Dialog(title=TITLE, role="impasto-paintings")
-        self._dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
+        self._dialog.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
         self._list = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, border_width=12)
         self._dialog.get_content_area().pack_start(self._list, True, True, 0)
 
@@ -191,12 +195,12 @@ class Window:
 
     def _acts(self, painting: Painting) -> Iterator[tuple[str, Callable[[Painting], None]]]:
         if painting.waits:
-            yield "_Open as Image", self._paintings.open
-            yield "_Throw Away", self._paintings.throw_away
+            yield _("_Open as Image"), self._paintings.open
+            yield _("_Throw Away"), self._paintings.throw_away
         else:
             if painting.state is State.RUNNING:
-                yield "_Stop and Keep", self._paintings.finish
-            yield "C_ancel", self._paintings.throw_away
+                yield _("_Stop and Keep"), self._paintings.finish
+            yield _("C_ancel"), self._paintings.throw_away
 
     def _pressed(self, _button: Any, act: Callable[[Painting], None], painting: Painting) -> None:
         try:

@@ -16,6 +16,7 @@ from gi.repository import Babl, Gegl, Gimp  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
 from impasto_protocol.limits import Limits  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
+from language import _  # noqa: E402
 
 EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL, Gimp.Precision.U8_LINEAR)
 
@@ -34,25 +35,27 @@ FORMATS = {
 def only_layer(drawables: list[Any], limits: Limits) -> Any:
     """The one layer to paint; none of its pixels is read yet. Raises ImpastoError where it cannot be painted."""
     if len(drawables) != 1:
-        raise _refused(f"Select one layer to paint: {len(drawables) or 'none'} are selected.")
+        raise _refused(_("Select one layer to paint. Selected are: {number}").format(number=len(drawables)))
     layer = drawables[0]
     if isinstance(layer, Gimp.LayerMask):
-        raise _refused("The layer mask is being edited. Click on the layer itself, then try again.")
+        raise _refused(_("The layer mask is being edited. Click on the layer itself, then try again."))
     if not isinstance(layer, Gimp.Layer):
-        raise _refused("Impasto paints layers. Select a layer instead of this channel, then try again.")
+        raise _refused(_("Impasto paints layers. Select a layer instead of this channel, then try again."))
     if layer.get_image().get_floating_sel() is not None:
-        raise _refused("The image has a floating selection. Anchor it, or make it a layer, then try again.")
+        raise _refused(_("The image has a floating selection. Anchor it, or make it a layer, then try again."))
     if layer.is_group() and not layer.get_children():
-        raise _refused("This layer group is empty: there is nothing to paint.")
+        raise _refused(_("This layer group is empty: there is nothing to paint."))
     width, height = layer.get_width(), layer.get_height()
     if max(width, height) > limits.side or width * height > limits.pixels:
         raise ImpastoError(
             Code.TOO_LARGE,
-            f"This layer has {width}×{height} pixels, more than Impasto takes ({limits.side:,} a side, "
-            f"{limits.pixels:,} in all). Scale it down, or paint it in parts.",
+            _(
+                "This layer has {width}×{height} pixels, more than Impasto takes ({side:,} a side, {pixels:,} in "
+                "all). Scale it down, or paint it in parts."
+            ).format(width=width, height=height, side=limits.side, pixels=limits.pixels),
         )
     if not layer.mask_intersect()[0]:
-        raise _refused("The selection lies outside this layer: there is nothing to paint.")
+        raise _refused(_("The selection lies outside this layer: there is nothing to paint."))
     return layer
 
 
@@ -91,7 +94,7 @@ def read_small(layer: Any, box: Sequence[int], scale: float) -> Picture:
 
 def read_pattern(pattern: Any) -> Picture:
     """A pattern in its own size."""
-    _, width, height, bytes_each = pattern.get_info()
+    width, height, bytes_each = pattern.get_info()[1:]
     channels = 4 if bytes_each in (2, 4) else 3
     Gegl.init(None)
     buffer = pattern.get_buffer(width, height, Babl.format(FORMATS[channels, "u8"]))
@@ -117,7 +120,7 @@ def check_visible(picture: Picture) -> None:
     if picture.has_alpha:
         samples = memoryview(picture.data).cast("B")
         if not any((samples.cast("f") if picture.dtype == "f32" else samples)[3::4]):
-            raise _refused("This layer is fully transparent: there is nothing to paint.")
+            raise _refused(_("This layer is fully transparent: there is nothing to paint."))
 
 
 def new_layer(image: Any, like: Any, picture: Picture, name: str) -> Any:
@@ -158,7 +161,7 @@ def insert_above(image: Any, source: Any, layer: Any) -> None:
     if source.is_valid() and _is_in(image, source):
         parent, position = source.get_parent(), image.get_item_position(source)
     if not image.insert_layer(layer, parent, position):
-        raise _refused(Gimp.get_pdb().get_last_error() or "GIMP does not insert the layer")
+        raise _refused(Gimp.get_pdb().get_last_error() or _("GIMP does not insert the layer"))
     if layer.get_mask() is not None:
         layer.set_edit_mask(False)  # or the next stroke, and the next call of the filter, would meet the mask
 
@@ -166,18 +169,28 @@ def insert_above(image: Any, source: Any, layer: Any) -> None:
 def check_writable(layer: Any, place: Extent) -> None:
     """Raises ImpastoError where `repaint` may not touch the layer; GIMP would end this process."""
     if not layer.is_valid() or not _is_in(layer.get_image(), layer):
-        raise _refused("the layer is not in the image any more")
+        raise _refused(_("the layer is not in the image any more"))
     if layer.is_group():
-        raise _refused(f"{layer.get_name()} is a layer group by now, which has no pixels of its own. Select a layer.")
+        raise _refused(
+            _("{name} is a layer group by now, which has no pixels of its own. Select a layer.").format(
+                name=layer.get_name()
+            )
+        )
     item = layer
     while item is not None:
         if item.get_lock_content():
-            raise _refused(f"The pixels of {item.get_name()} are locked. Unlock them in the Layers dock and try again.")
+            raise _refused(
+                _("The pixels of {name} are locked. Unlock them in the Layers dock and try again.").format(
+                    name=item.get_name()
+                )
+            )
         item = item.get_parent()
     if layer.get_lock_position() and extent(layer)[1] != place[1]:
         raise _refused(
-            f"The layer that is painted from has another size by now, and {layer.get_name()} cannot follow, for its "
-            "position is locked. Unlock it in the Layers dock and try again."
+            _(
+                "The layer that is painted from has another size by now, and {name} cannot follow, for its position "
+                "is locked. Unlock it in the Layers dock and try again."
+            ).format(name=layer.get_name())
         )
 
 

@@ -24,6 +24,7 @@ from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
 from impasto_protocol.request import Request, Style  # noqa: E402
 from job import GivenUp, Job  # noqa: E402
+from language import _  # noqa: E402
 from styles import Chosen  # noqa: E402
 
 AGENT = f"impasto-gimp-preview/{__version__}"
@@ -35,7 +36,7 @@ SETTLED = 0.03
 """A preview ends when little more would change: see the recipes' `settle`."""
 LINES = 40
 """Pixels of height that are kept for sentences."""
-DRAG = "Drag the picture to see another part"
+DRAG = _("Drag the picture to see another part")
 
 
 class Preview:

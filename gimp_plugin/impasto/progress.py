@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gi.repository import Gimp
-from impasto_protocol.forecast import Forecast, duration
+from impasto_protocol.forecast import Forecast, duration, memory
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Progress
 from impasto_protocol.picture import Picture
+from language import _, plural
 
 
 class StatusBar:
@@ -20,7 +21,7 @@ class StatusBar:
     preview_side = 0
 
     def begin(self, _job: object) -> None:
-        Gimp.progress_init("Impasto: looking for the daemon")
+        Gimp.progress_init(_("Impasto: looking for the daemon"))
         Gimp.progress_pulse()
 
     def say(self, sentence: str) -> None:
@@ -53,18 +54,34 @@ def sentence(progress: Progress, forecast: Forecast | None) -> str:
         return progress.note
     if forecast and progress.eta is not None:
         forecast = replace(forecast, seconds=None)
-    return f"{state(progress)} ({forecast.sentence()})" if forecast else state(progress)
+    return f"{state(progress)} ({foreseen(forecast)})" if forecast else state(progress)
 
 
 def state(progress: Progress) -> str:
     """How far the job is."""
     if progress.state is State.QUEUED:
-        return f"Waiting for {counted(progress.position, 'other painting')}" if progress.position else "Waiting"
+        waits_for = plural("Waiting for {n} other painting", "Waiting for {n} other paintings", progress.position)
+        return waits_for.format(n=progress.position) if progress.position else _("Waiting")
     if not progress.step:
-        return "Preparing to paint"
-    left = "" if progress.eta is None else f", about {duration(progress.eta)} left"
-    return f"Painting {progress.step} of {progress.steps}{left}"
+        return _("Preparing to paint")
+    return painting(progress.step, progress.steps, progress.eta)
 
 
-def counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def painting(step: int, steps: int, seconds: float | None) -> str:
+    """At which step, and how long it will take, where that is known."""
+    if seconds is None:
+        return _("Painting {step} of {steps}").format(step=step, steps=steps)
+    left = duration(seconds)
+    return _("Painting {step} of {steps}, about {time} left").format(step=step, steps=steps, time=left)
+
+
+def foreseen(forecast: Forecast) -> str:
+    """What a painting will take, such as `4000×3000, 6 tiles, about 3 min, 5.1 GB`."""
+    tiles = plural("{n} tile", "{n} tiles", forecast.tiles).format(n=forecast.tiles)
+    parts = [f"{forecast.width}×{forecast.height}"]
+    parts += [tiles] if forecast.tiles > 1 else []
+    parts += [_("about {time}").format(time=duration(forecast.rounded))] if forecast.rounded is not None else []
+    parts += [memory(forecast.bytes)]
+    if forecast.free is not None:
+        parts += [_("too much for the {memory} that are free").format(memory=memory(forecast.free))]
+    return ", ".join(parts)

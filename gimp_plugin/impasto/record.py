@@ -18,6 +18,7 @@ from gi.repository import Gimp
 from impasto_protocol import __version__, schema
 from impasto_protocol.errors import Code, ImpastoError, ProtocolError
 from impasto_protocol.messages import Result
+from language import _
 from styles import Chosen
 
 PARASITE, STYLE = "impasto", "impasto-style"
@@ -76,15 +77,19 @@ def read(layer: Any) -> Painted:
     parasite = layer.get_parasite(PARASITE)
     if parasite is None:
         raise _refused(
-            f"Impasto did not paint the layer {layer.get_name()}: nothing with it says how. Select a layer that it "
-            "painted, or paint this one with Filters ▸ Artistic ▸ Neural Style Transfer…"
+            _(
+                "Impasto did not paint the layer {name}: nothing with it says how. Select a layer that it painted, "
+                "or paint this one with Filters ▸ Artistic ▸ Neural Style Transfer…"
+            ).format(name=layer.get_name())
         )
     try:
         return parsed(bytes(parasite.get_data()))
     except DAMAGE:
         raise _refused(
-            f"What the layer {layer.get_name()} keeps of how it was painted is damaged. Paint its original again with "
-            "Filters ▸ Artistic ▸ Neural Style Transfer…"
+            _(
+                "What the layer {name} keeps of how it was painted is damaged. Paint its original again with Filters "
+                "▸ Artistic ▸ Neural Style Transfer…"
+            ).format(name=layer.get_name())
         ) from None
 
 
@@ -127,7 +132,7 @@ def notes(record: Mapping[str, object]) -> list[str]:
 def layer_name(style_name: str) -> str:
     """`starry_night.jpg` gives `Starry night (style transfer)`."""
     words = PurePath(printable(style_name)).stem.replace("_", " ").strip() or "Impasto"
-    return f"{words[0].upper()}{words[1:]} (style transfer)"
+    return _("{style} (style transfer)").format(style=f"{words[0].upper()}{words[1:]}")
 
 
 def printable(text: str) -> str:

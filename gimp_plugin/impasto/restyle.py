@@ -17,6 +17,7 @@ import styles
 from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.messages import Result
+from language import _
 from record import Painted
 from run import LIMITS
 from styles import Chosen
@@ -54,7 +55,7 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
     def place(result: Result) -> None:
         """In the place of the layer's pixels, with the record: one undo step."""
         if not layer.is_valid():
-            raise ImpastoError(Code.CANCELLED, "the layer was deleted, or its image closed, meanwhile")
+            raise ImpastoError(Code.CANCELLED, _("the layer was deleted, or its image closed, meanwhile"))
         image.undo_group_start()
         try:
             pixels.repaint(layer, extent, result.pictures[0])
@@ -95,13 +96,17 @@ def source_of(layer: Any, painted: Painted, config: Any) -> Any:
     found = given or image.get_layer_by_tattoo(painted.tattoo)
     if found is None or (given is None and not _is_like(found, painted)):
         raise _refused(
-            f"The layer that {layer.get_name()} was painted from ({painted.source_name or 'its name is not known'}) is "
-            "not in this image. Choose the layer to paint from as Source, under More (in a script: source-layer)."
+            _(
+                "The layer that {name} was painted from ({source}) is not in this image. Choose the layer to paint "
+                "from as Source, under More (in a script: source-layer)."
+            ).format(name=layer.get_name(), source=painted.source_name or _("its name is not known"))
         )
     if found.get_id() == layer.get_id():
-        raise _refused("A layer cannot be painted from itself. Choose another layer as Source, or paint it anew.")
+        raise _refused(_("A layer cannot be painted from itself. Choose another layer as Source, or paint it anew."))
     if found.get_image().get_id() != image.get_id():
-        raise _refused(f"The layer {found.get_name()} is in another image. Choose one of this image as Source.")
+        raise _refused(
+            _("The layer {name} is in another image. Choose one of this image as Source.").format(name=found.get_name())
+        )
     return found
 
 
@@ -124,7 +129,7 @@ def earlier(painted: Painted, config: Any) -> str:
     if not config.get_property("continue"):
         return ""
     if not painted.job:
-        raise _refused("The layer does not say which job painted it, so there is none to go on from: paint it anew.")
+        raise _refused(_("The layer does not say which job painted it, so there is none to go on from: paint it anew."))
     return painted.job
 
 

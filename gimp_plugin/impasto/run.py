@@ -27,6 +27,7 @@ from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
 from impasto_protocol.request import Request, Scalar, Style
 from job import GivenUp, Job, Watcher
+from language import _
 from slips import Held, Slip
 from styles import Chosen
 
@@ -34,9 +35,9 @@ LIMITS = Limits()
 """What is refused before a pixel is read; the daemon that answers may take less."""
 
 ANEW = {
-    Code.UNKNOWN_JOB: "the daemon keeps nothing of that any more",
-    Code.BAD_REQUEST: "that has other proportions",
-    Code.VERSION_MISMATCH: "the daemon is too old to do so",
+    Code.UNKNOWN_JOB: _("the daemon keeps nothing of that any more"),
+    Code.BAD_REQUEST: _("that has other proportions"),
+    Code.VERSION_MISMATCH: _("the daemon is too old to do so"),
 }
 """Why a daemon may refuse to go on from an earlier job."""
 
@@ -62,7 +63,9 @@ def answered(procedure: Any, run_mode: Any, work: Callable[[], list[str]]) -> An
         return _failed(procedure, str(error), error.code)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        sentence = f"Something unforeseen happened in Impasto's plug-in: {error!r}. Nothing was changed."
+        sentence = _("Something unforeseen happened in Impasto's plug-in: {error!r}. Nothing was changed.").format(
+            error=error
+        )
         return _failed(procedure, sentence, Code.INTERNAL)
     if notes and run_mode == Gimp.RunMode.INTERACTIVE:
         Gimp.message("\n".join(notes))
@@ -128,7 +131,9 @@ def carried_out(plug_in: Any, order: Order, watcher: Callable[[], Watcher]) -> l
         about_resuming = "resume" in (*details, details.get("field"), details.get("feature"))
         if not (order.request.resume and about_resuming and error.code in ANEW):
             raise
-        note = f"It could not go on from the last painting, for {ANEW[error.code]}: it was painted from the beginning."
+        note = _("It could not go on from the last painting, for {why}: it was painted from the beginning.").format(
+            why=ANEW[error.code]
+        )
     anew = replace(order, request=replace(order.request, resume=""))
     return [note, *_carried_out(plug_in, anew, watcher())]
 
@@ -164,7 +169,7 @@ def insert(image: Any, source: Any, origin: Mapping[str, object], style: Chosen,
     Raises ImpastoError, or whatever GIMP has against it.
     """
     if not image.is_valid():
-        raise ImpastoError(Code.CANCELLED, "the image was closed meanwhile")
+        raise ImpastoError(Code.CANCELLED, _("the image was closed meanwhile"))
     layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(style.name))
     try:
         record.keep(layer, origin, style, result)
@@ -194,9 +199,11 @@ def _not_inserted(job: str, error: Exception) -> ImpastoError:
     reason = str(error).rstrip(".") or repr(error)
     return ImpastoError(
         Code.CANCELLED,
-        f"The painting could not be put into the image: {reason}. It is not lost, the daemon keeps it for a day. "
-        "Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: "
-        f"impasto fetch {job[:8]} -o FILE.png",
+        _(
+            "The painting could not be put into the image: {reason}. It is not lost, the daemon keeps it for a "
+            "day. Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: impasto fetch "
+            "{job} -o FILE.png"
+        ).format(reason=reason, job=job[:8]),
     )
 
 

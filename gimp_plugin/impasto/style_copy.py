@@ -31,7 +31,7 @@ def made(picture: Picture) -> bytes:
     for side, kind, options in _ways(picture):
         small = pixels.shrunk(picture, side)
         try:
-            _, file = _pixbuf(small).save_to_bufferv(kind, list(options), list(options.values()))
+            file = _pixbuf(small).save_to_bufferv(kind, list(options), list(options.values()))[1]
         except GLib.Error:
             continue
         if len(file) <= LARGEST:

@@ -16,6 +16,7 @@ from gi.repository import GdkPixbuf, Gimp, Gio
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
+from language import _
 
 ANIMATIONS = (b"GIF8", b"RIFF", b"\x8aMNG", b"\x89PNG")
 """First bytes of the formats whose layers are frames in time, the first one lowest."""
@@ -27,14 +28,16 @@ SAYS_NOTHING = ("execution error", "calling error")
 def checked(file: Gio.File | None, limits: Limits) -> Path:
     """The style file's path, once it is worth opening. Raises ImpastoError."""
     if file is None:
-        raise _refused("Choose a style picture first: no style file was given.")
+        raise _refused(_("Choose a style picture first: no style file was given."))
     if file.get_path() is None:
-        raise _refused(f"The style file {file.get_uri()} is not on this machine. Save it here first.")
+        raise _refused(_("The style file {uri} is not on this machine. Save it here first.").format(uri=file.get_uri()))
     path = Path(file.get_path())
     _check_readable(path)
     _check_size(path, limits)
     if whole.is_cut_off(path):
-        raise _refused(f"The style file {path} is cut off: its picture is not all there. Get the file again.")
+        raise _refused(
+            _("The style file {path} is cut off: its picture is not all there. Get the file again.").format(path=path)
+        )
     return path
 
 
@@ -51,7 +54,7 @@ def load(path: Path, limits: Limits) -> Picture:
         raise _unfit(path, (pdb.get_last_error() or "").strip())
     try:
         if not image.get_layers():
-            raise _unfit(path, "it holds no pixels")
+            raise _unfit(path, _("it holds no pixels"))
         image.policy_rotate(False)
         _check_pixels(path, image.get_width(), image.get_height(), limits)
         picture = pixels.read(_one_layer(image, path))
@@ -73,16 +76,22 @@ def _check_readable(path: Path) -> None:
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):
-            raise _refused(f"{path} is not a file. Choose a picture file as style.")
+            raise _refused(_("{path} is not a file. Choose a picture file as style.").format(path=path))
         os.close(os.open(path, os.O_RDONLY))
     except FileNotFoundError:
-        raise _refused(f"The style file {path} does not exist (any more). Choose another one.") from None
+        raise _refused(
+            _("The style file {path} does not exist (any more). Choose another one.").format(path=path)
+        ) from None
     except PermissionError:
-        raise _refused(f"The style file {path} may not be read: its permissions forbid it.") from None
+        raise _refused(
+            _("The style file {path} may not be read: its permissions forbid it.").format(path=path)
+        ) from None
     except OSError as error:
-        raise _refused(f"The style file {path} cannot be read: {error.strerror}.") from None
+        raise _refused(
+            _("The style file {path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror)
+        ) from None
     if facts.st_size == 0:
-        raise _refused(f"The style file {path} is empty. Choose another one.")
+        raise _refused(_("The style file {path} is empty. Choose another one.").format(path=path))
 
 
 def _check_size(path: Path, limits: Limits) -> None:
@@ -96,8 +105,10 @@ def _check_pixels(path: Path, width: int, height: int, limits: Limits) -> None:
     if max(width, height) > limits.side or width * height > limits.pixels:
         raise ImpastoError(
             Code.TOO_LARGE,
-            f"The style file {path} has {width}×{height} pixels, more than Impasto takes "
-            f"({limits.side:,} a side, {limits.pixels:,} in all). A small copy of it serves as well.",
+            _(
+                "The style file {path} has {width}×{height} pixels, more than Impasto takes ({side:,} a side, "
+                "{pixels:,} in all). A small copy of it serves as well."
+            ).format(path=path, width=width, height=height, side=limits.side, pixels=limits.pixels),
         )
 
 
@@ -106,8 +117,10 @@ def _plain(error: Exception) -> str:
 
 
 def _unfit(path: Path, reason: str) -> ImpastoError:
-    why = f" GIMP says: {reason}" if reason and reason not in SAYS_NOTHING else ""
-    return _refused(f"The style file {path} cannot be opened as a picture.{why} Choose another one.")
+    if not reason or reason in SAYS_NOTHING:
+        return _refused(_("The style file {path} cannot be opened as a picture. Choose another one.").format(path=path))
+    sentence = _("The style file {path} cannot be opened as a picture. GIMP says: {reason} Choose another one.")
+    return _refused(sentence.format(path=path, reason=reason))
 
 
 def _refused(sentence: str) -> ImpastoError:

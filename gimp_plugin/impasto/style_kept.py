@@ -11,6 +11,7 @@ import style_memory
 from gi.repository import Gio
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
+from language import _
 from record import Painted
 from styles import Chosen
 
@@ -38,8 +39,10 @@ def chosen(painted: Painted, copy: bytes, most: int, limits: Limits) -> Chosen:
     if style is None:
         raise ImpastoError(
             Code.BAD_REQUEST,
-            f"The style {painted.style} is not here, and the layer keeps no copy of it that can be used. Choose a "
-            "style picture.",
+            _(
+                "The style {style} is not here, and the layer keeps no copy of it that can be used. Choose a style "
+                "picture."
+            ).format(style=painted.style),
         )
     return style
 
@@ -49,8 +52,11 @@ def note(style: Chosen) -> list[str]:
     if not style.copy_of:
         return []
     return [
-        f"The style {style.name} is not here as it was: this was painted with the small copy of it that the layer "
-        "keeps, and small strokes may look different. Choose the style picture itself to paint with all of it."
+        _(
+            "The style {name} is not here as it was: this was painted with the small copy of it that the layer "
+            "keeps, and small strokes may look different. Choose the style picture itself to paint with all of "
+            "it."
+        ).format(name=style.name)
     ]
 
 

@@ -13,11 +13,12 @@ import gi
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import GdkPixbuf, GLib, GObject, Gtk, Pango  # noqa: E402
+from language import _  # noqa: E402
 
 SOURCES = {
-    "style-file": "A picture file",
-    "style-layer": "A layer of an open image",
-    "style-pattern": "A pattern",
+    "style-file": _("A picture file"),
+    "style-layer": _("A layer of an open image"),
+    "style-pattern": _("A pattern"),
 }
 """The filter's arguments for styles, as the dialog calls them."""
 
@@ -47,7 +48,7 @@ def made(dialog: Any, config: Any, kept: Kept | None = None) -> Any:
     stack.add_named(file_page(config), "style-file")
     if kept is not None:
         stack.add_named(own_page(kept), OWN)
-        combo.append(OWN, "The one it was painted with")
+        combo.append(OWN, _("The one it was painted with"))
     for name, label in SOURCES.items():
         combo.append(name, label)
     left: dict[str, Any] = {}
@@ -72,7 +73,7 @@ def made(dialog: Any, config: Any, kept: Kept | None = None) -> Any:
             combo.set_active_id(names[0])
 
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-    column.pack_start(labelled("St_yle from", combo), False, False, 0)
+    column.pack_start(labelled(_("St_yle from"), combo), False, False, 0)
     column.pack_start(stack, False, False, 0)
     column.show_all()
     combo.set_active_id("style-file" if kept is None else OWN)
@@ -102,7 +103,7 @@ def file_page(config: Any) -> Any:
 
     GIMP's own row for a file wants one that exists; then a script that names a missing one gets no sentence.
     """
-    chooser = Gtk.FileChooserButton(title="Choose a style picture", action=Gtk.FileChooserAction.OPEN)
+    chooser = Gtk.FileChooserButton(title=_("Choose a style picture"), action=Gtk.FileChooserAction.OPEN)
     chooser.add_filter(_pictures())
     chooser.set_preview_widget(Gtk.Image())
     chooser.connect("update-preview", lambda it: it.set_preview_widget_active(
@@ -122,7 +123,7 @@ def file_page(config: Any) -> Any:
             thumbnail.clear()
 
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-    column.pack_start(labelled("Style _file", chooser), False, False, 0)
+    column.pack_start(labelled(_("Style _file"), chooser), False, False, 0)
     column.pack_start(thumbnail, False, False, 0)
     column.show_all()
     config.connect("notify::style-file", refresh)
@@ -154,7 +155,7 @@ def labelled(text: str, widget: Any) -> Any:
 
 def _pictures() -> Any:
     images = Gtk.FileFilter()
-    images.set_name("Pictures")
+    images.set_name(_("Pictures"))
     images.add_mime_type("image/*")
     return images
 

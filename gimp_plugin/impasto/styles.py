@@ -16,6 +16,7 @@ from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
+from language import _
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ def chosen(config: Any, image: Any, limits: Limits) -> Chosen:
     """The style that the arguments name, for painting in this image. Raises ImpastoError."""
     given = named(config)
     if not given:
-        raise _refused("Choose a style picture first: no style was given.")
+        raise _refused(_("Choose a style picture first: no style was given."))
     if len(given) > 1:
-        raise _refused(f"Give one style: {' and '.join(given)} were given.")
+        raise _refused(_("Give one style: these were given: {names}").format(names=", ".join(given)))
     return SOURCES[given[0]](config.get_property(given[0]), image, limits)
 
 
@@ -56,7 +57,7 @@ def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
 def _layer(layer: Any, image: Any, limits: Limits) -> Chosen:
     """A layer as it looks. Of another image than the one that is painted in, only what is selected there."""
     if not layer.is_valid():
-        raise _refused("The layer chosen as the style is gone. Choose another one.")
+        raise _refused(_("The layer chosen as the style is gone. Choose another one."))
     home = layer.get_image()
     if home.get_id() == image.get_id() or Gimp.Selection.is_empty(home):
         _check(layer.get_width(), layer.get_height(), layer.get_name(), limits)
@@ -68,7 +69,9 @@ def _selected_part(layer: Any, home: Any, limits: Limits) -> Picture:
     """The part that is selected, and transparent where it is less so; nothing happens to the image itself."""
     inside, *box = layer.mask_intersect()
     if not inside:
-        raise _refused(f"The selection lies outside the layer {layer.get_name()}: there is no style in it.")
+        raise _refused(
+            _("The selection lies outside the layer {name}: there is no style in it.").format(name=layer.get_name())
+        )
     _check(box[2], box[3], layer.get_name(), limits)
     copy = home.duplicate()
     try:
@@ -102,8 +105,10 @@ def _check(width: int, height: int, name: str, limits: Limits) -> None:
     if max(width, height) > limits.side or width * height > limits.pixels:
         raise ImpastoError(
             Code.TOO_LARGE,
-            f"The layer {name} has {width}×{height} pixels, more than Impasto takes as a style "
-            f"({limits.side:,} a side, {limits.pixels:,} in all). Select a part of it.",
+            _(
+                "The layer {name} has {width}×{height} pixels, more than Impasto takes as a style ({side:,} a side, "
+                "{pixels:,} in all). Select a part of it."
+            ).format(name=name, width=width, height=height, side=limits.side, pixels=limits.pixels),
         )
 
 

@@ -19,8 +19,8 @@ from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
 from job import Job  # noqa: E402
+from language import _  # noqa: E402
 
-TITLE = "Painting"
 PICTURE = 480
 """Longest side in pixels of the picture in the window."""
 LINE = (120, 32)
@@ -28,9 +28,9 @@ LINE = (120, 32)
 
 BACKGROUND = 1
 BUTTONS = {
-    BACKGROUND: "Run in _Background",
-    Gtk.ResponseType.OK: "_Stop and Keep This",
-    Gtk.ResponseType.CANCEL: "_Cancel",
+    BACKGROUND: _("Run in _Background"),
+    Gtk.ResponseType.OK: _("_Stop and Keep This"),
+    Gtk.ResponseType.CANCEL: _("_Cancel"),
 }
 """The window's answers, in their order."""
 
@@ -48,12 +48,12 @@ class Window:
         self._losses: list[float] = []
         self._step = 0
         self._ending = ""
-        self._dialog = GimpUi.Dialog(title=f"{TITLE} {source.get_name()}", role="impasto-painting")
+        self._dialog = GimpUi.Dialog(title=_("Painting {name}").format(name=source.get_name()), role="impasto-painting")
         before = _thumbnail(source)
         self._size = before.get_width(), before.get_height()
         self._picture = Gtk.Image.new_from_pixbuf(before)
         self._bar = Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER)
-        self._line = Gtk.Image(tooltip_text="The losses so far")
+        self._line = Gtk.Image(tooltip_text=_("The losses so far"))
         self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
 
     def begin(self, job: Job) -> None:
@@ -70,7 +70,7 @@ class Window:
         content.pack_start(self._course(), False, False, 0)
         content.pack_start(self._about, False, False, 0)
         GimpUi.window_set_transient(self._dialog)
-        self.say("Looking for the daemon")
+        self.say(_("Looking for the daemon"))
         self._dialog.show_all()
 
     def say(self, sentence: str) -> None:
@@ -83,7 +83,7 @@ class Window:
             self._bar.set_fraction(words.share(progress))
         else:
             self._bar.pulse()
-        self._about.set_text(progress.note or (forecast.sentence() if forecast else ""))
+        self._about.set_text(progress.note or (words.foreseen(forecast) if forecast else ""))
         if progress.step > self._step:
             self._steerable(self._job.is_steered)
             self._step = progress.step
@@ -108,7 +108,7 @@ class Window:
         else:
             self._job.cancel()
         self._dialog.set_sensitive(False)
-        self._ending = "Stopping" if keep else "Cancelling"
+        self._ending = _("Stopping") if keep else _("Cancelling")
         self.say(self._ending)
 
     def _steerable(self, yes: bool) -> None:

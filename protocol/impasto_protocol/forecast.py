@@ -45,11 +45,19 @@ class Forecast:
         except ProtocolError:
             return None
 
+    @property
+    def rounded(self) -> Optional[float]:
+        """The seconds, no finer than a forecast can be."""
+        if self.seconds is None:
+            return None
+        step = next(step for below, step in _STEPS if self.seconds < below)
+        return step * round(self.seconds / step)
+
     def sentence(self) -> str:
         """For people, such as `4000×3000, 6 tiles, about 3 min, 5.1 GB`."""
         parts = [f"{self.width}×{self.height}"]
         parts += [f"{self.tiles} tiles"] if self.tiles > 1 else []
-        parts += [f"about {duration(_rounded(self.seconds))}"] if self.seconds is not None else []
+        parts += [f"about {duration(self.rounded)}"] if self.rounded is not None else []
         short = f", too much for the {memory(self.free)} that are free" if self.free is not None else ""
         return ", ".join([*parts, memory(self.bytes)]) + short
 
@@ -89,12 +97,6 @@ def memory(number: int) -> str:
     if gigabytes < 0.9995:
         return f"{max(1, round(gigabytes * 1000))} MB"
     return f"{gigabytes:.1f} GB" if gigabytes < 9.95 else f"{gigabytes:.0f} GB"
-
-
-def _rounded(seconds: float) -> float:
-    """No finer than a forecast can be."""
-    step = next(step for below, step in _STEPS if seconds < below)
-    return step * round(seconds / step)
 
 
 _STEPS = ((20, 1), (100, 5), (20 * 60, 60), (3600, 5 * 60), (math.inf, 10 * 60))

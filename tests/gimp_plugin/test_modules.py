@@ -49,7 +49,19 @@ def imported(path: Path) -> set[str]:
 
 def test_registering_imports_nothing_that_can_be_missing() -> None:
     main = plugin_install.source_folder() / "impasto.py"
-    assert imported(main) <= {"__future__", "importlib", "traceback", "sys", "collections", "pathlib", "typing", "gi"}
+    standard = {
+        "__future__",
+        "importlib",
+        "traceback",
+        "sys",
+        "collections",
+        "pathlib",
+        "typing",
+        "gettext",
+        "itertools",
+    }
+    assert imported(main) <= {*standard, "gi", "language"}
+    assert imported(main.with_name("language.py")) <= {*standard, "struct", "gi"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

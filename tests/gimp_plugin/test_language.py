@@ -1,0 +1,67 @@
+"""The artist's language: which catalogue is taken, and that every text can be in one."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from babel.messages import Catalog
+from babel.messages.mofile import write_mo
+from impasto_daemon import plugin_install
+
+from tests.gimp_plugin.test_modules import SOURCES, module
+
+pytestmark = pytest.mark.usefixtures("without_gimp")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Catalogues in German and in Simplified Chinese."""
+    for language, cancel in (("de", "Abbrechen"), ("zh_CN", "取消")):
+        catalogue = Catalog(locale=language)
+        catalogue.add("Cancel", cancel)
+        place = tmp_path / language / "LC_MESSAGES" / "impasto.mo"
+        place.parent.mkdir(parents=True)
+        with place.open("wb") as file:
+            write_mo(file, catalogue)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("languages", "text"),
+    [
+        (["de_AT.UTF-8", "de_AT", "de.UTF-8", "de", "C"], "Abbrechen"),
+        (["zh_CN.UTF-8", "zh_CN", "zh", "C"], "取消"),
+        (["pt_BR", "pt", "de", "C"], "Abbrechen"),  # the artist's second language
+        (["en_GB.UTF-8", "en_GB", "en", "de", "C"], "Cancel"),  # English comes first: German is not asked
+        (["pt", "C"], "Cancel"),
+        ([], "Cancel"),
+    ],
+)
+def test_the_first_language_that_there_is_wins(folder: Path, languages: list[str], text: str) -> None:
+    assert module("language").catalogue(languages, folder).gettext("Cancel") == text
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xde\x12", b"no catalogue at all, but long enough to be one"])
+def test_a_damaged_catalogue_leaves_the_texts_english(folder: Path, damage: bytes) -> None:
+    (folder / "de" / "LC_MESSAGES" / "impasto.mo").write_bytes(damage)
+    assert module("language").catalogue(["de"], folder).gettext("Cancel") == "Cancel"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_every_text_is_one_that_a_catalogue_can_hold(path: Path) -> None:
+    """A text that is put together before it is translated is in no catalogue."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id in ("_", "plural"):
+            texts = call.args[:2] if call.func.id == "plural" else call.args
+            assert all(isinstance(text, ast.Constant) for text in texts), f"line {call.lineno}"
+
+
+def test_every_sentence_goes_through_the_language() -> None:
+    """Of the errors that an artist sees, each."""
+    for path in plugin_install.source_folder().glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_refused":
+                assert not isinstance(node.args[0], (ast.Constant, ast.JoinedStr)), f"{path.name} line {node.lineno}"
