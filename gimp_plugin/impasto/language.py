@@ -30,3 +30,4 @@ def catalogue(languages: list[str], folder: Path = CATALOGUES) -> gettext.NullTr
 
 _here = catalogue(list(GLib.get_language_names()))
 _, plural = _here.gettext, _here.ngettext
+is_english = type(_here) is gettext.NullTranslations

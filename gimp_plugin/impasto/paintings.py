@@ -13,6 +13,7 @@ from typing import Any
 
 import daemon_start
 import gi
+import headlines
 import pixels
 import progress
 import record
@@ -207,5 +208,5 @@ class Window:
             act(painting)
         except ImpastoError as error:
             if error.code is not Code.UNKNOWN_JOB:  # it is over by now: the list will say so
-                Gimp.message(record.printable(str(error)))
+                Gimp.message(record.printable(headlines.told(error)))
         self._refresh()

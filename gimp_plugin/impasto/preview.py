@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gi
+import headlines
 import part
 import pixbufs
 import pixels
@@ -105,7 +106,7 @@ class Preview:
         try:
             job = self._job = Job(self._request(content), AGENT)
         except ImpastoError as error:
-            self._about.set_text(str(error))
+            self._about.set_text(headlines.told(error))
             return
         job.start(_Watcher(self), lambda: self._over(job))
 
@@ -116,7 +117,7 @@ class Preview:
         except GivenUp:
             pass
         except ImpastoError as error:
-            self.say(job, str(error))
+            self.say(job, headlines.told(error))
         job.acknowledge()
         job.settle()
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import headlines
 import pixels
 import progress
 import record
@@ -60,7 +61,7 @@ def answered(procedure: Any, run_mode: Any, work: Callable[[], list[str]]) -> An
     except GivenUp:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except ImpastoError as error:
-        return _failed(procedure, str(error), error.code)
+        return _failed(procedure, headlines.told(error), error.code)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         sentence = _("Something unforeseen happened in Impasto's plug-in: {error!r}. Nothing was changed.").format(

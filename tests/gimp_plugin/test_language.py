@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
-from impasto_daemon import plugin_install
+from impasto_protocol.errors import Code, ImpastoError
 
 from tests.gimp_plugin.test_modules import SOURCES, module
 
@@ -61,7 +61,14 @@ def test_every_text_is_one_that_a_catalogue_can_hold(path: Path) -> None:
 
 def test_every_sentence_goes_through_the_language() -> None:
     """Of the errors that an artist sees, each."""
-    for path in plugin_install.source_folder().glob("*.py"):
+    for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_refused":
                 assert not isinstance(node.args[0], (ast.Constant, ast.JoinedStr)), f"{path.name} line {node.lineno}"
+
+
+def test_the_daemons_sentence_stands_below_a_headline_in_the_artists_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    headlines, error = module("headlines"), ImpastoError(Code.OUT_OF_MEMORY, "It takes 9 GB.")
+    assert headlines.told(error) == "It takes 9 GB."
+    monkeypatch.setattr(headlines, "is_english", False)
+    assert headlines.told(error) == f"{headlines.HEADLINES[Code.OUT_OF_MEMORY]}\nIt takes 9 GB."
