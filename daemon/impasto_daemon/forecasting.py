@@ -19,7 +19,7 @@ from impasto_protocol import schema
 from impasto_protocol.errors import ImpastoError, ProtocolError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.limits import NAME
-from impasto_protocol.request import Request
+from impasto_protocol.request import Outline
 
 from . import files
 from .engine import host_memory, recipes
@@ -47,24 +47,24 @@ FACTS: Mapping[str, schema.Reader] = {
 logger = logging.getLogger("impasto.forecasting")
 
 
-def forecast(request: Request, means: Means, stand_ins: Mapping[str, str] | None = None) -> Forecast | None:
-    """What this request will take on such a device; None where nothing is optimised. Where memory lacks, the figures
+def forecast(outline: Outline, means: Means, stand_ins: Mapping[str, str] | None = None) -> Forecast | None:
+    """What such a request will take on such a device; None where nothing is optimised. Where memory lacks, the figures
     are those of the plan that takes least: there may be more when the job starts.
 
     stand_ins: for recipes by name, the one that is painted with instead. Raises ImpastoError for what no worker could
     paint.
     """
-    if request.strength == 0:
+    if outline.strength == 0:
         return None
-    found = plans(task_of(request), _painted(request, stand_ins or {}), means)
+    found = plans(task_of(outline), _painted(outline, stand_ins or {}), means)
     best = next((each for each in found if fits(each, means)), found[-1])
     free = None if holds(best, means) else means.memory
     return Forecast(best.width, best.height, best.tiles, best.evaluations, best.bytes, best.seconds, means.device, free)
 
 
-def _painted(request: Request, stand_ins: Mapping[str, str]) -> Recipe:
-    """The recipe that this request will be painted with. Raises ImpastoError."""
-    name, settings = request.recipe, request.settings
+def _painted(outline: Outline, stand_ins: Mapping[str, str]) -> Recipe:
+    """The recipe that such a request will be painted with. Raises ImpastoError."""
+    name, settings = outline.recipe, outline.settings
     if name in stand_ins:
         name = stand_ins[name]
         settings = {key: value for key, value in settings.items() if key not in NETWORK_S_OWN}
@@ -84,11 +84,11 @@ class Forecaster:
         self._stand_ins = {name: other for name, other in stand_ins.items() if _is_recipe(name) and _is_recipe(other)}
         self._written = self._facts
 
-    def forecast(self, request: Request) -> Mapping[str, Any]:
-        """For `accepted`: empty where it cannot be said. Never raises."""
+    def forecast(self, outline: Outline) -> Mapping[str, Any]:
+        """For `accepted` and `foreseen`: empty where it cannot be said. Never raises."""
         try:
             facts = self.facts()
-            foreseen = forecast(request, Means(**facts), self._stand_ins) if facts else None
+            foreseen = forecast(outline, Means(**facts), self._stand_ins) if facts else None
         except ImpastoError:
             return {}  # a painter of other recipes than ours
         except Exception:

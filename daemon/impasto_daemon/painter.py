@@ -201,7 +201,7 @@ class Painter:
     def _ways(self, request: Request, recipe: Recipe) -> Sequence[Plan]:
         """The plans from the first that fits on, the others for when memory runs out all the same. Raises
         ImpastoError(OUT_OF_MEMORY) with the figures where none fits."""
-        task = task_of(request)
+        task = task_of(request.outline)
         if not fits(plans(task, recipe, self._means)[0], self._means):
             # What earlier jobs have left is free and does not look so, when the last one's state is on the disk.
             self._kept.wait(KEEP_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from impasto_protocol.picture import SAMPLE_BYTES
-from impasto_protocol.request import Request
+from impasto_protocol.request import Outline
 
 from .engine.plan import Task
 
@@ -11,18 +11,18 @@ BANDS = 4
 """Parts of about equal effort that a grey content mask may make, each with statistics of its own."""
 
 
-def task_of(request: Request) -> Task:
+def task_of(asked: Outline) -> Task:
     """What a request asks for. Of masks, whose samples are not looked at here, the dearest is supposed."""
-    content, masked = request.content, sum(style.mask is not None for style in request.styles)
-    places = masked + (masked < len(request.styles))  # styles without a mask share what the others leave
+    content, masked = asked.content, asked.style_masks
+    places = masked + (masked < len(asked.styles))  # styles without a mask share what the others leave
     return Task(
         height=content.height,
         width=content.width,
         channels=content.channels,
         sample=SAMPLE_BYTES[content.dtype],
-        styles=tuple((style.picture.height, style.picture.width) for style in request.styles),
-        masks=len(request.masks),
-        regions=places * (BANDS if request.content_mask is not None else 1),
-        max_size=request.max_size,
-        resumed=bool(request.resume),
+        styles=tuple((style.height, style.width) for style in asked.styles),
+        masks=masked + asked.content_mask,
+        regions=places * (BANDS if asked.content_mask else 1),
+        max_size=asked.max_size,
+        resumed=bool(asked.resume),
     )

@@ -25,7 +25,7 @@ from impasto_protocol import __version__, server_events
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Error, Result
-from impasto_protocol.request import Request
+from impasto_protocol.request import Outline
 from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_state import accept_all, perhaps
 
@@ -143,9 +143,9 @@ def take_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def check_recipe(request: Request) -> None:
+def check_recipe(outline: Outline) -> None:
     """Refuse what no worker could paint before it is queued. Raises ImpastoError."""
-    recipes.override(recipes.find(request.recipe), request.settings)
+    recipes.override(recipes.find(outline.recipe), outline.settings)
 
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

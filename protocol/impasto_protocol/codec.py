@@ -20,7 +20,7 @@ from . import schema
 from .errors import Code, ProtocolError
 from .limits import HEADER_BYTES, HEADER_ITEMS, PICTURES, TEXT, Limits
 from .messages import MESSAGES, VERSION, Message, Unknown
-from .picture import SAMPLE_BYTES, SRGB, Buffer, Picture
+from .picture import SAMPLE_BYTES, SRGB, Buffer, Picture, Shape
 
 MAGIC = b"IMPASTO" + bytes([VERSION])
 
@@ -87,6 +87,12 @@ def check_limit(limit: str, value: int, allowed: int) -> None:
         raise ProtocolError(Code.TOO_LARGE, sentence, limit=limit, value=value, allowed=allowed)
 
 
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Of one picture. Raises ProtocolError."""
+    check_limit("side", max(width, height), limits.side)
+    check_limit("pixels", width * height, limits.pixels)
+
+
 def check_magic(frame: bytes) -> None:
     """Whether a message's first frame is ours. Raises ProtocolError."""
     if len(frame) != len(MAGIC) or frame[:-1] != MAGIC[:-1]:
@@ -146,8 +152,7 @@ def _picture(facts: Mapping[str, Any], frame: Buffer, where: str, allowed: Seque
 
     width, height = read("width", schema.integer(1)), read("height", schema.integer(1))
     channels, dtype = read("channels", schema.integer(1, 4)), read("dtype", schema.text())
-    check_limit("side", max(width, height), limits.side)
-    check_limit("pixels", width * height, limits.pixels)
+    check_size(width, height, limits)
     _check_channels(channels, allowed, where)
     if dtype not in SAMPLE_BYTES:
         raise schema.bad(f"{where}.dtype", f"must be one of {', '.join(SAMPLE_BYTES)}, not {schema.told(dtype)}")
@@ -173,6 +178,8 @@ def _check_channels(channels: int, allowed: Sequence[int], where: str) -> None:
 def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Shape):
+        return value.describe()
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -24,24 +24,17 @@ SRGB = "srgb"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """`height` rows of `width` pixels of `channels` samples, top row first, no padding.
-
-    `data` holds exactly `height * width * channels * SAMPLE_BYTES[dtype]` bytes.
-    """
+class Shape:
+    """A picture without its samples: `width` times `height` pixels of `channels` samples of the type `dtype`."""
 
     width: int
     height: int
     channels: int
     dtype: str
-    data: Buffer
-    space: str = SRGB
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.channels not in CHANNELS or self.dtype not in SAMPLE_BYTES:
             raise ValueError(f"no such picture: {self.width}×{self.height}, {self.channels} channels, {self.dtype!r}")
-        if memoryview(self.data).nbytes != self.nbytes:
-            raise ValueError(f"{memoryview(self.data).nbytes} bytes of pixels where {self.nbytes} belong")
 
     @property
     def nbytes(self) -> int:
@@ -57,14 +50,33 @@ class Picture:
         return self.channels == 4
 
     def describe(self) -> dict[str, object]:
+        """As plain data."""
+        return {"width": self.width, "height": self.height, "channels": self.channels, "dtype": self.dtype}
+
+
+@dataclass(frozen=True)
+class Picture(Shape):
+    """`height` rows of `width` pixels of `channels` samples, top row first, no padding.
+
+    `data` holds exactly `height * width * channels * SAMPLE_BYTES[dtype]` bytes.
+    """
+
+    data: Buffer
+    space: str = SRGB
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if memoryview(self.data).nbytes != self.nbytes:
+            raise ValueError(f"{memoryview(self.data).nbytes} bytes of pixels where {self.nbytes} belong")
+
+    @property
+    def shape(self) -> Shape:
+        """All but the samples."""
+        return Shape(self.width, self.height, self.channels, self.dtype)
+
+    def describe(self) -> dict[str, object]:
         """All but the samples, as plain data."""
-        return {
-            "width": self.width,
-            "height": self.height,
-            "channels": self.channels,
-            "dtype": self.dtype,
-            "space": self.space,
-        }
+        return {**super().describe(), "space": self.space}
 
     def sha256(self) -> str:
         """Hexadecimal digest of the samples alone."""

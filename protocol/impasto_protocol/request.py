@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from .picture import Picture
+from .picture import Picture, Shape
 
 Scalar = Union[bool, int, float, str]
 
@@ -34,6 +34,21 @@ class Style:
     picture: Picture
     weight: float = 1.0
     mask: Optional[Picture] = None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A request without pixels: all that its cost depends on. style_masks: how many styles have one."""
+
+    content: Shape
+    styles: tuple[Shape, ...]
+    recipe: str = DEFAULT_RECIPE
+    strength: float = DEFAULT_STRENGTH
+    max_size: int = DEFAULT_MAX_SIZE
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    style_masks: int = 0
+    content_mask: bool = False
+    resume: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,21 @@ class Request:
     def pictures(self) -> tuple[Picture, ...]:
         """In the order in which they travel: the content, the styles, the masks."""
         return (self.content, *(style.picture for style in self.styles), *self.masks)
+
+    @property
+    def outline(self) -> Outline:
+        """What its cost depends on."""
+        return Outline(
+            content=self.content.shape,
+            styles=tuple(style.picture.shape for style in self.styles),
+            recipe=self.recipe,
+            strength=self.strength,
+            max_size=self.max_size,
+            settings=self.settings,
+            style_masks=sum(style.mask is not None for style in self.styles),
+            content_mask=self.content_mask is not None,
+            resume=self.resume,
+        )
 
     @property
     def features(self) -> frozenset[str]:

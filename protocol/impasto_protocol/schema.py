@@ -33,6 +33,11 @@ def wire(reader: Reader, default: object = MISSING) -> Any:
     return field(default=default, metadata={"reader": reader})
 
 
+def pixels(channels: tuple[int, ...]) -> Any:
+    """The field of a message's pixel frames, each with one of these numbers of channels."""
+    return field(default=(), metadata={"channels": channels})
+
+
 def bad(name: str, sentence: str) -> ProtocolError:
     """The error for a field with a wrong value."""
     return ProtocolError(Code.BAD_REQUEST, f"{name[:NAME]} {sentence}", field=name[:NAME])

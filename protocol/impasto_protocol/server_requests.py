@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import messages, server_jobs
-from .codec import check_limit
+from .codec import check_limit, check_size
 from .errors import CANCELLED, Code, ImpastoError, Problem, nothing_kept
 from .jobstate import State
 from .server_events import Action, Enough, Forget, Send, SendKept
@@ -42,7 +42,7 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
     check_limit("styles", len(request.styles), state.limits.styles)
     waiting = [state.jobs[name] for name in state.queue]
     check_room([(each.party, each.nbytes) for each in waiting], session.party, nbytes(submit), state.limits)
-    state.check(request)
+    state.check(request.outline)
     check_resume(state, request.resume)
     job = Job(
         id=submit.job,
@@ -58,7 +58,7 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
             "height": request.content.height,
             "stand_in": "",
         },
-        forecast=state.forecast(request),
+        forecast=state.forecast(request.outline),
         detach=detached(session, submit),
     )
     state.jobs[job.id] = job
@@ -86,6 +86,17 @@ def submit_again(state: ServerState, session: Session, submit: messages.Submit, 
 def detached(session: Session, submit: messages.Submit) -> bool:
     """Whether the job is to go on without its client: that is for those who named the feature."""
     return submit.detach and "detach" in session.features
+
+
+def foresee(state: ServerState, session: Session, foresee: messages.Foresee, now: float) -> list[Action]:
+    """As of a job that is handed in, which would be refused for the same reasons; nothing is kept of it."""
+    outline = foresee.outline()
+    check_limit("styles", len(outline.styles), state.limits.styles)
+    for shape in foresee.shapes:
+        check_size(shape.width, shape.height, state.limits)
+    state.check(outline)
+    check_resume(state, outline.resume)
+    return [Send(session.route, messages.Foreseen(re=foresee.id, forecast=state.forecast(outline)))]
 
 
 def cancel(state: ServerState, session: Session, cancel: messages.Cancel, now: float) -> list[Action]:
@@ -156,6 +167,7 @@ def ping(state: ServerState, session: Session, ping: messages.Ping, now: float) 
 
 REQUESTS: dict[type, Callable[[ServerState, Session, Any, float], list[Action]]] = {
     messages.Submit: submit,
+    messages.Foresee: foresee,
     messages.Cancel: cancel,
     messages.Finish: finish,
     messages.Detach: detach,

@@ -11,7 +11,7 @@ from . import messages
 from .errors import Code, ImpastoError, Problem
 from .jobstate import State
 from .limits import Limits
-from .request import Request
+from .request import Outline
 from .server_events import Finished
 
 REMEMBERED = 1000
@@ -111,7 +111,7 @@ def nbytes(submit: messages.Submit) -> int:
     return sum(picture.nbytes for picture in submit.pictures)
 
 
-def accept_all(request: Request) -> None:
+def accept_all(outline: Outline) -> None:
     """The check of a daemon that has none: every request is worth a try."""
 
 
@@ -120,7 +120,7 @@ def perhaps(job: str) -> bool:
     return True
 
 
-def no_forecast(request: Request) -> Mapping[str, Any]:
+def no_forecast(outline: Outline) -> Mapping[str, Any]:
     """The forecast of a daemon that makes none."""
     return {}
 
@@ -131,9 +131,9 @@ class ServerState:
 
     instance: a name for this run of the daemon. check: raises ImpastoError for a request that cannot be painted, before
     it is queued. resumable: whether a job of an earlier run may be gone on from. forecast: what such a request will
-    take, as `accepted` tells it; must not raise. report: more plain data for `health`. routes: the client behind each
-    connection. queue: the jobs that wait, in the order in which they came. active: the one that is with the worker.
-    turn: how many have been. idle_since: without clients and jobs.
+    take, as `accepted` and `foreseen` tell it; must not raise. report: more plain data for `health`. routes: the client
+    behind each connection. queue: the jobs that wait, in the order in which they came. active: the one that is with the
+    worker. turn: how many have been. idle_since: without clients and jobs.
     """
 
     instance: str
@@ -143,9 +143,9 @@ class ServerState:
     heartbeat: float = 2.0
     keep: float = 3600.0
     keep_results: float = 86_400.0
-    check: Callable[[Request], None] = accept_all
+    check: Callable[[Outline], None] = accept_all
     resumable: Callable[[str], bool] = perhaps
-    forecast: Callable[[Request], Mapping[str, Any]] = no_forecast
+    forecast: Callable[[Outline], Mapping[str, Any]] = no_forecast
     report: Callable[[], Mapping[str, Any]] = dict
 
     sessions: dict[str, Session] = field(default_factory=dict, init=False)

@@ -18,8 +18,9 @@ from . import client_core, codec, messages
 from .client_core import Broken, ClientCore, Heard, Lost, Phase, SendOut, Tell, Tick
 from .endpoint import default_endpoint
 from .errors import Code, ImpastoError, Problem, ProtocolError
+from .forecast import Forecast
 from .jobstate import State
-from .request import Request
+from .request import Outline, Request
 from .transport import Arrived, Broke, Refused, Transport
 
 OnAccepted = Callable[[messages.Accepted], None]
@@ -214,6 +215,12 @@ class Client:
         """End a job with the iterate that there is, whoever handed it in; the state that it is in now."""
         return self._ask(messages.Finish(id=1, job=job), messages.Accepted).state
 
+    def foresee(self, outline: Outline) -> Optional[Forecast]:
+        """What painting this will take; None where the daemon cannot say, as one that is older cannot."""
+        if not self.offers("foresee"):
+            return None
+        return Forecast.of(self._ask(messages.Foresee.of(outline, id=1), messages.Foreseen).forecast)
+
     def offers(self, feature: str) -> bool:
         """Whether the daemon knows this feature of the protocol."""
         return feature in self.welcome.features
@@ -306,9 +313,8 @@ class Client:
     def _send(self, message: messages.Message) -> None:
         frames = codec.encode(message)
         codec.check_frames([memoryview(frame).nbytes for frame in frames], self._core.limits)
-        for picture in getattr(message, "pictures", ()):
-            codec.check_limit("side", max(picture.width, picture.height), self._core.limits.side)
-            codec.check_limit("pixels", picture.width * picture.height, self._core.limits.pixels)
+        for picture in (*getattr(message, "pictures", ()), *getattr(message, "shapes", ())):
+            codec.check_size(picture.width, picture.height, self._core.limits)
         self._transport.send(frames)
 
     def _next(

@@ -45,12 +45,12 @@ def asked(width: int = 400, height: int = 300, **more: Any) -> Request:
 
 def on(request: Request, **facts: Any) -> Forecast | None:
     """The forecast for a large card, these facts of it changed."""
-    return forecast(request, Means(**{**GPU, **facts}))
+    return forecast(request.outline, Means(**{**GPU, **facts}))
 
 
 def ways(request: Request, **facts: Any) -> Sequence[Plan]:
     """The plans for it on such a device."""
-    return plans(planning.task_of(request), find(request.recipe), Means(**{**GPU, **facts}))
+    return plans(planning.task_of(request.outline), find(request.recipe), Means(**{**GPU, **facts}))
 
 
 def taught(path: Path, about: Mapping[str, Any] = GPU, device: str = "auto") -> Forecaster:
@@ -61,7 +61,7 @@ def taught(path: Path, about: Mapping[str, Any] = GPU, device: str = "auto") -> 
 
 
 def told(forecaster: Forecaster, request: Request | None = None) -> Forecast:
-    found = Forecast.of(forecaster.forecast(request or asked()))
+    found = Forecast.of(forecaster.forecast((request or asked()).outline))
     assert found is not None
     return found
 
@@ -117,8 +117,8 @@ def test_the_plans_hear_of_pictures_and_masks() -> None:
     mask = Picture(4, 3, 1, "u8", bytes(12))
     styles = (Style(flat(8, 5), mask=mask), Style(flat(2, 9)))
     plain = Task(3, 4, channels=4, sample=2, styles=((5, 8), (9, 2)), masks=1, regions=2, max_size=77)
-    assert planning.task_of(Request(content, styles, max_size=77)) == plain
-    masked = planning.task_of(Request(content, styles, max_size=77, content_mask=mask, resume="earlier"))
+    assert planning.task_of(Request(content, styles, max_size=77).outline) == plain
+    masked = planning.task_of(Request(content, styles, max_size=77, content_mask=mask, resume="earlier").outline)
     assert masked == replace(plain, masks=2, regions=8, resumed=True), "a grey mask makes four bands"
 
 
@@ -127,14 +127,14 @@ def test_the_plans_hear_of_pictures_and_masks() -> None:
 
 def test_before_any_worker_has_said_a_word_there_is_no_forecast(path: Path) -> None:
     forecaster = Forecaster("auto", path)
-    assert forecaster.forecast(asked()) == {} and forecaster.facts() == {}
+    assert forecaster.forecast(asked().outline) == {} and forecaster.facts() == {}
     assert not path.exists()
 
 
 def test_the_next_daemon_knows_what_this_one_learnt(path: Path) -> None:
     before = told(taught(path))
     assert told(Forecaster("auto", path)) == before
-    assert Forecaster("cpu", path).forecast(asked()) == {}, "which was never used"
+    assert Forecaster("cpu", path).forecast(asked().outline) == {}, "which was never used"
 
 
 def test_every_device_that_a_daemon_was_told_to_take_has_its_own_facts(path: Path) -> None:
@@ -161,7 +161,7 @@ def test_the_file_is_for_this_user_alone_and_there_whole(path: Path) -> None:
 def test_a_damaged_file_is_ignored_and_written_anew(path: Path, damaged: str) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(damaged)
-    assert Forecaster("auto", path).forecast(asked()) == {}
+    assert Forecaster("auto", path).forecast(asked().outline) == {}
     taught(path)
     assert told(Forecaster("auto", path))
 
@@ -169,7 +169,7 @@ def test_a_damaged_file_is_ignored_and_written_anew(path: Path, damaged: str) ->
 def test_bytes_that_are_no_text_are_ignored(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"\xff\xfe\x00")
-    assert Forecaster("auto", path).forecast(asked()) == {}
+    assert Forecaster("auto", path).forecast(asked().outline) == {}
 
 
 def test_where_nothing_can_be_written_it_is_remembered_all_the_same(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_record_that_says_nothing_of_it_changes_nothing(path: Path, foreign: d
 
 
 def test_settings_of_another_painter_have_no_forecast(path: Path) -> None:
-    assert taught(path).forecast(asked(settings={"delay": 3})) == {}
+    assert taught(path).forecast(asked(settings={"delay": 3}).outline) == {}
 
 
 def test_a_forecast_that_fails_costs_nobody_a_job(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,4 +268,4 @@ def test_a_forecast_that_fails_costs_nobody_a_job(path: Path, monkeypatch: pytes
         raise ZeroDivisionError
 
     monkeypatch.setattr(forecasting, "plans", broken)
-    assert taught(path).forecast(asked()) == {}
+    assert taught(path).forecast(asked().outline) == {}

@@ -11,7 +11,7 @@ from impasto_daemon.supervisor import check_recipe
 from impasto_protocol import codec
 from impasto_protocol.errors import ImpastoError
 from impasto_protocol.limits import Limits
-from impasto_protocol.messages import Submit
+from impasto_protocol.messages import Foresee, Submit
 
 from tests.fakes.daemon import request, submit
 
@@ -24,7 +24,7 @@ def test_no_setting_of_any_recipe_takes_a_path(path: str) -> None:
         for field in fields(recipe):
             asked = replace(request(), recipe=recipe.name, settings={field.name: path})
             with pytest.raises(ImpastoError):
-                check_recipe(asked)
+                check_recipe(asked.outline)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -38,3 +38,4 @@ def test_no_name_in_a_request_can_be_a_path(field: str, path: str) -> None:
 def test_a_request_has_no_other_text() -> None:
     texts = {field.name for field in fields(Submit) if "str" in str(field.type)}
     assert texts == {"job", "recipe", "resume", "digests", "settings"}
+    assert {field.name for field in fields(Foresee) if "str" in str(field.type)} < texts

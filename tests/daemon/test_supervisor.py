@@ -80,18 +80,23 @@ def test_a_daemon_says_how_it_is(shared_daemon: RunningDaemon) -> None:
 def test_what_a_job_will_take_is_said_once_the_device_is_known_and_by_the_next_daemon_too(launch: Launch) -> None:
     first = launch()
     with first.client() as client:
+        asked = request(60, 40, steps=5)
+        assert client.foresee(asked.outline) is None
         assert client.submit(request(steps=5), job="a").forecast == {}, "no worker has said a word yet"
         client.wait("a")
-        foreseen = Forecast.of(client.submit(request(60, 40, steps=5), job="b").forecast)
+        beforehand = client.foresee(asked.outline)
+        foreseen = Forecast.of(client.submit(asked, job="b").forecast)
         assert foreseen is not None
         assert (foreseen.width, foreseen.height, foreseen.tiles, foreseen.evaluations) == (60, 40, 1, 5)
-        assert client.submit(request(60, 40, steps=5), job="b").forecast == foreseen.as_map(), "asked again"
+        assert beforehand == foreseen, "asked without a pixel"
+        assert client.submit(asked, job="b").forecast == foreseen.as_map(), "asked again"
         assert client.submit(request(delay=0.0), job="c").forecast == {}, "a setting that recipes have not"
         assert client.status()["means"]["flops"] == DEVICE["flops"]
     first.end()
     with launch().client() as client:
         assert client.status()["worker"]["state"] == "none"
-        assert client.submit(request(60, 40, steps=5)).forecast == foreseen.as_map()
+        assert client.foresee(asked.outline) == foreseen
+        assert client.submit(asked).forecast == foreseen.as_map()
 
 
 def test_a_job_that_waits_is_listed_with_what_it_will_take(shared_daemon: RunningDaemon) -> None:

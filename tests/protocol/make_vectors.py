@@ -16,7 +16,8 @@ from impasto_protocol.codec import MAGIC, encode
 from impasto_protocol.errors import Code, Problem
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
-from impasto_protocol.request import Request, Style
+from impasto_protocol.picture import Shape
+from impasto_protocol.request import Outline, Request, Style
 
 from .pictures import grey, picture, request
 from .vectors import as_json, path_of, understood
@@ -88,6 +89,21 @@ GOOD: dict[str, messages.Message] = {
         features=("detach", "masks", "previews", "resume", "steer"),
         agent="impasto 0.4",
     ),
+    "v1.4/foresee": messages.Foresee.of(
+        Outline(
+            content=Shape(4000, 3000, 4, "f32"),
+            styles=(Shape(1600, 1200, 3, "u8"), Shape(64, 64, 4, "u8")),
+            strength=60.5,
+            max_size=2048,
+            settings={"steps": 20},
+            style_masks=1,
+            content_mask=True,
+        ),
+        id=10,
+    ),
+    "v1.4/foresee-resumed": messages.Foresee.of(request(resume="9e27").outline, id=11),
+    "v1.4/foreseen": messages.Foreseen(re=10, forecast=FORECAST.as_map()),
+    "v1.4/nothing-foreseen": messages.Foreseen(re=11),
 }
 
 
@@ -116,6 +132,13 @@ def _accepted(**keys: object) -> list[bytes]:
     return _frames({"type": "accepted", "re": 2, "job": "j", "state": "queued", **keys})
 
 
+_SHAPE = {"width": 4, "height": 3, "channels": 3, "dtype": "u8"}
+
+
+def _foresee(*shapes: object, **keys: object) -> list[bytes]:
+    return _frames({"type": "foresee", "id": 10, "shapes": shapes, **keys})
+
+
 _CONTENT, _STYLE, _MASK = (6, 4, 3), (2, 1, 3), (6, 4, 1)
 
 WRITTEN_BY_HAND: dict[str, list[bytes]] = {
@@ -134,6 +157,7 @@ WRITTEN_BY_HAND: dict[str, list[bytes]] = {
     "v1.3/note-without-warning": _frames(
         {"type": "progress", "job": "9e27", "state": "loading", "note": "Fetching VGG19 – 12 %"}
     ),
+    "v1.4/minimal-foresee": _foresee(_SHAPE, {**_SHAPE, "space": "srgb", "bytes": 36}),
 }
 
 BAD: dict[str, tuple[Code, list[bytes]]] = {
@@ -209,6 +233,17 @@ BAD: dict[str, tuple[Code, list[bytes]]] = {
         Code.BAD_REQUEST,
         _frames({"type": "progress", "job": "9e27", "state": "loading", "note": "?", "warning": 1}),
     ),
+    "v1.4/foresee-without-a-style": (Code.BAD_REQUEST, _foresee(_SHAPE)),
+    "v1.4/foresee-nothing": (Code.BAD_REQUEST, _frames({"type": "foresee", "id": 10})),
+    "v1.4/foresee-a-grey-style": (Code.BAD_REQUEST, _foresee(_SHAPE, {**_SHAPE, "channels": 1})),
+    "v1.4/foresee-a-width-of-zero": (Code.BAD_REQUEST, _foresee({**_SHAPE, "width": 0}, _SHAPE)),
+    "v1.4/foresee-samples-of-no-type": (Code.BAD_REQUEST, _foresee({**_SHAPE, "dtype": ["u8"]}, _SHAPE)),
+    "v1.4/foresee-a-shape-that-is-a-list": (Code.BAD_REQUEST, _foresee(_SHAPE, [4, 3])),
+    "v1.4/foresee-masks-for-fewer-styles": (
+        Code.BAD_REQUEST, _foresee(_SHAPE, _SHAPE, _SHAPE, style_masks=[True]),
+    ),
+    "v1.4/foresee-with-pixels": (Code.BAD_REQUEST, [*_foresee(_SHAPE, _SHAPE), b"abc"]),
+    "v1.4/foresee-a-strength-over-100": (Code.BAD_REQUEST, _foresee(_SHAPE, _SHAPE, strength=101)),
 }  # fmt: skip
 
 

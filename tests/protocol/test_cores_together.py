@@ -158,6 +158,11 @@ class Conversation(RuleBasedStateMachine):
     def fetch(self, job: str, quickly: bool) -> None:
         self.the_client_says(messages.Fetch(id=1, job=job), quickly)
 
+    @rule(recipe=st.sampled_from(["impasto", "gatys"]), resume=st.sampled_from(["", *ALICE_S]), quickly=st.booleans())
+    def foresee(self, recipe: str, resume: str, quickly: bool) -> None:
+        asked = request(recipe=recipe, resume=resume).outline
+        self.the_client_says(messages.Foresee.of(asked, id=1), quickly)
+
     @rule(quickly=st.booleans())
     def acknowledge_what_has_come(self, quickly: bool) -> None:
         for job in [job for job, told in self.outcomes.items() if isinstance(told[-1], messages.Result)]:
@@ -171,10 +176,20 @@ class Conversation(RuleBasedStateMachine):
                 state = self.server.jobs[message.job].state
                 if not state.terminal:
                     self.cancelled.add(message.job)
-            known = set(self.server.jobs)
+            known, starts = set(self.server.jobs), list(self.starts)
             actions = self.the_daemon_hears(Received(self.route, message))
             if isinstance(message, messages.Submit):
                 self.a_name_stands_for_one_content(message, known, actions)
+            elif isinstance(message, messages.Foresee):
+                self.a_question_changes_nothing(message, known, starts, actions)
+
+    def a_question_changes_nothing(
+        self, asked: messages.Foresee, known: set[str], starts: list[str], actions: list[server_events.Action]
+    ) -> None:
+        answer = next(a.message for a in actions if isinstance(a, server_events.Send))
+        assert client_core.answer_of(answer) == asked.id
+        assert set(self.server.jobs) <= known and self.starts == starts
+        assert isinstance(answer, messages.Foreseen) or getattr(answer, "code", "") in {"no_session", "unknown_job"}
 
     def a_name_stands_for_one_content(
         self, submit: messages.Submit, known: set[str], actions: list[server_events.Action]

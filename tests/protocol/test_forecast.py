@@ -12,7 +12,9 @@ from impasto_protocol.codec import decode, encode
 from impasto_protocol.forecast import Forecast, duration, memory
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
-from impasto_protocol.messages import Accepted
+from impasto_protocol.messages import Accepted, Foresee
+from impasto_protocol.picture import COLOUR, SAMPLE_BYTES, Shape
+from impasto_protocol.request import Outline
 
 LARGE = Forecast(4000, 3000, 6, 40, 5_100_000_000, 170.0, "cuda (a large one)")
 
@@ -39,6 +41,30 @@ def test_a_forecast_survives_the_wire(foreseen: Forecast) -> None:
     message = decode(encode(Accepted(re=1, job="j", state=State.QUEUED, forecast=foreseen.as_map())), Limits())
     assert isinstance(message, Accepted)
     assert Forecast.of(message.forecast) == foreseen
+
+
+SHAPES = st.builds(
+    Shape, st.integers(1, 2**31), st.integers(1, 2**31), st.sampled_from(COLOUR), st.sampled_from(sorted(SAMPLE_BYTES))
+)
+OUTLINES = st.builds(
+    Outline,
+    content=SHAPES,
+    styles=st.lists(SHAPES, min_size=1, max_size=8).map(tuple),
+    recipe=st.sampled_from(["impasto", "gatys"]),
+    strength=st.floats(0, 100),
+    max_size=st.integers(0, 2**31 - 1),
+    settings=st.dictionaries(st.sampled_from(["steps", "colour"]), st.integers(0, 9) | st.text(max_size=9)),
+    style_masks=st.integers(0, 1),
+    content_mask=st.booleans(),
+    resume=st.sampled_from(["", "9e27"]),
+)
+
+
+@given(OUTLINES)
+def test_what_is_asked_about_survives_the_wire(outline: Outline) -> None:
+    message = decode(encode(Foresee.of(outline, id=1)), Limits())
+    assert isinstance(message, Foresee)
+    assert message.outline() == outline
 
 
 def test_what_is_unknown_is_not_sent() -> None:

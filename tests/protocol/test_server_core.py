@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import pytest
 from impasto_protocol import messages
+from impasto_protocol.codec import decode, encode
 from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
-from impasto_protocol.request import Request
+from impasto_protocol.request import Outline
 from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_events import (
     AckWorker,
@@ -54,6 +55,9 @@ class Talk:
 
     def submit(self, job: str = "j", route: bytes = b"A", detach: bool = False, **fields: Any) -> list[Action]:
         return self.hear(route, messages.Submit.of(request(**fields), job, id=2, preview=64, detach=detach))
+
+    def foresee(self, **fields: Any) -> list[Action]:
+        return self.hear(b"A", messages.Foresee.of(request(**fields).outline, id=3))
 
     def worker(self, message: Any) -> list[Action]:
         return self.core.handle(WorkerSaid(message), self.now)
@@ -306,7 +310,7 @@ def test_too_many_styles_are_refused() -> None:
 
 
 def test_a_request_that_cannot_be_painted_is_refused_before_it_waits() -> None:
-    def check(request: Request) -> None:
+    def check(outline: Outline) -> None:
         raise ImpastoError(Code.UNKNOWN_RECIPE, "no such recipe", nearest="gatys")
 
     talk = Talk(check=check)
@@ -756,7 +760,7 @@ FORECAST = {"width": 8, "height": 6, "tiles": 2}
 
 
 def test_what_a_job_will_take_is_said_when_it_is_accepted_and_as_long_as_it_is_not_over() -> None:
-    talk = Talk(forecast=lambda asked: FORECAST if asked == request() else {})
+    talk = Talk(forecast=lambda asked: FORECAST if asked == request().outline else {})
     talk.hello()
     (accepted,) = sent(talk.submit(), messages.Accepted)
     assert accepted.forecast == FORECAST
@@ -778,7 +782,7 @@ def test_the_same_job_again_is_answered_with_the_forecast_that_it_had() -> None:
 
 
 def test_what_is_refused_is_not_forecast() -> None:
-    def refuse(_: Request) -> None:
+    def refuse(_: Outline) -> None:
         raise ImpastoError(Code.UNKNOWN_RECIPE, "no")
 
     talk = Talk(check=refuse, forecast=lambda _: pytest.fail("forecast"))
@@ -789,6 +793,40 @@ def test_what_is_refused_is_not_forecast() -> None:
 def test_a_daemon_that_makes_no_forecasts_sends_none(talk: Talk) -> None:
     (accepted,) = sent(talk.submit(), messages.Accepted)
     assert accepted.forecast == {}
+    assert sent(talk.foresee(), messages.Foreseen) == [messages.Foreseen(re=3)]
+
+
+def test_who_asks_beforehand_hears_what_the_job_would_and_there_is_no_job() -> None:
+    talk = Talk(forecast=lambda asked: FORECAST if asked == request(strength=60.0).outline else {})
+    talk.hello()
+    assert talk.foresee(strength=60.0) == [Send(b"A", messages.Foreseen(re=3, forecast=FORECAST))]
+    assert not talk.core.jobs and talk.core.active is None
+
+
+def test_what_would_be_refused_is_refused_beforehand_with_the_same_words() -> None:
+    def check(outline: Outline) -> None:
+        if outline.recipe != "impasto":
+            raise ImpastoError(Code.UNKNOWN_RECIPE, "no such recipe", nearest="gatys")
+
+    cases: list[tuple[Limits, dict[str, Any]]] = [
+        (Limits(), {"recipe": "gattys"}),
+        (Limits(), {"resume": "lost"}),
+        (Limits(styles=0), {}),
+        (Limits(side=3), {}),
+        (Limits(pixels=11), {}),
+    ]
+    for limits, asked in cases:
+        talk = Talk(check=check, resumable=lambda _: False, limits=limits, forecast=lambda _: pytest.fail("forecast"))
+        talk.hello()
+        (refusal,) = sent(talk.foresee(**asked), messages.Error)
+        talk = Talk(check=check, resumable=lambda _: False, limits=limits)
+        talk.hello()
+        try:
+            decode(encode(messages.Submit.of(request(**asked), "j", id=3)), limits)  # sizes are refused there already
+            (expected,) = sent(talk.submit(**asked), messages.Error)
+        except ProtocolError as error:
+            expected = messages.Error.of(error.problem)
+        assert (refusal.code, refusal.message, refusal.details) == (expected.code, expected.message, expected.details)
 
 
 def rows(talk: Talk) -> tuple[Any, ...]:

@@ -176,6 +176,27 @@ def test_what_a_job_will_take_is_heard_before_it_moves(scripted: Callable[[Reply
     assert progress.state is State.LOADING
 
 
+def test_what_a_painting_will_take_can_be_asked_without_a_pixel(scripted: Callable[[Reply], Scripted]) -> None:
+    forecasts = iter([FORECAST.as_map(), {}])
+
+    def reply(message: messages.Message) -> list[Any]:
+        if isinstance(message, messages.Foresee):
+            assert message.outline() == request().outline
+            return [messages.Foreseen(re=message.id, forecast=next(forecasts))]
+        return [replace(each, features=("foresee",)) for each in usual(message)]
+
+    daemon = scripted(reply)
+    with Client(daemon.endpoint) as client:
+        assert [client.foresee(request().outline) for _ in range(2)] == [FORECAST, None]
+
+
+def test_a_daemon_that_is_older_is_not_asked_what_a_painting_will_take(scripted: Callable[[Reply], Scripted]) -> None:
+    daemon = scripted(usual)
+    with Client(daemon.endpoint) as client:
+        assert client.foresee(request().outline) is None
+    assert daemon.kinds() == ["hello"]
+
+
 def test_a_job_whose_acceptance_cannot_be_told_is_cancelled(scripted: Callable[[Reply], Scripted]) -> None:
     def fail(_: messages.Accepted) -> None:
         raise BrokenPipeError

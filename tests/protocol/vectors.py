@@ -46,6 +46,8 @@ def understood(frames: Sequence[Buffer]) -> messages.Message:
     message = codec.decode(frames, Limits())
     if isinstance(message, messages.Submit):
         message.request()
+    elif isinstance(message, messages.Foresee):
+        message.outline()
     return message
 
 
@@ -64,6 +66,8 @@ def as_json(message: messages.Message) -> dict[str, Any]:
                 }
                 for p in value
             ]  # fmt: skip
+        elif f.name == "shapes":
+            value = [shape.describe() for shape in value]
         told[f.name] = value.value if isinstance(value, Enum) else value
     as_plain: dict[str, Any] = json.loads(json.dumps(told))
     return as_plain
