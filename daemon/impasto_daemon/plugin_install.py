@@ -26,6 +26,8 @@ import platformdirs
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
 
+from . import plugin_manual
+
 NAME = "impasto"
 MAIN = "impasto.py"
 NOTES = "impasto.json"
@@ -147,6 +149,7 @@ def build(folder: Path, interpreter: Path, say: Say = _silent) -> tuple[str, ...
     text = main.read_text(encoding="utf-8")
     main.write_text(f"#!{interpreter}\n{text.split(chr(10), 1)[1]}", encoding="utf-8")
     main.chmod(0o755)
+    plugin_manual.make(folder / plugin_manual.FOLDER)
     common = folder / "vendor" / "common"
     _copy_sources(_package_folder("msgpack"), common / "msgpack")
     missing = vendor_zmq(folder / "vendor", say)

@@ -19,12 +19,16 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
-from gi.repository import Gimp, GLib, GObject  # noqa: E402
+from gi.repository import Gimp, Gio, GLib, GObject  # noqa: E402
 from language import _  # noqa: E402
 
 PAINTINGS = "plug-in-impasto-paintings"
 AT_START = "plug-in-impasto-at-start"
 FOLDER = Path(__file__).resolve().parent
+MANUAL = FOLDER / "help"
+"""Made at the installation; GIMP's Help shows what stands in its gimp-help.xml for a procedure."""
+HELP = "urn:impasto:manual"
+"""A name that is nobody else's for these pages."""
 
 
 class Filter(NamedTuple):
@@ -97,6 +101,8 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         return False
 
     def do_query_procedures(self) -> list[str]:
+        if MANUAL.is_dir():
+            self.set_help_domain(HELP, Gio.File.new_for_path(str(MANUAL)))
         return [*FILTERS, PAINTINGS, AT_START]
 
     def do_create_procedure(self, name: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import daemon_start
 import gi
 import headlines
+import manual
 import pixels
 import progress
 import record
@@ -151,6 +152,7 @@ class Window:
         self._shown: list[object] | None = None
         self._sentences: list[Any] = []
         self._dialog = GimpUi.Dialog(title=TITLE, role="impasto-paintings")
+        manual.at_f1(self._dialog, "plug-in-impasto-paintings")
         self._dialog.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
         self._list = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, border_width=12)
         self._dialog.get_content_area().pack_start(self._list, True, True, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import gi
+import manual
 import pixbufs
 import progress as words
 import sparkline
@@ -49,6 +50,7 @@ class Window:
         self._step = 0
         self._ending = ""
         self._dialog = GimpUi.Dialog(title=_("Painting {name}").format(name=source.get_name()), role="impasto-painting")
+        manual.at_f1(self._dialog, "plug-in-impasto-style-transfer")
         before = _thumbnail(source)
         self._size = before.get_width(), before.get_height()
         self._picture = Gtk.Image.new_from_pixbuf(before)

@@ -51,6 +51,10 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
 
 def cancel(window: Window, studio: Studio, style: Path) -> None:
     window.open_filter()
+    window.key("F1")
+    manual = studio.profile / "plug-ins/impasto/help/en/plugin.html"
+    assert patiently(lambda: window.browsed() == [str(manual)]), "Help opens the manual, with no network"
+    assert manual.exists()
     window.choose_style(style)
     window.set_number("e", painter.SLOW)
     window.settled(ARTIFACTS / "2-dialog.png")

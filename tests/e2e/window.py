@@ -31,6 +31,16 @@ STILL = 0.3
 STEADY = "[Settings]\ngtk-cursor-blink=0\ngtk-enable-animations=0\n"
 """GTK's settings for a display that comes to rest."""
 
+BROWSER = """\
+[Desktop Entry]
+Type=Application
+Name=Browser
+Exec=sh -c 'echo "$0" >> "{folder}/browsed"' %u
+MimeType={kinds};
+"""
+"""A browser that writes down what it is asked to show."""
+SHOWN = ("text/html", "x-scheme-handler/file", "x-scheme-handler/https")
+
 WATCH = """
 import json, os, time
 from pathlib import Path
@@ -189,6 +199,11 @@ class Window:
         self.type(str(value))
         self.key("Tab")
 
+    def browsed(self) -> list[str]:
+        """What a browser was asked to show so far."""
+        path = self.studio.folder / "browsed"
+        return path.read_text().split() if path.exists() else []
+
     def paint(self) -> None:
         self.key("alt+p")
         assert patiently(lambda: not self.find(f"{DIALOG}|{RESTYLE_DIALOG}")), "the dialog did not close"
@@ -211,6 +226,11 @@ def opened(studio: Studio, content: Path, size: str = "1280x860") -> Iterator[Wi
     settings = studio.folder / ".config" / "gtk-3.0" / "settings.ini"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(STEADY)
+    browser = studio.folder / ".local/share/applications/browser.desktop"
+    browser.parent.mkdir(parents=True, exist_ok=True)
+    browser.write_text(BROWSER.format(folder=studio.folder, kinds=";".join(SHOWN)))
+    defaults = "".join(f"{kind}=browser.desktop\n" for kind in SHOWN)
+    (studio.folder / ".config" / "mimeapps.list").write_text(f"[Default Applications]\n{defaults}")
     log = (studio.folder / "window.log").open("w+")  # a pipe that nobody reads would stop GIMP once full
     try:
         xvfb = start("Xvfb", "-displayfd", "1", "-screen", "0", f"{size}x24", "-nolisten", "tcp")
