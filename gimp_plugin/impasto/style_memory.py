@@ -1,12 +1,13 @@
 """Where on this machine the style files lie that were painted with, by the digest of their pixels.
 
 Layers keep no paths, for they are shared; this file lies in GIMP's profile, as its list of recent documents does.
-Knows no pixels: whoever finds a path looks what is there now.
+Knows no pixels: whoever finds a path looks what is there now. What is damaged in the file is as if it were not there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 from pathlib import Path
@@ -31,15 +32,22 @@ def remember(digest: str, path: Path) -> None:
 def find(digest: str) -> Path | None:
     """Where the file with these pixels lay when it was painted with last."""
     path = _known().get(digest)
-    return Path(path) if isinstance(path, str) else None
+    return None if path is None else Path(path)
 
 
-def _known() -> dict[str, object]:
+def recent(most: int) -> list[Path]:
+    """The files painted with last, the latest first, each once; those that are gone are left out."""
+    paths = dict.fromkeys(reversed(_known().values()))
+    return [Path(path) for path in itertools.islice(filter(os.path.isfile, paths), most)]
+
+
+def _known() -> dict[str, str]:
+    """The paths by their digests, the one painted with last at the end."""
     try:
         known = json.loads(_file().read_text(encoding="ascii"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return {key: path for key, path in known.items() if isinstance(path, str)} if isinstance(known, dict) else {}
 
 
 def _file() -> Path:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import gi
+import pixbufs
+import recent_styles
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, GLib, GObject, Gtk, Pango  # noqa: E402
+from gi.repository import GdkPixbuf, GObject, Gtk, Pango  # noqa: E402
 from language import _  # noqa: E402
 
 SOURCES = {
@@ -27,9 +29,6 @@ OWN = "own"
 
 THUMBNAIL = 160
 """Longest side in pixels of the style picture in the dialog."""
-
-LARGEST = 50_000_000
-"""Pixels of a picture that is unpacked for this; a larger one is painted with, but not shown."""
 
 
 class Kept(Protocol):
@@ -106,9 +105,7 @@ def file_page(config: Any) -> Any:
     chooser = Gtk.FileChooserButton(title=_("Choose a style picture"), action=Gtk.FileChooserAction.OPEN)
     chooser.add_filter(_pictures())
     chooser.set_preview_widget(Gtk.Image())
-    chooser.connect("update-preview", lambda it: it.set_preview_widget_active(
-        _show(it.get_preview_widget(), it.get_preview_filename())
-    ))  # fmt: skip
+    chooser.connect("update-preview", _preview)
     chooser.connect("file-set", lambda it: config.set_property("style-file", it.get_file()))
     thumbnail = Gtk.Image(height_request=THUMBNAIL)  # room is kept for it: a dialog that grows does not shrink again
 
@@ -119,11 +116,12 @@ def file_page(config: Any) -> Any:
             chooser.set_filename(path)
         else:
             chooser.unselect_all()
-        if not _show(thumbnail, path):
-            thumbnail.clear()
+        thumbnail.set_from_pixbuf(pixbufs.of_file(Path(path), THUMBNAIL) if path else None)
 
+    row = labelled(_("Style _file"), chooser)
+    row.pack_start(recent_styles.button(lambda file: config.set_property("style-file", file)), False, False, 0)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-    column.pack_start(labelled(_("Style _file"), chooser), False, False, 0)
+    column.pack_start(row, False, False, 0)
     column.pack_start(thumbnail, False, False, 0)
     column.show_all()
     config.connect("notify::style-file", refresh)
@@ -160,15 +158,9 @@ def _pictures() -> Any:
     return images
 
 
-def _show(image: Any, path: str | None) -> bool:
-    """Show a picture file small; whether it could be shown (what cannot may still be one that GIMP opens)."""
-    if path is None or not Path(path).is_file():
-        return False
-    kind, width, height = GdkPixbuf.Pixbuf.get_file_info(path)
-    if kind is None or width * height > LARGEST:
-        return False
-    try:
-        image.set_from_pixbuf(GdkPixbuf.Pixbuf.new_from_file_at_size(path, THUMBNAIL, THUMBNAIL))
-    except GLib.Error:
-        return False
-    return True
+def _preview(chooser: Any) -> None:
+    """In the window of files, a small picture of the one that is pointed at."""
+    path = chooser.get_preview_filename()
+    picture = pixbufs.of_file(Path(path), THUMBNAIL) if path else None
+    chooser.get_preview_widget().set_from_pixbuf(picture)
+    chooser.set_preview_widget_active(picture is not None)

@@ -253,11 +253,13 @@ def test_a_number_out_of_its_range_and_what_is_none_leaves_the_default_in_gimps_
 
 
 def test_the_dialog_shows_a_small_picture_of_a_style_and_unpacks_no_bomb_for_it(gallery: dict[str, Facts]) -> None:
-    shown = {name for name, is_shown in gallery["previews"]["shown"].items() if is_shown}
+    sides = gallery["previews"]["sides"]
+    shown = {name for name, side in sides.items() if side}
+    assert max(sides.values()) == 160
     assert {"plain.png", "cmyk.jpg", "animated.gif", "exif_rotated.jpg", "one_pixel.png"} <= shown
     assert not {name for name in shown if name.startswith("bad_bomb")}
     assert not {"huge.png", "pipe"} & shown
-    assert {"huge.png", "pipe"} <= set(gallery["previews"]["shown"])
+    assert {"huge.png", "pipe"} <= set(sides)
 
 
 def test_a_layer_of_another_image_is_a_style_under_its_own_name(gallery: dict[str, Facts]) -> None:

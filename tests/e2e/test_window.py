@@ -33,10 +33,11 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
     content, style = studio.folder / "harbour.png", studio.folder / "starry_night.png"
     styles.picture().resize((600, 400)).save(content)
     styles.picture().save(style)
+    (studio.profile / "impasto-styles.json").write_text(json.dumps({"digest": str(style)}))
     with running_daemon(studio):
         with opened(studio, content) as window:
             window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
-            cancel(window, studio, style)
+            cancel(window, studio)
             stop_and_keep(window, studio, style)
             paint(window, style)
             undo_and_repeat(window)
@@ -49,13 +50,13 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
             find_both_at_the_next_start(window, studio)
 
 
-def cancel(window: Window, studio: Studio, style: Path) -> None:
+def cancel(window: Window, studio: Studio) -> None:
     window.open_filter()
     window.key("F1")
     manual = studio.profile / "plug-ins/impasto/help/en/plugin.html"
     assert patiently(lambda: window.browsed() == [str(manual)]), "Help opens the manual, with no network"
     assert manual.exists()
-    window.choose_style(style)
+    window.choose_latest_style()
     window.set_number("e", painter.SLOW)
     window.settled(ARTIFACTS / "2-dialog.png")
     previews = [job for job in jobs(studio) if "preview" in job["agent"]]

@@ -193,6 +193,13 @@ class Window:
         assert patiently(lambda: not self.find("Choose a style picture")), f"{path} could not be chosen"
         self.at_rest()
 
+    def choose_latest_style(self) -> None:
+        """The first of the small pictures behind the button beside the file."""
+        with self.answered():
+            self.key("alt+f", "Tab", "space")
+        with self.answered():
+            self.key("Return")
+
     def set_number(self, key: str, value: int) -> None:
         """Type into the field with this mnemonic."""
         self.key(f"alt+{key}", "ctrl+a")

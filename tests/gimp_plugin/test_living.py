@@ -129,6 +129,43 @@ def test_this_machine_remembers_where_the_styles_lie_that_it_painted_with_last(
     assert memory.find("a") is None
 
 
+@pytest.fixture
+def memory(tmp_path: Path) -> Any:
+    found = module("style_memory")
+    found.Gimp.directory.return_value = str(tmp_path)
+    return found
+
+
+def test_the_styles_painted_with_last_are_offered_the_latest_first_and_each_once(tmp_path: Path, memory: Any) -> None:
+    paths = [tmp_path / name for name in ("gem\udce4lde.png", "b.png", "gone.png", "folder", "c.png")]
+    for digest, path in enumerate(paths):
+        path.mkdir() if path.stem == "folder" else path.touch()
+        memory.remember(str(digest), path)
+    memory.remember("the same file with other pixels", paths[0])
+    paths[2].unlink()
+    assert memory.recent(12) == [paths[0], paths[4], paths[1]]
+    assert memory.recent(2) == [paths[0], paths[4]]
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "null", '"a"', "[" * 9000, "\xff", '{"a": 3, "b": ["/"], "c": null}']
+)
+def test_a_damaged_memory_is_none_and_the_next_painting_makes_it_whole(
+    tmp_path: Path, memory: Any, damage: str
+) -> None:
+    (tmp_path / memory.FILE).write_bytes(damage.encode("latin-1"))
+    assert memory.recent(12) == []
+    assert memory.find("a") is None
+    memory.remember("d", tmp_path / memory.FILE)
+    assert memory.recent(12) == [tmp_path / memory.FILE]
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "/" + "x" * 5000, "\ud800"])
+def test_a_path_that_can_be_no_file_s_is_not_offered(tmp_path: Path, memory: Any, path: str) -> None:
+    (tmp_path / memory.FILE).write_text(json.dumps({"a": path}))
+    assert memory.recent(12) == []
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
