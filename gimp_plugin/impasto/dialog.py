@@ -13,7 +13,9 @@ import style_row
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
+from foreseen import Foreseen  # noqa: E402
 from gi.repository import GimpUi, Gtk  # noqa: E402
+from impasto_protocol.request import Outline  # noqa: E402
 from language import _  # noqa: E402
 from preview import Preview  # noqa: E402
 from styles import Chosen  # noqa: E402
@@ -46,14 +48,15 @@ def ask(
     config: Any,
     source: Any,
     style: Callable[[], Chosen],
+    outline: Callable[[Chosen], Outline],
     made_with: Mapping[str, Any] | None = None,
     kept: style_row.Kept | None = None,
 ) -> bool:
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
 
     source: the layer to paint, if it is known; style: gives what is chosen as the style, or raises ImpastoError: both
-    for the preview. made_with: of a layer that is painted again, the arguments that it was painted with; kept: its own
-    style.
+    for the preview. outline: what would be painted in that style, for the forecast. made_with: of a layer that is
+    painted again, the arguments that it was painted with; kept: its own style.
     """
     GimpUi.init("impasto")
     if made_with:
@@ -70,14 +73,17 @@ def ask(
         "values", ["strength", "stroke-size", *(["continue"] if made_with else []), "more-expander", "preview"]
     )
     preview = Preview(source, config, style)
-    row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=18)
-    row.pack_start(preview.box, False, False, 0)
+    foreseen = Foreseen(source, config, lambda: outline(preview.style()))
+    preview.learnt = foreseen.again
+    row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL)
+    row.pack_start(beside(preview.box, foreseen.line), False, False, 0)
     row.pack_start(column(style_row.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(row, False, False, 0)
     try:
         return bool(dialog.run())
     finally:
+        foreseen.close()
         preview.close()
         dialog.destroy()
 
@@ -91,6 +97,16 @@ def stay_given(config: Any, values: Mapping[str, Any]) -> None:
 
     for name in values:
         config.connect(f"notify::{name}", back)
+
+
+def beside(*widgets: Any) -> Any:
+    """One below the other, each seen when there is something to see, and away from what comes to the right."""
+    box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+    for widget in widgets:
+        widget.set_margin_end(18)
+        box.pack_start(widget, False, False, 0)
+    box.show()
+    return box
 
 
 def column(*widgets: Any) -> Any:

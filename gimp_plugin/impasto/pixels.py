@@ -15,7 +15,7 @@ gi.require_version("Babl", "0.1")
 from gi.repository import Babl, Gegl, Gimp  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
 from impasto_protocol.limits import Limits  # noqa: E402
-from impasto_protocol.picture import Picture  # noqa: E402
+from impasto_protocol.picture import Picture, Shape  # noqa: E402
 from language import _  # noqa: E402
 
 EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL, Gimp.Precision.U8_LINEAR)
@@ -64,9 +64,8 @@ def read(layer: Any, box: Sequence[int] = ()) -> Picture:
 
     box: left, top, width and height of a part of it in pixels of its own; nothing for all of it.
     """
-    dtype = "u8" if layer.get_image().get_precision() in EIGHT_BIT else "f32"
-    left, top, width, height = box or (0, 0, layer.get_width(), layer.get_height())
-    channels = 4 if layer.has_alpha() else 3
+    whole = shape(layer)
+    left, top, width, height = box or (0, 0, whole.width, whole.height)
     filtered = layer.copy() if layer.get_filters() else None
     try:
         if filtered is not None:
@@ -74,12 +73,18 @@ def read(layer: Any, box: Sequence[int] = ()) -> Picture:
         buffer = (filtered or layer).get_buffer()
         # A filter may make the layer's buffer larger; what counts is the layer as it lies in the image.
         part = Gegl.Rectangle.new(left, top, width, height)
-        data = buffer.get(part, 1.0, FORMATS[channels, dtype], Gegl.AbyssPolicy.NONE)
+        data = buffer.get(part, 1.0, FORMATS[whole.channels, whole.dtype], Gegl.AbyssPolicy.NONE)
         del buffer
     finally:
         if filtered is not None:
             filtered.delete()
-    return Picture(width, height, channels, dtype, data)
+    return Picture(width, height, whole.channels, whole.dtype, data)
+
+
+def shape(layer: Any) -> Shape:
+    """Of the picture that `read` makes of it."""
+    dtype = "u8" if layer.get_image().get_precision() in EIGHT_BIT else "f32"
+    return Shape(layer.get_width(), layer.get_height(), 4 if layer.has_alpha() else 3, dtype)
 
 
 def read_small(layer: Any, box: Sequence[int], scale: float) -> Picture:

@@ -10,6 +10,7 @@ from typing import Any
 
 import gi
 import headlines
+import lacking
 import part
 import pixbufs
 import pixels
@@ -43,7 +44,8 @@ DRAG = _("Drag the picture to see another part")
 class Preview:
     """A part of a layer in a box of its own, painted with the values in the dialog's `config`; of no layer, nothing.
 
-    style: gives what is chosen as the style, or raises ImpastoError.
+    style: gives what is chosen as the style, or raises ImpastoError. `learnt` is called when the daemon may know more
+    than before of its device, or of what stands in for the recipe.
     """
 
     def __init__(self, source: Any, config: Any, style: Callable[[], Chosen]) -> None:
@@ -56,6 +58,8 @@ class Preview:
         self._read: tuple[tuple[Any, ...], Chosen] | None = None
         self._picture = Gtk.Image(width_request=part.SIDE, height_request=part.SIDE, tooltip_text=DRAG)
         self._about = Gtk.Label(xalign=0, wrap=True, max_width_chars=30, height_request=LINES)
+        self._lacking, self._recipe = lacking.Lacking(), ""
+        self.learnt: Callable[[], object] = lambda: None
         self._handlers = [config.connect(f"notify::{name}", self._changed) for name in VALUES]
         self.box = self._laid_out()
         self._changed()
@@ -71,12 +75,24 @@ class Preview:
         if job is self._job:
             self._about.set_text(sentence)
 
+    def warn(self, job: Job, sentence: str) -> None:
+        """As `say`, of what the painter lacks: it stays until another recipe is chosen, or nothing is lacking."""
+        if job is self._job:
+            self._lacking.say(sentence)
+
     def show(self, job: Job, picture: Picture) -> None:
         """As `say`."""
         if job is self._job:
             side = max(self._part().width, self._part().height) * self._scale()
             # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
             self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side)))
+
+    def style(self) -> Chosen:
+        """The style that is chosen, read once. Raises ImpastoError."""
+        named = tuple(self._config.get_property(name) for name in styles.SOURCES)
+        if self._read is None or self._read[0] != named:
+            self._read = named, self._chosen_style()
+        return self._read[1]
 
     def _changed(self, *_: object) -> None:
         """Begin afresh once nothing has changed for a moment."""
@@ -99,6 +115,9 @@ class Preview:
             content = pixels.read_small(self._source, self._part().box, self._scale())
             self._picture.set_from_pixbuf(pixbufs.of(content))
             self._about.set_text("")
+            if self._recipe != self._config.get_property("recipe"):
+                self._recipe = self._config.get_property("recipe")
+                self._lacking.say("")
             self._paint(content)
         return False
 
@@ -112,7 +131,9 @@ class Preview:
 
     def _over(self, job: Job) -> None:
         try:
-            self.show(job, job.result().pictures[0])
+            result = job.result()
+            self.show(job, result.pictures[0])
+            self.warn(job, lacking.of(result.record))
             self.say(job, "")
         except GivenUp:
             pass
@@ -120,9 +141,10 @@ class Preview:
             self.say(job, headlines.told(error))
         job.acknowledge()
         job.settle()
+        self.learnt()
 
     def _request(self, content: Picture) -> Request:
-        value, style = self._config.get_property, self._style()
+        value, style = self._config.get_property, self.style()
         side = part.stroke_side(*self._size, value("max-size"), style.picture.size, value("stroke-size"))
         return Request(
             content=content,
@@ -133,13 +155,6 @@ class Preview:
             seed=value("seed"),
             settings={"style_size": side, "settle": SETTLED},
         )
-
-    def _style(self) -> Chosen:
-        """The style that is chosen, read once."""
-        named = tuple(self._config.get_property(name) for name in styles.SOURCES)
-        if self._read is None or self._read[0] != named:
-            self._read = named, self._chosen_style()
-        return self._read[1]
 
     def _scale(self) -> float:
         return part.scale(*self._size, self._config.get_property("max-size"))
@@ -158,6 +173,7 @@ class Preview:
         for widget in (frame, self._about):
             widget.show_all()
             box.pack_start(widget, False, False, 0)
+        box.pack_start(self._lacking.box, False, False, 0)
         return box
 
     def _gripped(self, _pad: Any, event: Any) -> None:
@@ -179,6 +195,7 @@ class _Watcher:
     def __init__(self, preview: Preview) -> None:
         self._preview = preview
         self._job: Job
+        self._is_painting = False
 
     def begin(self, job: Job) -> None:
         self._job = job
@@ -187,7 +204,12 @@ class _Watcher:
         self._preview.say(self._job, sentence)
 
     def show(self, progress: Progress, forecast: Forecast | None) -> None:
-        self.say(progress.note or words.state(progress))
+        if progress.warning:
+            self._preview.warn(self._job, progress.note)
+        self.say((not progress.warning and progress.note) or words.state(progress))
+        if progress.step and not self._is_painting:
+            self._is_painting = True
+            self._preview.learnt()  # the worker has told of its device by now
 
     def preview(self, picture: Picture, step: int) -> None:
         self._preview.show(self._job, picture)

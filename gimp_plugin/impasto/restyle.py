@@ -17,6 +17,7 @@ import styles
 from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.messages import Result
+from impasto_protocol.request import Outline
 from language import _
 from record import Painted
 from run import LIMITS
@@ -45,7 +46,10 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         def shown() -> Chosen:
             return style_of(image, seen, painted, copy, config)
 
-        filter_run.ask(procedure, run_mode, config, seen, shown, made_with, style_kept.shown(painted, copy))
+        def outline(style: Chosen) -> Outline:
+            return replace(filter_run.outline(seen, style, config), resume=earlier(painted, config))
+
+        filter_run.ask(procedure, run_mode, config, seen, shown, outline, made_with, style_kept.shown(painted, copy))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)

@@ -26,7 +26,7 @@ from impasto_protocol.endpoint import default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
-from impasto_protocol.request import Request, Scalar, Style
+from impasto_protocol.request import Outline, Request, Scalar, Style
 from job import GivenUp, Job, Watcher
 from language import _
 from slips import Held, Slip
@@ -48,7 +48,14 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
     def work() -> list[str]:
         source = pixels.only_layer(drawables, LIMITS)
-        ask(procedure, run_mode, config, source, lambda: styles.chosen(config, image, LIMITS))
+        ask(
+            procedure,
+            run_mode,
+            config,
+            source,
+            lambda: styles.chosen(config, image, LIMITS),
+            lambda style: outline(source, style, config),
+        )
         return paint(procedure.get_plug_in(), image, source, config, watcher(run_mode, source))
 
     return answered(procedure, run_mode, work)
@@ -112,12 +119,25 @@ def requested(source: Any, style: Chosen, config: Any) -> Request:
     return Request(
         content=content,
         styles=(Style(style.picture),),
-        recipe=config.get_property("recipe"),
-        strength=config.get_property("strength"),
-        max_size=config.get_property("max-size"),
         seed=config.get_property("seed"),
-        settings=settings(config, content.width, content.height),
+        **values(config, *content.size),
     )
+
+
+def outline(source: Any, style: Chosen, config: Any) -> Outline:
+    """The same without its pixels, of which none is read."""
+    content = pixels.shape(source)
+    return Outline(content=content, styles=(style.picture.shape,), **values(config, *content.size))
+
+
+def values(config: Any, width: int, height: int) -> dict[str, Any]:
+    """How a layer of this size is to be painted, as far as it costs anything."""
+    return {
+        "recipe": config.get_property("recipe"),
+        "strength": config.get_property("strength"),
+        "max_size": config.get_property("max-size"),
+        "settings": settings(config, width, height),
+    }
 
 
 def carried_out(plug_in: Any, order: Order, watcher: Callable[[], Watcher]) -> list[str]:

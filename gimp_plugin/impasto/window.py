@@ -48,7 +48,7 @@ class Window:
         GimpUi.init("impasto")
         self._losses: list[float] = []
         self._step = 0
-        self._ending = ""
+        self._ending = self._warning = ""
         self._dialog = GimpUi.Dialog(title=_("Painting {name}").format(name=source.get_name()), role="impasto-painting")
         manual.at_f1(self._dialog, "plug-in-impasto-style-transfer")
         before = _thumbnail(source)
@@ -85,7 +85,8 @@ class Window:
             self._bar.set_fraction(words.share(progress))
         else:
             self._bar.pulse()
-        self._about.set_text(progress.note or (words.foreseen(forecast) if forecast else ""))
+        self._warning = progress.note if progress.warning else self._warning
+        self._about.set_text(self._warning or progress.note or (words.foreseen(forecast) if forecast else ""))
         if progress.step > self._step:
             self._steerable(self._job.is_steered)
             self._step = progress.step
