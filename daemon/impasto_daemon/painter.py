@@ -166,7 +166,7 @@ class Painter:
             recipe,
             self.device,
             resume=before.state,
-            start=before.picture,
+            before=before.picture,
             ways=ways,
             summaries=self._summaries,
         )
@@ -261,16 +261,17 @@ def _commission(request: Request) -> Commission:
     ]
     mask = None if request.content_mask is None else to_tensor(request.content_mask, "The content mask")
     content = to_tensor(request.content, "The layer")
-    return Commission(content, manners, request.strength, request.max_size, request.seed, mask)
+    start = None if request.start is None else to_tensor(request.start, "The start")
+    return Commission(content, manners, request.strength, request.max_size, request.seed, mask, start)
 
 
 def _idle(request: Request, recipe: Recipe) -> list[str]:
     """A sentence for each setting that the user gave and that does nothing here."""
-    resumed = bool(request.resume)
+    resumed = bool(request.resume) or request.start is not None
     given = [name for name in request.settings if recipe.name == request.recipe or name not in NETWORK_S_OWN]
     found = idle(given, recipe, resumed)
     if resumed and request.seed:
-        found["seed"] = "the last size of an earlier painting is gone on from"
+        found["seed"] = "it begins with a painting, at the last size"
     return [f"The setting {name} does nothing here: {why}." for name, why in found.items()]
 
 

@@ -25,4 +25,5 @@ def task_of(asked: Outline) -> Task:
         regions=places * (BANDS if asked.content_mask else 1),
         max_size=asked.max_size,
         resumed=bool(asked.resume),
+        start=asked.start,
     )

@@ -89,7 +89,9 @@ def fingerprint(
     request: as it describes itself; weights: of the recipe's network; half: whether it works in half precision. The
     features' code counts by Impasto's version; on a CPU the number of threads decides in which order sums are made.
     """
-    asked = {key: value for key, value in request.items() if key not in ("recipe", "settings", "seed", "resume")}
+    asked = {
+        key: value for key, value in request.items() if key not in ("recipe", "settings", "seed", "resume", "start")
+    }
     fields = {key: value for key, value in recipe.describe().items() if key not in WAY}
     threads = torch.get_num_threads() if device == "cpu" else 0
     machine = [__version__, torch.__version__, devices.described(device), threads, half]

@@ -1,7 +1,7 @@
 """The messages that ask for a painting, or what it would take: what is asked is taken apart and put together here.
 
 Pictures travel in one order: the content, the styles, the masks of those styles that have one, the mask of the content
-if it has one.
+if it has one, the picture to start with if there is one.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Submit:
     """Paint. `job` is a name the client made; sending the same again is harmless and answers the job's state.
 
     `pictures`: the content, the styles, the masks of those styles that have one, the mask of the content if it has
-    one. `style_weights`: one a style, or none at all for equal ones. `style_masks`: whether each style has a mask,
-    or none at all where none has. `resume`: an earlier job to go on from, or nothing.
+    one, the picture to start with if there is one. `style_weights`: one a style, or none at all for equal ones.
+    `style_masks`: whether each style has a mask, or none at all where none has. `resume`: an earlier job to go on from,
+    or nothing. `start`: whether there is a picture to start with.
     `digests`: SHA-256 of each picture, or none at all: then the daemon has to read them all to know them again.
     `preview`: longest side of the previews wanted, 0 for none. `detach`: go on when the client goes away.
     """
@@ -70,6 +71,7 @@ class Submit:
     style_masks: tuple[bool, ...] = wire(schema.list_of(schema.flag), ())
     content_mask: bool = wire(schema.flag, False)
     resume: str = wire(schema.name_or_nothing, "")
+    start: bool = wire(schema.flag, False)
     pictures: tuple[Picture, ...] = pixels((*COLOUR, *MASK))
 
     @classmethod
@@ -89,16 +91,20 @@ class Submit:
             style_masks=tuple(style.mask is not None for style in request.styles) if request.masks else (),
             content_mask=request.content_mask is not None,
             resume=request.resume,
+            start=request.start is not None,
             pictures=request.pictures,
         )
 
     def request(self) -> Request:
         """What is asked for. Raises ProtocolError where pictures, weights and masks do not fit together."""
-        content, styles, mask = arranged(self.pictures, self.style_weights, self.style_masks, self.content_mask)
+        over, start = split(self.pictures, self.start)
+        content, styles, mask = arranged(over, self.style_weights, self.style_masks, self.content_mask)
         if self.digests and len(self.digests) != len(self.pictures):
             raise schema.bad("digests", f"must be one a picture: {len(self.digests)} for {len(self.pictures)} pictures")
         if self.resume == self.job:
             raise schema.bad("resume", "must name an earlier job, not the job itself")
+        if start is not None:
+            check_start(start, content, len(over), self.resume)
         return Request(
             content=content,
             styles=styles,
@@ -109,6 +115,7 @@ class Submit:
             settings=self.settings,
             content_mask=mask,
             resume=self.resume,
+            start=start,
         )
 
 
@@ -129,6 +136,7 @@ class Foresee:
     style_masks: tuple[bool, ...] = wire(schema.list_of(schema.flag), ())
     content_mask: bool = wire(schema.flag, False)
     resume: str = wire(schema.name_or_nothing, "")
+    start: bool = wire(schema.flag, False)
 
     @classmethod
     def of(cls, outline: Outline, *, id: int) -> Foresee:
@@ -143,6 +151,7 @@ class Foresee:
             style_masks=tuple(place < masked for place in range(styles)) if masked else (),
             content_mask=outline.content_mask,
             resume=outline.resume,
+            start=outline.start,
         )
 
     def outline(self) -> Outline:
@@ -159,7 +168,27 @@ class Foresee:
             style_masks=sum(one_a_style("style_masks", self.style_masks, len(self.shapes) - 1, False)),
             content_mask=self.content_mask,
             resume=self.resume,
+            start=self.start,
         )
+
+
+def split(pictures: Sequence[Picture], start: bool) -> tuple[Sequence[Picture], Optional[Picture]]:
+    """What `arranged` takes, and the picture to start with. Raises ProtocolError where that is missing."""
+    if not start:
+        return pictures, None
+    if not pictures:
+        raise schema.bad("pictures", "must have the start at its end")
+    return pictures[:-1], pictures[-1]
+
+
+def check_start(start: Picture, content: Picture, place: int, resume: str) -> None:
+    """Raises ProtocolError where a painting cannot begin with this picture. place: in the message."""
+    where = f"pictures[{place}]"
+    if resume:
+        raise schema.bad("start", "must not go with resume: a painting begins with one of them")
+    if start.channels not in COLOUR:
+        raise schema.bad(where, f"is the start and must have 3 or 4 channels, not {start.channels}")
+    _check_proportions(where, "the start", start, content)
 
 
 def arranged(
@@ -200,9 +229,14 @@ def _check_channels(pictures: Sequence[Picture], styles: int) -> None:
             raise schema.bad(where, f"is a mask and must have 1 channel, not {picture.channels}")
         if not mask and picture.channels not in COLOUR:
             raise schema.bad(where, f"is no mask and must have 3 or 4 channels, not {picture.channels}")
-        if mask and not same_proportions(picture.size, content.size):
-            raise schema.bad(
-                where,
-                f"is a mask and must have the content's proportions: it is {picture.width}×{picture.height} "
-                f"and the content {content.width}×{content.height}",
-            )
+        if mask:
+            _check_proportions(where, "a mask", picture, content)
+
+
+def _check_proportions(where: str, what: str, picture: Picture, content: Picture) -> None:
+    if not same_proportions(picture.size, content.size):
+        raise schema.bad(
+            where,
+            f"is {what} and must have the content's proportions: it is {picture.width}×{picture.height} "
+            f"and the content {content.width}×{content.height}",
+        )

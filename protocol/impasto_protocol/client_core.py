@@ -28,7 +28,7 @@ started anew."""
 SLOWEST_LINK = 1_000_000
 """Bytes a second: while a large message may be under way, the daemon's silence is not an absence."""
 
-LACKING = {"masks": "masks", "resume": "way to go on from an earlier job"}
+LACKING = {"masks": "masks", "resume": "way to go on from an earlier job", "start": "picture to start with"}
 """What a daemon that did not announce a feature does not know."""
 
 

@@ -24,7 +24,7 @@ from .schema import pixels, wire
 VERSION = 1
 """The protocol's major version: a breaking change makes it 2."""
 
-FEATURES = frozenset({"previews", "detach", "masks", "resume", "steer", "foresee"})
+FEATURES = frozenset({"previews", "detach", "masks", "resume", "start", "steer", "foresee"})
 """What this implementation can do beyond the core of the protocol; used only where both sides named it."""
 
 

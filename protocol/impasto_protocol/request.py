@@ -49,6 +49,7 @@ class Outline:
     style_masks: int = 0
     content_mask: bool = False
     resume: str = ""
+    start: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Request:
     content_mask: one channel, in the content's proportions: the strength is multiplied by it, so that black stays
         the content.
     resume: name of an earlier job of this daemon to go on from, empty for a start from the beginning.
+    start: a picture in the content's proportions to begin with at the last size, such as the painting of an animation's
+        frame before; where it is transparent, the content is begun with. Not together with `resume`.
     """
 
     content: Picture
@@ -75,6 +78,7 @@ class Request:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     content_mask: Optional[Picture] = None
     resume: str = ""
+    start: Optional[Picture] = None
 
     @property
     def masks(self) -> tuple[Picture, ...]:
@@ -84,8 +88,9 @@ class Request:
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """In the order in which they travel: the content, the styles, the masks."""
-        return (self.content, *(style.picture for style in self.styles), *self.masks)
+        """In the order in which they travel: the content, the styles, the masks, the start."""
+        start = () if self.start is None else (self.start,)
+        return (self.content, *(style.picture for style in self.styles), *self.masks, *start)
 
     @property
     def outline(self) -> Outline:
@@ -100,18 +105,19 @@ class Request:
             style_masks=sum(style.mask is not None for style in self.styles),
             content_mask=self.content_mask is not None,
             resume=self.resume,
+            start=self.start is not None,
         )
 
     @property
     def features(self) -> frozenset[str]:
         """What a daemon must have announced for this request to be understood."""
-        used = {"masks": bool(self.masks), "resume": bool(self.resume)}
+        used = {"masks": bool(self.masks), "resume": bool(self.resume), "start": self.start is not None}
         return frozenset(feature for feature, needed in used.items() if needed)
 
     def describe(self, digests: Sequence[str] = ()) -> dict[str, object]:
         """The request as JSON-able data, each picture by its size and digest: for records and for comparing.
 
-        Masks and resumption are told of only where there are any: a request without them is described as ever.
+        Masks, resumption and a start are told of only where there are any: a request without them is described as ever.
 
         digests: SHA-256 of each of `pictures`, for who knows them already.
         """
@@ -138,6 +144,8 @@ class Request:
             description["content_mask"] = facts(self.content_mask)
         if self.resume:
             description["resume"] = self.resume
+        if self.start is not None:
+            description["start"] = facts(self.start)
         return description
 
     def digest(self, digests: Sequence[str] = ()) -> str:

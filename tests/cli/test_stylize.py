@@ -180,12 +180,18 @@ def test_a_content_mask_goes_along(house: House) -> None:
     assert (mask["width"], mask["channels"], mask["dtype"]) == (40, 1, "u8")
 
 
-def test_a_mask_of_other_proportions_is_named_before_anything_starts(house: House) -> None:
+def test_a_mask_or_a_start_of_other_proportions_is_named_before_anything_starts(house: House) -> None:
     Image.new("L", (40, 40)).save(house.folder / "square.png")
-    for option in ("--mask", "--style-mask"):
+    for option in ("--mask", "--style-mask", "--start"):
         said = one_sentence(house.run(*house.stylize(option, "square.png")))
         assert "square.png has 40×40 pixels and the content 40×30" in said
     assert not house.log.exists()
+
+
+def test_a_picture_to_start_with_goes_along(house: House) -> None:
+    Image.new("RGBA", (80, 60), (255, 0, 0, 128)).save(house.folder / "before.png")
+    start = requested(house.run(*house.stylize("--start", "before.png", "--json")))["start"]
+    assert (start["width"], start["height"], start["channels"]) == (80, 60, 4)
 
 
 def test_options_of_their_own_stand_for_settings(house: House) -> None:
@@ -447,6 +453,7 @@ def test_a_worker_that_dies_is_a_sentence(house: House) -> None:
         (["--weights", "nowhere.pth"], "there is no weights file"),
         (["--weights", "."], "is a folder"),
         (["--mask", "nowhere.png"], "there is no file"),
+        (["--start", "nowhere.png"], "there is no file"),
         (["--style-mask", "run"], "there is no file"),
         (["--record", "nowhere/way.json"], "There is no folder nowhere"),
         (["--endpoint", "tcp://127.0.0.1:5555"], "impasto pair"),
@@ -509,6 +516,7 @@ def test_a_recipe_is_judged_by_the_daemon_before_the_job_is_queued(
         ["--seed", "4294967296"],
         ["--style-weight", "1", "--style-weight", "2"],
         ["--style-mask", "-", "--style-mask", "-"],
+        ["--start", "content.png", "--resume", "9e27"],
         ["--seamless", "--set", "seamless=true"],
         ["--style-size", "0.5", "--set", "style_size=3"],
         ["--style-weight", "0"],

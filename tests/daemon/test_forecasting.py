@@ -120,6 +120,8 @@ def test_the_plans_hear_of_pictures_and_masks() -> None:
     assert planning.task_of(Request(content, styles, max_size=77).outline) == plain
     masked = planning.task_of(Request(content, styles, max_size=77, content_mask=mask, resume="earlier").outline)
     assert masked == replace(plain, masks=2, regions=8, resumed=True), "a grey mask makes four bands"
+    begun = planning.task_of(Request(content, styles, max_size=77, start=content).outline)
+    assert begun == replace(plain, start=True)
 
 
 # What is remembered ---------------------------------------------------------------------------------------

@@ -667,6 +667,18 @@ def test_what_only_matters_at_the_start_is_noted_as_idle_by_whoever_goes_on() ->
     assert idle == ["noise", "seed"]
 
 
+def test_a_picture_to_start_with_is_painted_on_at_the_last_size_and_what_it_spares_is_noted() -> None:
+    start, settings = picture(24, 20, seed=5), {"steps": "5,2", "coarsest": 8, "noise": 0.3}
+    events = open_painter("cpu").paint(request(start=start, seed=4, settings=settings))
+    first = next(events)
+    assert isinstance(first, Iterate) and first.steps == 2
+    assert np.array_equal(samples(first.preview(64)), samples(start))
+    *_, result = events
+    assert isinstance(result, Painted)
+    idle = [str(note).split()[2] for note in result.record["notes"]]  # type: ignore[attr-defined]
+    assert idle == ["coarsest", "noise", "seed"]
+
+
 @pytest.mark.parametrize("change", [{"seed": 4}, {"settings": {"steps": 7, "noise": 0.3, "coarsest": 0}}])
 def test_what_only_matters_at_the_start_may_change(change: dict[str, Any]) -> None:
     painter = open_painter("cpu")

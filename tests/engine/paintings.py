@@ -36,13 +36,13 @@ def painted(
     recipe: Recipe = QUICK,
     features: Features | None = None,
     resume: State | None = None,
-    start: Tensor | None = None,
+    before: Tensor | None = None,
     **wishes: Any,
 ) -> tuple[stylize.Painting, list[stylize.Step]]:
     """The painting and all its steps; wishes are a commission's. A picture in place of manners is the only style."""
     styles = [Manner(manners)] if isinstance(manners, Tensor) else manners
     commission = Commission(content, styles, **wishes)
-    walk = stylize.paint(commission, features or Wavelets(), recipe, resume=resume, start=start)
+    walk = stylize.paint(commission, features or Wavelets(), recipe, resume=resume, before=before)
     steps: list[stylize.Step] = []
     while True:
         try:

@@ -249,9 +249,9 @@ def test_a_tile_s_style_is_no_tile(shallow: VGG) -> None:
     ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
     content, calm = torch.full((1, 3, 64, 64), 0.5), altered("impasto", seamless=True, steps=1, style_layers="conv1_1")
     calm = recipes.override(calm, {"content_layers": "conv1_1"})
-    _, steps = painted(content, ramp, calm, shallow, strength=100, start=ramp[..., :64])
+    _, steps = painted(content, ramp, calm, shallow, strength=100, before=ramp[..., :64])
     _, plain = painted(
-        content, ramp, recipes.override(calm, {"seamless": False}), shallow.unwrapped(), strength=100, start=ramp
+        content, ramp, recipes.override(calm, {"seamless": False}), shallow.unwrapped(), strength=100, before=ramp
     )
     assert plain[0].losses["style"] < 1e-6  # the style itself has the style's statistics
     assert steps[0].losses["style"] > 1e-4  # and as a tile it has not: the jump is in the painting alone

@@ -138,6 +138,7 @@ def test_who_goes_on_from_a_painting_has_the_last_size_before_him_and_a_whole_hi
     (whole, *_), (resumed, *_) = of(100, 100), of(100, 100, resumed=True)
     assert resumed.evaluations == whole.evaluations == levels(100, 100, IMPASTO)[-1].steps
     assert whole.seconds and resumed.seconds and resumed.seconds < whole.seconds
+    assert of(100, 100, start=True)[0].seconds == resumed.seconds
     short = recipes.override(recipes.find("neural-style"), {"steps": 5})
     assert plans(task(500, 500, resumed=True), short, CPU)[0].bytes > 1.5 * plans(task(500, 500), short, CPU)[0].bytes
 

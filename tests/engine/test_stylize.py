@@ -292,9 +292,9 @@ def test_a_changed_recipe_goes_on_from_the_picture_at_the_last_size() -> None:
     content, style = picture(64, 80, seed=1), picture(40, 40, seed=2)
     before = result(content, style, altered("wavelets", steps="6,6", coarsest=32))
     changed = altered("wavelets", steps="6,4", coarsest=32, content_weight=0.02)
-    painting, steps = painted(content, style, changed, start=before)
+    painting, steps = painted(content, style, changed, before=before)
     assert len(steps) == 4
     torch.testing.assert_close(steps[0].picture(), before)
     assert steps[-1].losses["total"] < steps[0].losses["total"]
-    again, _ = painted(content, style, changed, start=before[..., ::2, ::2])  # one of another size is resized
+    again, _ = painted(content, style, changed, before=before[..., ::2, ::2])  # one of another size is resized
     assert again.picture.shape == painting.picture.shape

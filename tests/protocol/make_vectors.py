@@ -104,6 +104,16 @@ GOOD: dict[str, messages.Message] = {
     "v1.4/foresee-resumed": messages.Foresee.of(request(resume="9e27").outline, id=11),
     "v1.4/foreseen": messages.Foreseen(re=10, forecast=FORECAST.as_map()),
     "v1.4/nothing-foreseen": messages.Foreseen(re=11),
+    "v1.4/submit-with-a-start": messages.Submit.of(
+        Request(
+            content=picture(4, 3, 4),
+            styles=(Style(picture(), mask=grey(fill=1)),),
+            content_mask=grey(8, 6, fill=2),
+            start=picture(8, 6, 4, fill=9),
+        ),
+        "9e27",
+        id=12,
+    ),
 }
 
 
@@ -242,6 +252,13 @@ BAD: dict[str, tuple[Code, list[bytes]]] = {
     "v1.4/foresee-masks-for-fewer-styles": (
         Code.BAD_REQUEST, _foresee(_SHAPE, _SHAPE, _SHAPE, style_masks=[True]),
     ),
+    "v1.4/start-with-resume": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, _CONTENT, start=True, resume="9e27")),
+    "v1.4/start-of-one-channel": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, _MASK, start=True)),
+    "v1.4/start-of-other-proportions": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, (4, 6, 3), start=True)),
+    "v1.4/start-announced-and-missing": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, start=True)),
+    "v1.4/start-and-nothing-else": (Code.BAD_REQUEST, _submit(start=True)),
+    "v1.4/start-not-announced": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, _CONTENT, style_weights=[1])),
+    "v1.4/start-is-a-number": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, _CONTENT, start=1)),
     "v1.4/foresee-with-pixels": (Code.BAD_REQUEST, [*_foresee(_SHAPE, _SHAPE), b"abc"]),
     "v1.4/foresee-a-strength-over-100": (Code.BAD_REQUEST, _foresee(_SHAPE, _SHAPE, strength=101)),
 }  # fmt: skip

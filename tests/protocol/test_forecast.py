@@ -57,6 +57,7 @@ OUTLINES = st.builds(
     style_masks=st.integers(0, 1),
     content_mask=st.booleans(),
     resume=st.sampled_from(["", "9e27"]),
+    start=st.booleans(),
 )
 
 

@@ -32,6 +32,9 @@ from .report import Report, reporting
               "without one.")  # fmt: skip
 @click.option("--mask", type=options.file_path(), metavar="MASK",
               help="How strongly to paint where: white as --strength says, black not at all.")  # fmt: skip
+@click.option("--start", type=options.file_path(), metavar="PICTURE",
+              help="Begin with this picture, such as the painting of an animation's frame before, in place of the "
+              "recipe's own start and coarser sizes.")  # fmt: skip
 @click.option(
     "--colour",
     metavar="NAME",
@@ -45,6 +48,7 @@ def stylize(
     style_weights: Sequence[float],
     style_masks: Sequence[Path],
     mask: Path | None,
+    start: Path | None,
     colour: str | None,
     shared: Shared,
 ) -> None:
@@ -53,10 +57,12 @@ def stylize(
     The daemon of this user paints; where none runs, one is started that leaves by itself when idle.
     """
     check_styles(styles, style_weights, style_masks)
+    if start and shared.resume:
+        raise click.UsageError("--start and --resume both say what to begin with: give one of them.")
     settings = shared.sugared(colour=colour)
     where, outcome = shared.where, shared.outcome
     outcome.check()
-    outcome.spare((content, *styles, *style_masks, *([mask] if mask else [])))
+    outcome.spare((content, *styles, *style_masks, *filter(None, (mask, start))))
     with reporting(shared.as_json) as report:
         picture = pictures.load(content, Limits(), report.note)
         request = Request(
@@ -69,6 +75,7 @@ def stylize(
             settings=settings,
             content_mask=load_mask(mask, picture, report) if mask else None,
             resume=shared.resume or "",
+            start=load_start(start, picture, report) if start else None,
         )
         paint(request, outcome, where, report)
 
@@ -87,12 +94,21 @@ NO_MASK = Path("-")
 
 def load_mask(path: Path, content: Picture, report: Report) -> Picture:
     """The mask in a file, which lies over the content. Raises ImpastoError."""
-    mask = pictures.load_mask(path, Limits(), report.note)
-    if not same_proportions((mask.width, mask.height), (content.width, content.height)):
+    return fitting(pictures.load_mask(path, Limits(), report.note), f"The mask {path}", path, content)
+
+
+def load_start(path: Path, content: Picture, report: Report) -> Picture:
+    """The picture in a file, to begin with. Raises ImpastoError."""
+    return fitting(pictures.load(path, Limits(), report.note), f"The start {path}", path, content)
+
+
+def fitting(picture: Picture, which: str, path: Path, content: Picture) -> Picture:
+    """The picture, where it can lie over the content. Raises ImpastoError."""
+    if not same_proportions(picture.size, content.size):
         raise ImpastoError(
             Code.BAD_REQUEST,
-            f"The mask {path} has {mask.width}×{mask.height} pixels and the content {content.width}×{content.height}: "
+            f"{which} has {picture.width}×{picture.height} pixels and the content {content.width}×{content.height}: "
             "give it the content's proportions.",
             path=str(path),
         )
-    return mask
+    return picture

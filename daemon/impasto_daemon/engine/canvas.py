@@ -52,7 +52,9 @@ class Commission:
     content: (1, 3, H, W) RGB or (1, 4, H, W) RGBA with straight alpha, samples 0 to 1, float32, H and W from 1 up, on
     the CPU, as the styles are. strength: 0 (the content) to 100 (the content term left out), 50 for the recipe's own
     balance. max_size: longest side to paint at, 0 for the content's own. content_mask (1, 1, ·, ·): the local strength
-    is strength times this; black stays the content. Masks may have any size: they are stretched over the content.
+    is strength times this; black stays the content. start (1, 3 or 4, ·, ·): a finished picture to begin with, such as
+    the painting of an animation's frame before; where it is transparent, the content is begun with. Masks and the start
+    may have any size: they are stretched over the content.
     """
 
     content: Tensor
@@ -61,6 +63,7 @@ class Commission:
     max_size: int = 0
     seed: int = 0
     content_mask: Tensor | None = None
+    start: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Canvas:
     """A commission as it is painted.
 
     content: what is kept of the motif, and what is visible. original: its colours before they were prepared
-    (both without jumps at the borders where the result is a tile).
+    (both without jumps at the borders where the result is a tile). start: what is begun with, in the prepared colours.
     strength: 0 to 100. effort: by what it is multiplied at each pixel, (1, 1, H, W) from 0 to 1 (None: 1 everywhere).
     """
 
@@ -95,6 +98,7 @@ class Canvas:
     regions: Sequence[Region]
     strength: float
     effort: Tensor | None
+    start: View | None = None
 
     @property
     def hold(self) -> Tensor | float:
@@ -137,7 +141,13 @@ def canvas(commission: Commission, recipe: Recipe) -> Canvas:
     bands = [product(product(painted, content.counts), band) for band in _bands(painted)]
     regions = _regions(weighted, masks, bands, _area(content.counts))
     effort = _unless_white(product(painted, _covered(masks)))
-    return Canvas(motif, original, regions, commission.strength, effort)
+    start = None if commission.start is None else _prepared(_view(commission.start, "The start"), recipe)
+    return Canvas(motif, original, regions, commission.strength, effort, start)
+
+
+def _prepared(start: View, recipe: Recipe) -> View:
+    """A finished picture in the colours that are painted in."""
+    return replace(start, rgb=colour.prepare(recipe.colour, start.rgb, [])[0])
 
 
 def content_factor(strength: float) -> float:

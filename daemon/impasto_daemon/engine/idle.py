@@ -36,15 +36,15 @@ IDLE = (
 """Whatever is not named here counts always."""
 
 START = ("init", "blend", "noise", "noise_kind", "coarsest", "factor", "levels")
-"""Settings of the way to the last size, which whoever goes on from an earlier painting has behind them."""
+"""Settings of the way to the last size, which whoever begins with a painting has behind them."""
 
 
 def idle(names: Collection[str], recipe: Recipe, resumed: bool = False) -> dict[str, str]:
     """Of the settings that a user gave by these names, those that do nothing for this recipe, and why.
 
-    recipe: with the settings; resumed: it goes on from an earlier painting.
+    recipe: with the settings; resumed: it goes on from an earlier painting, or is given one to start with.
     """
     found = {name: rule.why for rule in IDLE if rule.when(recipe) for name in rule.names}
     if resumed:
-        found |= dict.fromkeys(START, "the last size of an earlier painting is gone on from")
+        found |= dict.fromkeys(START, "it begins with a painting, at the last size")
     return {name: found[name] for name in names if name in found}

@@ -55,7 +55,8 @@ class Task:
 
     height, width, channels: of the content; sample: bytes of its samples as they come. styles: heights and widths.
     masks: how many; regions: how many parts of the content have statistics of their own. max_size: as in a request.
-    resumed: whether it goes on from a painting, with the smaller sizes behind it.
+    resumed: whether it goes on from a painting, with the smaller sizes behind it; start: whether one is given to begin
+    with, where no walk has been either.
     """
 
     height: int
@@ -67,6 +68,7 @@ class Task:
     regions: int = 1
     max_size: int = 0
     resumed: bool = False
+    start: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class _Job:
         self._apart = APART if means.device.startswith("cpu") else 1.0
         sizes, bf16 = levels(task.height, task.width, recipe, task.max_size), uses_half(recipe, means)
         self._task, self._recipe, self._on_cpu = task, recipe, means.device.startswith("cpu")
-        self._levels = sizes[-1:] if task.resumed else sizes
+        self._levels = sizes[-1:] if task.resumed or task.start else sizes
         self._cost = cost(recipe, 2 if bf16 else 4, self._on_cpu)
         self._rate = means.half if bf16 else means.flops
         self.last = sizes[-1]
@@ -207,7 +209,8 @@ class _Job:
         filled = 12 if task.channels == 4 else 0  # what alpha hides is filled from its surroundings
         maps = 4 * (task.masks + task.regions) if task.masks else 0
         styles = sum(height * width for height, width in task.styles)
-        return pixels * (each * task.channels + filled + maps) + 15 * styles, pixels * (END + each * task.channels)
+        pictures = each * task.channels * (2 if task.start else 1)
+        return pixels * (pictures + filled + maps) + 15 * styles, pixels * (END + each * task.channels)
 
     def _bytes(self, level: Level, tile: int, history: int, half_pairs: bool) -> float:
         """The most that a level takes on the device: while styles are looked at, once, or while it is painted."""

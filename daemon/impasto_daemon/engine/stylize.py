@@ -15,13 +15,13 @@ from torch import Tensor
 
 from . import canvas as canvases
 from . import colour, memory
-from .canvas import Canvas, Commission
+from .canvas import Canvas, Commission, View
 from .features import MEAN, Features
 from .levels import Level, levels
 from .objective import RecipeObjective
 from .optimise import Iterate, Objective, State, Walk, descend
 from .plan import Plan
-from .rasters import pad_to, resize
+from .rasters import coverage, pad_to, resize
 from .recipe import Recipe
 from .summaries import Summaries
 
@@ -68,16 +68,17 @@ def paint(
     recipe: Recipe,
     device: str = "cpu",
     resume: State | None = None,
-    start: Tensor | None = None,
+    before: Tensor | None = None,
     ways: Sequence[Plan] = (),
     summaries: Summaries | None = None,
 ) -> Generator[Step, None, Painting]:
     """Paint a commission; yields after every evaluation, returns the painting.
 
     device: where the features are. Pictures go there at the sizes they are painted at, never larger: its memory goes
-    with `max_size` and not with the layer.
+    with `max_size` and not with the layer. A commission that says what to start with is painted at the last size alone:
+    that is where the start has its strokes, which would come anew from smaller sizes.
     resume: the state of an earlier painting of the same commission: it goes on for the last size's steps, exactly as
-    if it had not stopped. start: an earlier painting's `last` to go on from at the last size, where something has
+    if it had not stopped. before: an earlier painting's `last` to go on from at the last size, where something has
     changed.
     ways: how to do it with the memory that there is; where that runs out, the next way goes on from the last iterate,
     and the first step after it says so in its note. None: in one piece, whatever it takes.
@@ -91,17 +92,17 @@ def paint(
         return Painting(content)
     whole = canvases.canvas(commission, recipe)
     sizes = levels(*whole.size, recipe, commission.max_size)
-    if resume or start is not None:
+    if resume or before is not None or whole.start is not None:
         sizes = sizes[-1:]
     ways = list(ways) or [Plan(history=recipe.history)]
     job = _Job(features, recipe, Summaries() if summaries is None else summaries, ways, _Tally(sizes))
-    painting, state = start, None
+    painting, state = before, None
     for level in sizes:
         last = level is sizes[-1]
         if ways[0].tile:  # memory is dear: what smaller sizes have left is in pieces that no larger picture fits into
             memory.release_memory()
         sized = canvases.at(whole, level.height, level.width, recipe, features.least, device)
-        painting = _start(sized, level, recipe, commission.seed) if painting is None else painting
+        painting = _start(whole, sized, level, recipe, commission.seed) if painting is None else painting
         walk = _at_level(job, level, painting, sized, resume, keeps=last)
         resume = None  # a state is large: whoever holds on to it keeps the walk from letting it go
         painting, state = yield from walk
@@ -221,13 +222,16 @@ class _Tally:
         self._work -= steps * level.work
 
 
-def _start(sized: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:
-    """The content, or its blend with ImageNet's mean colour, with seeded noise on top; nearer to the content where it
-    is to be lightly painted, since little there takes the noise away again.
+def _start(whole: Canvas, sized: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:
+    """The picture that was given to start with. Where none was: the content, or its blend with ImageNet's mean colour,
+    with seeded noise on top; nearer to the content where it is to be lightly painted, since little there takes the
+    noise away again.
 
     The noise is made on the CPU: the same for every device.
     """
     content = _cropped(sized.content.rgb, level)
+    if whole.start is not None:
+        return _given(whole.start, content, recipe)
     share = {"content": 1.0, "noise": 0.0, "blend": recipe.blend}[recipe.init]
     start = torch.lerp(content.new_tensor(MEAN).view(1, 3, 1, 1).expand_as(content), content, share)
     if recipe.noise:
@@ -237,6 +241,13 @@ def _start(sized: Canvas, level: Level, recipe: Recipe, seed: int) -> Tensor:
     if sized.effort is None:
         return start
     return torch.lerp(content, start, _cropped(sized.effort, level).square())
+
+
+def _given(start: View, content: Tensor, recipe: Recipe) -> Tensor:
+    """The start at the content's size, and the content where there is none of it."""
+    size = content.shape[-2], content.shape[-1]
+    rgb = resize(start.rgb, *size, recipe.seamless).to(content)
+    return rgb if start.counts is None else torch.lerp(content, rgb, coverage(start.counts, *size).to(content))
 
 
 def _gaussian(shape: torch.Size, generator: torch.Generator) -> Tensor:
