@@ -49,7 +49,7 @@ REFUSED = {
     "a channel": "Select a layer instead of this channel",
     "a floating selection": "The image has a floating selection. Anchor it",
     "an empty group": "This layer group is empty",
-    "two layers": "Select one layer to paint: 2 are selected",
+    "two layers": "Select one layer to paint. Selected are: 2",
     "33000×2": "This layer has 33000×2 pixels, more than Impasto takes",
     "transparent": "This layer is fully transparent",
     "transparent float": "This layer is fully transparent",
@@ -68,7 +68,7 @@ REFUSED = {
         for kind in ("png", "jpeg", "webp", "gif")
     },
     "a layer too large as style": "has 33000×2 pixels, more than Impasto takes as a style",
-    "two styles": "Give one style: style-file and style-pattern were given",
+    "two styles": "Give one style: these were given: style-file, style-pattern",
     "the painter dies": "The process that paints ended in mid-job",
 }
 """What cannot be painted, and the beginning of what the artist is told."""
