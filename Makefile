@@ -44,8 +44,8 @@ types: setup
 unit: setup ## The tests that need no GIMP
 	$(TESTS) -m 'not gimp'
 
-e2e: setup ## The tests in a real GIMP 3 alone
-	$(BIN)/python -m pytest -m gimp
+e2e: setup ## The tests in a real GIMP 3 alone, of the version that is wanted: make e2e GIMP=3.2
+	IMPASTO_TEST_GIMP=$(GIMP) $(BIN)/python -m pytest -m gimp
 
 bench: setup ## Ratios and tables measured in one run: make bench BENCH='--weights FILE --only step'
 	$(BIN)/python -m benchmarks.bench $(BENCH)

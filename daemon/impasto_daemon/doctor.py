@@ -22,7 +22,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.key_files import known_endpoints, load_pairing
 from impasto_protocol.zmq_client import Client
 
-from . import launch, plugin_install, service
+from . import gimp_profiles, launch, plugin_install, service
 from .address import socket_path
 from .weights import DEFAULT, fetch_command
 
@@ -293,9 +293,10 @@ def version_in(command: list[str]) -> str:
 def plugin() -> Iterator[Finding]:
     """The filter in each profile. Where there is no GIMP, nothing is broken by what it lacks."""
     bad = PROBLEM if has_gimp() else WARNING
-    for profile in plugin_install.find_profiles():
+    for profile in gimp_profiles.find():
         if not (profile / "plug-ins" / plugin_install.NAME).exists():
-            yield Finding("plug-in", WARNING, f"not installed in {profile}", "impasto install-plugin")
+            whose = gimp_profiles.kind_of(profile).name
+            yield Finding("plug-in", WARNING, f"not installed in {profile} ({whose})", "impasto install-plugin")
             continue
         for finding in plugin_install.check(profile):
             yield Finding("plug-in", OK if finding.good else bad, finding.sentence, finding.remedy)

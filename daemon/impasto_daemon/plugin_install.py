@@ -3,7 +3,7 @@
 A plug-in that GIMP cannot use is silently not there, so everything that decides it is done here and checked by
 `check`: folder and file of one name, the executable bit, a first line that names a Python with GIMP's bindings,
 and ZeroMQ and msgpack for that Python beside the plug-in. (Where a Python cannot have pyzmq, the plug-in does without.)
-Knows files and pip; nothing of sockets or pictures.
+Knows files and pip; nothing of sockets or pictures, and of GIMP's profiles what `gimp_profiles` says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import platformdirs
 from impasto_protocol import __version__
 from impasto_protocol.errors import Code, ImpastoError
 
-from . import plugin_manual
+from . import gimp_profiles, plugin_manual
 
 NAME = "impasto"
 MAIN = "impasto.py"
@@ -35,12 +35,16 @@ NOTES = "impasto.json"
 
 PYTHONS = {"cp310": "3.10", "cp311": "3.11", "cp312": "3.12"}
 """Folders of the vendored binaries, and the Python that each is for; cp312 also serves all that follow."""
+PLATFORMS = {
+    "linux": ("manylinux_2_28_{}", "manylinux_2_26_{}", "manylinux_2_17_{}"),
+    "darwin": ("macosx_10_15_universal2",),
+    "win32": ("win_{}",),
+}
+"""What the names of the wheels for a system say, with the machine's name."""
 TAGS = {"3.10": "-cp310-cp310-", "3.11": "-cp311-cp311-", "3.12": "-cp312-abi3-"}
 """What the name of a wheel says that serves this Python; abi3 for the stable ABI, which later ones load too."""
 AGAIN = "impasto install-plugin"
 """What to type where an installation is not as it should be."""
-
-USUAL_PYTHON = Path("/usr/bin/python3")
 
 Say = Callable[[str], None]
 
@@ -66,39 +70,14 @@ def _silent(_: str) -> None:
     """Say nothing."""
 
 
-# Profiles -------------------------------------------------------------------------------------------------
-
-
-def find_profiles(home: Path | None = None) -> list[Path]:
-    """The profile folders of every GIMP 3 that was started on this machine, or the one it will make.
-
-    $GIMP3_DIRECTORY stands alone when set, as it does for GIMP. Profiles follow GIMP's version (3.0, then 3.2), and
-    the plug-in belongs into each.
-    """
-    named = os.environ.get("GIMP3_DIRECTORY")
-    if named:
-        return [Path(named)]
-    home = home or Path.home()
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    bases = [config / "GIMP", home / ".var/app/org.gimp.GIMP/config/GIMP", *home.glob("snap/gimp/*/.config/GIMP")]
-    found = {profile.resolve() for base in bases for profile in base.glob("3.*") if profile.is_dir()}
-    return sorted(found) or [config / "GIMP" / version for version in _native_versions()]
-
-
-def _native_versions() -> list[str]:
-    """Versions of GIMP on PATH, for a machine where none was started yet; 3.0 where none is found."""
-    found = [version for version in ("3.0", "3.2") if shutil.which(f"gimp-{version}")]
-    return found or ["3.0"]
-
-
 # Install and uninstall --------------------------------------------------------------------------------------
 
 
 def install(profile: Path, *, interpreter: Path | None = None, say: Say = _silent) -> Installed:
     """Put the plug-in into DIR/plug-ins/impasto of this profile, in place of an older one.
 
-    interpreter: the Python for its first line, the system's by default. The new folder is made beside the old one
-    and takes its place only once it is complete. Raises ImpastoError.
+    interpreter: the Python for its first line, by default the one that this profile's GIMP has. The new folder is made
+    beside the old one and takes its place only once it is complete. Raises ImpastoError.
     """
     target = profile / "plug-ins" / NAME
     with _changing(profile):
@@ -106,7 +85,7 @@ def install(profile: Path, *, interpreter: Path | None = None, say: Say = _silen
         # Not inside plug-ins: GIMP takes every folder there for a plug-in.
         with tempfile.TemporaryDirectory(prefix=".impasto-", dir=profile) as temporary:
             new = Path(temporary) / NAME
-            missing = build(new, interpreter or default_interpreter(), say)
+            missing = build(new, str(interpreter or gimp_profiles.python_for(profile)), say)
             if target.is_symlink():
                 target.unlink()
             elif target.exists():
@@ -141,8 +120,8 @@ def _changing(profile: Path) -> Iterator[None]:
         ) from None
 
 
-def build(folder: Path, interpreter: Path, say: Say = _silent) -> tuple[str, ...]:
-    """Make a complete plug-in folder; the Python versions for which no binary could be had."""
+def build(folder: Path, interpreter: str, say: Say = _silent) -> tuple[str, ...]:
+    """Make a complete plug-in folder that this Python starts; the versions of it for which no binary could be had."""
     _copy_sources(source_folder(), folder)
     _copy_sources(_package_folder("impasto_protocol"), folder / "impasto_protocol")
     main = folder / MAIN
@@ -162,14 +141,6 @@ def source_folder() -> Path:
     """The plug-in's files: beside this module in an installed wheel, in the checkout otherwise."""
     packaged = Path(__file__).parent / "gimp_plugin" / NAME
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "gimp_plugin" / NAME
-
-
-def default_interpreter() -> Path:
-    """The system's Python, which is the one that GIMP's bindings are installed for."""
-    if USUAL_PYTHON.exists():
-        return USUAL_PYTHON
-    found = shutil.which("python3")
-    return Path(found) if found else USUAL_PYTHON
 
 
 def _package_folder(name: str) -> Path:
@@ -235,8 +206,8 @@ def _serving(version: str, folder: Path) -> Path | None:
 
 
 def _download(requirement: str, version: str, folder: Path) -> None:
-    machine = platform.machine()
-    platforms = [f"--platform={tag}_{machine}" for tag in ("manylinux_2_28", "manylinux_2_26", "manylinux_2_17")]
+    machine = platform.machine() if sys.platform != "win32" else platform.machine().lower()
+    platforms = [f"--platform={tag.format(machine)}" for tag in PLATFORMS.get(sys.platform, ())]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     options = ["--only-binary=:all:", f"--python-version={version}", *platforms, f"--dest={folder}", requirement]
     subprocess.run([*command, *options], check=True, timeout=120, capture_output=True, text=True)
@@ -280,49 +251,51 @@ def check(profile: Path) -> list[Finding]:
     """What decides whether this profile's GIMP offers the filter, each with a remedy where it is not so."""
     target = profile / "plug-ins" / NAME
     main = target / MAIN
+    whose = gimp_profiles.kind_of(profile).name
     if not main.is_file():
-        return [Finding(False, f"{target} holds no plug-in", AGAIN)]
-    return [Finding(True, f"the plug-in is in {target}"), *_check_file(main), *_check_version(target)]
+        return [Finding(False, f"{target} holds no plug-in ({whose})", AGAIN)]
+    return [
+        Finding(True, f"the plug-in is in {target} ({whose})"),
+        *_check_file(profile, main),
+        *_check_version(target),
+    ]
 
 
-def _check_file(main: Path) -> Iterable[Finding]:
+def _check_file(profile: Path, main: Path) -> Iterable[Finding]:
     if not os.access(main, os.X_OK):
         yield Finding(False, f"{main} is not executable, so GIMP passes over it", AGAIN)
     line = main.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0]
     interpreter = line.removeprefix("#!").strip()
-    if not line.startswith("#!") or not os.access(interpreter, os.X_OK):
+    if line.startswith("#!") and interpreter == gimp_profiles.WHICHEVER:
+        yield from _check_whichever(profile)
+    elif not line.startswith("#!") or not os.access(interpreter, os.X_OK):
         yield Finding(False, f"{main} begins with {line[:80]!r}, which names no Python", AGAIN)
-        return
-    if not _is_sandboxed(main):
+    elif gimp_profiles.kind_of(profile) is gimp_profiles.SYSTEM:  # elsewhere another Python has this name
         yield from _check_imports(Path(interpreter), main.parent)
 
 
-def _is_sandboxed(main: Path) -> bool:
-    """Whether GIMP runs in a Flatpak or Snap, whose Python is not the one of that name out here."""
-    return "org.gimp.GIMP" in main.parts or "snap" in main.parts
+def _check_whichever(profile: Path) -> Iterable[Finding]:
+    """GIMP's own Python cannot be asked from here, but one of the system may have to serve."""
+    python, versions = gimp_profiles.USUAL_PYTHON, gimp_profiles.installed_versions()
+    systems = gimp_profiles.kind_of(profile) is gimp_profiles.SYSTEM and profile.name in versions
+    if systems and not gimp_profiles.has_bindings(python):
+        yield Finding(False, f"{python} lacks GIMP's Python bindings", f"{BINDINGS}, then {AGAIN}")
+    else:
+        yield Finding(True, "the Python that GIMP brings along starts it")
 
 
 def _check_imports(interpreter: Path, folder: Path) -> Iterable[Finding]:
-    if _said(interpreter, "import gi; gi.require_version('Gimp', '3.0')") is None:
+    if not gimp_profiles.has_bindings(interpreter):
         yield Finding(False, f"{interpreter} lacks GIMP's Python bindings", BINDINGS)
     else:
         yield Finding(True, f"{interpreter} has GIMP's Python bindings")
-    transport = _said(interpreter, f"import sys; sys.path[:0] = [{str(folder)!r}]\n{_LOAD}")
+    transport = gimp_profiles.said(interpreter, f"import sys; sys.path[:0] = [{str(folder)!r}]\n{_LOAD}")
     if transport is None:
         yield Finding(False, f"{interpreter} cannot load what the plug-in brings along", AGAIN)
     else:
         yield Finding(
             True, f"{interpreter} loads what the plug-in brings along, and talks to the daemon over {transport}"
         )
-
-
-def _said(interpreter: Path, code: str) -> str | None:
-    """What this Python prints when it runs the code to its end, else None."""
-    try:
-        done = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return None if done.returncode else done.stdout.strip()
 
 
 BINDINGS = "apt install gimp python3-gi gir1.2-gimp-3.0 (on Debian)"

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from impasto_daemon import launch, plugin_install, weights
+from impasto_daemon import gimp_profiles, launch, plugin_install, weights
 from impasto_daemon.cli import status
 from impasto_daemon.cli.app import COMMANDS, impasto
 from impasto_daemon.cli.report import JsonReport, Report, time_left
@@ -339,7 +339,7 @@ def test_weights_that_cannot_be_fetched_are_a_sentence(monkeypatch: pytest.Monke
 
 def test_the_plugin_goes_into_every_profile_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     profiles = [tmp_path / "3.0", tmp_path / "3.2"]
-    monkeypatch.setattr(plugin_install, "find_profiles", lambda: profiles)
+    monkeypatch.setattr(gimp_profiles, "find", lambda: profiles)
     monkeypatch.setattr(plugin_install, "vendor_zmq", lambda vendor, say: ("3.10",))
     monkeypatch.setattr(plugin_install, "check", lambda profile: [plugin_install.Finding(False, "GIMP is too old.")])
     done = invoke("install-plugin")

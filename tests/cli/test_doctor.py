@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from impasto_daemon import doctor, launch, plugin_install, service
+from impasto_daemon import doctor, gimp_profiles, launch, service
 from impasto_daemon.cli.app import impasto
 from impasto_daemon.cli.doctor import complete
 from impasto_daemon.doctor import OK, PROBLEM, WARNING, Finding
@@ -32,7 +32,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, house: House) -> House:
         monkeypatch.setenv(name, house.environ.get(name, ""))
     monkeypatch.setattr(doctor, "ask_torch", lambda: TORCH)
     monkeypatch.setattr(doctor, "gimps", lambda: iter([("/usr/bin/gimp", "3.0.4")]))
-    monkeypatch.setattr(plugin_install, "find_profiles", lambda: [])
+    monkeypatch.setattr(gimp_profiles, "find", lambda: [])
     return house
 
 
@@ -248,7 +248,7 @@ def test_a_gimp_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_each_profile_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "3.0" / "plug-ins" / "impasto").mkdir(parents=True)
-    monkeypatch.setattr(plugin_install, "find_profiles", lambda: [tmp_path / "3.0", tmp_path / "3.2"])
+    monkeypatch.setattr(gimp_profiles, "find", lambda: [tmp_path / "3.0", tmp_path / "3.2"])
     bad, absent = findings("plug-in")
     assert bad[0] == PROBLEM and bad[2] == "impasto install-plugin"
     assert absent[0] == WARNING and absent[2] == "impasto install-plugin"
@@ -258,7 +258,7 @@ def test_a_plug_in_that_cannot_work_breaks_nothing_where_there_is_no_gimp(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "3.0" / "plug-ins" / "impasto").mkdir(parents=True)
-    monkeypatch.setattr(plugin_install, "find_profiles", lambda: [tmp_path / "3.0"])
+    monkeypatch.setattr(gimp_profiles, "find", lambda: [tmp_path / "3.0"])
     monkeypatch.setattr(doctor, "gimps", lambda: iter([("/usr/bin/gimp", "2.10.34")]))
     assert only("plug-in")[0] == WARNING
     assert run().exit_code == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import zmq
-from impasto_daemon import plugin_install
+from impasto_daemon import gimp_profiles, plugin_install
 from impasto_protocol import __version__
 from impasto_protocol.errors import ImpastoError
 
@@ -52,6 +52,14 @@ def profile(tmp_path: Path) -> Path:
 
 def bad(findings: list[plugin_install.Finding]) -> str:
     return "\n".join(finding.sentence for finding in findings if not finding.good)
+
+
+@pytest.fixture(autouse=True)
+def bindings(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """The Pythons that have GIMP's bindings: none, until a test names one."""
+    having: set[Path] = set()
+    monkeypatch.setattr(gimp_profiles, "has_bindings", having.__contains__)
+    return having
 
 
 @pytest.mark.usefixtures("wheels")
@@ -236,33 +244,55 @@ def test_the_check_finds_what_makes_gimp_pass_over_a_plug_in(tmp_path: Path, har
     assert all(remedy.startswith("impasto install-plugin") for remedy in remedies), "and says what to type"
 
 
-def test_every_profile_of_gimp_3_is_found_wherever_gimp_came_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def first_line(folder: Path) -> str:
+    return (folder / "impasto.py").read_text().split("\n", 1)[0]
+
+
+@pytest.mark.usefixtures("wheels")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere GIMP always brings a Python")
+def test_the_systems_python_starts_it_where_it_has_gimps_bindings(tmp_path: Path, bindings: set[Path]) -> None:
+    bindings.add(gimp_profiles.USUAL_PYTHON)
+    assert first_line(plugin_install.install(profile(tmp_path)).folder) == "#!/usr/bin/python3"
+    snap = tmp_path / "snap/gimp/current/.config/GIMP/3.0"
+    assert first_line(plugin_install.install(snap).folder) == "#!/usr/bin/env python3", "Snap's is another one"
+
+
+@pytest.mark.usefixtures("wheels")
+def test_where_gimp_brings_its_own_python_that_one_starts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gimp_profiles, "installed_versions", list)
+    assert first_line(plugin_install.install(profile(tmp_path)).folder) == "#!/usr/bin/env python3"
+    found = plugin_install.check(profile(tmp_path))
+    assert not bad(found)
+    assert any(finding.sentence == "the Python that GIMP brings along starts it" for finding in found)
+
+
+@pytest.mark.usefixtures("wheels")
+def test_a_gimp_of_the_system_without_its_bindings_is_said_until_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bindings: set[Path]
 ) -> None:
-    for name in ("GIMP3_DIRECTORY", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    wanted = [
-        tmp_path / ".config/GIMP/3.0",
-        tmp_path / ".config/GIMP/3.2",
-        tmp_path / ".var/app/org.gimp.GIMP/config/GIMP/3.0",
-        tmp_path / "snap/gimp/current/.config/GIMP/3.0",
-    ]
-    for folder in (*wanted, tmp_path / ".config/GIMP/2.10"):
-        folder.mkdir(parents=True)
-    assert plugin_install.find_profiles(tmp_path) == sorted(wanted)
+    monkeypatch.setattr(gimp_profiles, "installed_versions", lambda: ["3.0"])
+    plugin_install.install(profile(tmp_path))
+    (lacking,) = [each for each in plugin_install.check(profile(tmp_path)) if not each.good]
+    assert lacking.sentence == "/usr/bin/python3 lacks GIMP's Python bindings"
+    assert lacking.remedy.endswith("then impasto install-plugin")
+    bindings.add(gimp_profiles.USUAL_PYTHON)
+    assert not bad(plugin_install.check(profile(tmp_path)))
 
 
-def test_where_gimp_was_never_started_the_profile_that_it_will_make_is_meant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("system", "machine", "names"),
+    [
+        ("linux", "aarch64", ["manylinux_2_28_aarch64", "manylinux_2_26_aarch64", "manylinux_2_17_aarch64"]),
+        ("darwin", "arm64", ["macosx_10_15_universal2"]),
+        ("win32", "AMD64", ["win_amd64"]),
+    ],
+)
+def test_each_system_asks_for_its_own_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, machine: str, names: list[str]
 ) -> None:
-    for name in ("GIMP3_DIRECTORY", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert plugin_install.find_profiles(tmp_path) == [tmp_path / ".config/GIMP/3.0"]
-    (tmp_path / "gimp-3.2").touch(mode=0o755)
-    assert plugin_install.find_profiles(tmp_path) == [tmp_path / ".config/GIMP/3.2"]
-
-
-def test_gimps_own_variable_names_the_one_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIMP3_DIRECTORY", str(tmp_path / "mine"))
-    assert plugin_install.find_profiles(tmp_path) == [tmp_path / "mine"]
+    asked: list[str] = []
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.extend(command))
+    plugin_install._download("pyzmq==27", "3.12", tmp_path)
+    assert [word.removeprefix("--platform=") for word in asked if word.startswith("--platform=")] == names

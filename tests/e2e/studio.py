@@ -1,4 +1,5 @@
-"""A real GIMP 3 for the tests: the machine's own, or one in a root that tests/gimp_root.sh builds.
+"""A real GIMP 3 for the tests: the machine's own, or one in a root that tests/gimp_root.sh builds. Which version is
+wanted, IMPASTO_TEST_GIMP says (`make e2e GIMP=3.2`).
 
 Either way it gets a profile of its own, sees the test's folder at its own path, and can start the daemon as an
 artist's GIMP does.
@@ -18,9 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from impasto_daemon import plugin_install
+from impasto_daemon import gimp_profiles, plugin_install
 
 REPOSITORY = Path(__file__).parents[2]
+WANTED = os.environ.get("IMPASTO_TEST_GIMP", "")
+"""Such as 3.2; empty for the machine's own, or 3.0 in a root."""
+USUAL = "3.0"
 CONSOLES = ("gimp-console-3.0", "gimp-console-3.2", "gimp-console-3", "gimp-console")
 
 GIMPRC = """\
@@ -65,19 +69,19 @@ class Gimp:
     root: Path | None
 
     @classmethod
-    def find(cls) -> Gimp:
-        """The machine's own GIMP 3, else one in a root. Raises NoGimp."""
+    def find(cls, wanted: str = WANTED) -> Gimp:
+        """The machine's own GIMP 3, of the version that is wanted, else one in a root. Raises NoGimp."""
         for name in CONSOLES:
-            if (
-                shutil.which(name)
-                and " 3." in subprocess.run([name, "--version"], capture_output=True, text=True).stdout
-            ):
-                return cls(name, None)
-        built = subprocess.run([REPOSITORY / "tests" / "gimp_root.sh"], capture_output=True, text=True, check=False)
+            if shutil.which(name):
+                said = subprocess.run([name, "--version"], capture_output=True, text=True).stdout
+                if f" {wanted or '3.'}" in said:
+                    return cls(name, None)
+        command = [REPOSITORY / "tests" / "gimp_root.sh", wanted or USUAL]
+        built = subprocess.run(command, capture_output=True, text=True, check=False)
         if built.returncode:
             lines = built.stderr.strip().splitlines()
             raise NoGimp(lines[-1] if lines else "tests/gimp_root.sh failed")
-        return cls("gimp-console-3.0", Path(built.stdout.strip()))
+        return cls(f"gimp-console-{wanted or USUAL}", Path(built.stdout.strip()))
 
     def version(self, folder: Path) -> str:
         """Such as 3.0.4."""
@@ -121,7 +125,7 @@ class Studio:
 
     def install_plug_in(self) -> None:
         """As `impasto install-plugin` does."""
-        inside = plugin_install.USUAL_PYTHON if self.gimp.root else None
+        inside = gimp_profiles.USUAL_PYTHON if self.gimp.root else None
         installed = plugin_install.install(self.profile, interpreter=inside)
         if self.gimp.root is None:
             return

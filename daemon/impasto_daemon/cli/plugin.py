@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from impasto_daemon import plugin_install
+from impasto_daemon import gimp_profiles, plugin_install
 
 from . import options
 
@@ -49,7 +49,7 @@ def uninstall_plugin(gimp_dir: Path | None) -> None:
 
 def profiles(named: Path | None) -> list[Path]:
     """The folder named, or all that there are."""
-    return [named.absolute()] if named else plugin_install.find_profiles()
+    return [named.absolute()] if named else gimp_profiles.find()
 
 
 def say(sentence: str) -> None:
