@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import sandbox
 from impasto_protocol import __version__
-from impasto_protocol.endpoint import TCP, default_endpoint
+from impasto_protocol.endpoint import TCP
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.zmq_client import TRANSPORT, Client, Interrupt
 from language import _
@@ -32,7 +33,7 @@ NOT_FOR_CHILDREN = ("LD_", "DYLD_", "PYTHON", "GIMP", "GEGL_", "BABL_", "GI_TYPE
 
 def connect(say: Callable[[str], None], interrupt: Interrupt, endpoint: str = "", agent: str = AGENT) -> Client:
     """A client of the daemon that runs, or of one started now: the user's, or at an endpoint. Raises ImpastoError."""
-    endpoint = endpoint or default_endpoint()
+    endpoint = endpoint or sandbox.endpoint()
     try:
         return _connected(endpoint, agent)
     except ImpastoError as error:
@@ -45,6 +46,19 @@ def connect(say: Callable[[str], None], interrupt: Interrupt, endpoint: str = ""
 
 def launch(endpoint: str, interrupt: Interrupt) -> None:
     """Have the daemon started and wait until it listens. Raises ImpastoError, at once when interrupted."""
+    try:
+        _launch(endpoint, interrupt)
+    except NotStarted as why:
+        sentence = _("The Impasto daemon does not run and could not be started: {why}. Type in a terminal: {command}")
+        command = sandbox.command(endpoint)
+        raise ImpastoError(Code.UNREACHABLE, sentence.format(why=why, command=command)) from None
+
+
+class NotStarted(Exception):
+    """Why not, as the middle of a sentence."""
+
+
+def _launch(endpoint: str, interrupt: Interrupt) -> None:
     python = installed_python()
     try:
         process = subprocess.Popen(
@@ -57,7 +71,7 @@ def launch(endpoint: str, interrupt: Interrupt) -> None:
             env=clean_environment(os.environ),
         )
     except OSError as error:
-        raise _not_started(
+        raise NotStarted(
             _("{python} cannot be run: {strerror}").format(python=python, strerror=error.strerror)
         ) from None
     with process:
@@ -68,23 +82,22 @@ def launch(endpoint: str, interrupt: Interrupt) -> None:
             raise
     if process.returncode:
         lines = said.decode(errors="replace").strip().splitlines()
-        raise (
-            ImpastoError(Code.UNREACHABLE, lines[-1])
-            if lines
-            else _not_started(_("{python} failed").format(python=python))
-        )
+        if not lines:
+            raise NotStarted(_("{python} failed").format(python=python))
+        raise ImpastoError(Code.UNREACHABLE, lines[-1])
 
 
 def installed_python(notes: Path = INSTALLED) -> str:
-    """The Python that has the daemon, as the installer wrote it down. Raises ImpastoError."""
-    if Path("/.flatpak-info").exists():
-        raise _not_started(_("GIMP runs in a Flatpak sandbox, which may not start programs of the system"))
+    """The Python that has the daemon, as the installer wrote it down. Raises NotStarted."""
+    around = sandbox.around()
+    if around:
+        raise NotStarted(_("GIMP is from {sandbox}, and may not start programs of the system").format(sandbox=around))
     try:
         python = json.loads(notes.read_text(encoding="utf-8"))["python"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise _not_started(_("the plug-in was not installed with impasto install-plugin")) from None
+        raise NotStarted(_("the plug-in was not installed with impasto install-plugin")) from None
     if not isinstance(python, str) or not os.access(python, os.X_OK):
-        raise _not_started(_("{python}, which installed this plug-in, is gone").format(python=python))
+        raise NotStarted(_("{python}, which installed this plug-in, is gone").format(python=python))
     return python
 
 
@@ -113,15 +126,8 @@ def _listen(process: subprocess.Popen[bytes], interrupt: Interrupt) -> bytes:
         if cancel in ready:
             raise ImpastoError(Code.CANCELLED, _("Cancelled while the daemon was starting."))
         if not ready:
-            raise _not_started(_("it did not answer within {seconds:g} seconds").format(seconds=PATIENCE))
+            raise NotStarted(_("it did not answer within {seconds:g} seconds").format(seconds=PATIENCE))
         more = os.read(pipe, 4096)
         if not more:
             return said
         said += more
-
-
-def _not_started(why: str) -> ImpastoError:
-    sentence = _(
-        "The Impasto daemon does not run and could not be started: {why}. Type in a terminal: impasto daemon"
-    ).format(why=why)
-    return ImpastoError(Code.UNREACHABLE, sentence)

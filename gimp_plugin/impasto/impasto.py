@@ -20,7 +20,14 @@ import gi
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, Gio, GLib, GObject  # noqa: E402
-from language import _  # noqa: E402
+
+try:
+    from language import _
+except Exception:  # of a folder that was copied in part: it is there all the same, in English, and says so when it runs
+
+    def _(message: str) -> str:
+        return message
+
 
 PAINTINGS = "plug-in-impasto-paintings"
 AT_START = "plug-in-impasto-at-start"
@@ -211,29 +218,40 @@ def add_living(procedure: Any) -> None:
 
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any, module: str) -> Any:
-    """GIMP calls this; `module` does it. Everything that can fail is imported here and not before."""
+    """GIMP calls this; `module` does it."""
     try:
-        use_own_libraries()
-        work = importlib.import_module(module)
+        work = brought(module)
     except Exception as error:
-        sentence = _(
-            "Impasto's plug-in is not complete for this GIMP's Python {major}.{minor} ({error}). Install it "
-            "again with: impasto install-plugin"
-        ).format(major=sys.version_info.major, minor=sys.version_info.minor, error=error)
-        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
+        return incomplete(procedure, error)
     return work.run(procedure, run_mode, image, drawables, config)
 
 
 def show_paintings(procedure: Any, _mode: Any, _image: Any, _drawables: Any, _config: Any, _data: Any) -> Any:
     """The menu entry."""
     try:
-        use_own_libraries()
-        import paintings
-
+        paintings = brought("paintings")
+    except Exception as error:
+        return incomplete(procedure, error)
+    try:
         paintings.show(Path(Gimp.directory()))
     except Exception as error:
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+
+
+def brought(module: str) -> Any:
+    """One of our modules. Everything that can fail is imported here and not before."""
+    use_own_libraries()
+    return importlib.import_module(module)
+
+
+def incomplete(procedure: Any, error: Exception) -> Any:
+    """The answer where a piece is missing: which, and what to type."""
+    sentence = _(
+        "Impasto's plug-in is not complete for this GIMP's Python {major}.{minor} ({error}). Install it "
+        "again with: impasto install-plugin"
+    ).format(major=sys.version_info.major, minor=sys.version_info.minor, error=error)
+    return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
 
 
 def offer_paintings(procedure: Any, _config: Any, _data: Any) -> Any:
@@ -242,10 +260,7 @@ def offer_paintings(procedure: Any, _config: Any, _data: Any) -> Any:
     profile = Path(Gimp.directory())
     if Gimp.wm_class() and any((profile / "impasto-paintings").glob("*.json")):  # a class: there are windows
         try:
-            use_own_libraries()
-            import paintings
-
-            paintings.offer(profile)
+            brought("paintings").offer(profile)
         except Exception:  # nobody asked for this: the filter will say in a sentence what is wrong, when it is asked
             traceback.print_exc(file=sys.stderr)
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())

@@ -19,10 +19,10 @@ import headlines
 import pixels
 import progress
 import record
+import sandbox
 import style_memory
 import styles
 from gi.repository import Gimp, GLib
-from impasto_protocol.endpoint import default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
@@ -161,7 +161,7 @@ def carried_out(plug_in: Any, order: Order, watcher: Callable[[], Watcher]) -> l
 
 def _carried_out(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
     job = Job(order.request)
-    slip = Slip(job.name, default_endpoint(), order.layer, order.image, order.style.name)
+    slip = Slip(job.name, sandbox.endpoint(), order.layer, order.image, order.style.name)
     with Held(slip, Path(Gimp.directory())) as held, job:
         result = job.wait(plug_in, watcher)
         try:
