@@ -21,7 +21,7 @@ class Anything:
     def __getattr__(self, name): return Anything()
     def __call__(self, *_, **__): return Anything()
 
-class PlugIn:
+class PlugIn(Anything):
     __gtype__ = None
     def __init_subclass__(cls): PlugIn.ours = cls
 
@@ -47,7 +47,9 @@ class Gimp(Anything):
         said = {name: made[name].call() for name in made if "--call" in argv and not name.endswith("at-start")}
         print(json.dumps({"procedures": sorted(made), "said": said}))
 
-Gimp, GLib, GObject = Gimp(), GLib(), Anything()
+Gimp, GLib = Gimp(), GLib()
+
+def __getattr__(name): return Anything()
 """
 """In place of GIMP's bindings: enough to query the plug-in, and to call it where it can do no more than fail."""
 
@@ -62,7 +64,8 @@ def pythons() -> list[str]:
     named = [shutil.which(f"python3.{minor}") for minor in MINORS]
     kept = [path for minor in MINORS for path in Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}")]
     others = [path for path in map(str, filter(None, [*named, *kept])) if ".pyenv/shims" not in path]
-    return list({Path(path).name: path for path in [*others, sys.executable]}.values())
+    own = f"python3.{sys.version_info.minor}"
+    return list({**{Path(path).name: path for path in others}, own: sys.executable}.values())
 
 
 @pytest.fixture(scope="session")
