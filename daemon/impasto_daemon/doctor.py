@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto_protocol import __version__
+from impasto_protocol.endpoint import IPC, runtime_dir
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.key_files import known_endpoints, load_pairing
 from impasto_protocol.zmq_client import Client
@@ -243,6 +244,9 @@ def open_to(listening: str, paired: object) -> Iterator[Finding]:
 
 # GIMP -------------------------------------------------------------------------------------------------------
 
+MEETING = {"Flatpak": "app/org.gimp.GIMP", "Snap": "snap.gimp"}
+"""Where, in the folder for sockets, a GIMP in this sandbox and a daemon outside see each other: the plug-in looks
+there (its `sandbox`)."""
 _PROGRAMS = ("gimp", "gimp-3.2", "gimp-3.0", "gimp-3", "gimp-console-3.2", "gimp-console-3.0", "gimp-console")
 
 
@@ -252,9 +256,10 @@ def gimp() -> Iterator[Finding]:
     good = [(name, version) for name, version in found if version.startswith("3.")]
     for name, version in good:
         yield Finding("gimp", OK, f"GIMP {version} ({name})")
-        if name in ("Flatpak", "Snap"):
-            sentence = f"a GIMP from {name} cannot start the daemon, and it sees only some of your folders"
-            yield Finding("gimp", WARNING, sentence, "impasto service install")
+        if name in MEETING:
+            there = runtime_dir().parent / MEETING[name] / "impasto" / "daemon.sock"
+            sentence = f"a GIMP from {name} cannot start the daemon: start one for it before you paint"
+            yield Finding("gimp", WARNING, sentence, f"impasto daemon --endpoint {IPC}{there}")
     if not good:
         other = f" (found: {', '.join(f'{version} ({name})' for name, version in found)})" if found else ""
         remedy = "install GIMP 3 if you want the filter; the command line works without"

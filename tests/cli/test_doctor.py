@@ -223,11 +223,15 @@ def test_a_daemon_of_another_version_is_a_warning(monkeypatch: pytest.MonkeyPatc
     assert only("daemon")[0] == WARNING
 
 
-def test_a_gimp_in_a_sandbox_wants_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "gimps", lambda: iter([("Flatpak", "3.0.6")]))
+@pytest.mark.parametrize(("name", "folder"), [("Flatpak", "app/org.gimp.GIMP"), ("Snap", "snap.gimp")])
+def test_a_gimp_in_a_sandbox_wants_a_daemon_where_both_see_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, folder: str
+) -> None:
+    monkeypatch.setattr(doctor, "gimps", lambda: iter([(name, "3.0.6")]))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")
     assert [(level, remedy) for level, _, remedy in findings("gimp")] == [
         (OK, ""),
-        (WARNING, "impasto service install"),
+        (WARNING, f"impasto daemon --endpoint ipc:///run/user/1/{folder}/impasto/daemon.sock"),
     ]
 
 

@@ -76,7 +76,7 @@ class Gimp:
                 said = subprocess.run([name, "--version"], capture_output=True, text=True).stdout
                 if f" {wanted or '3.'}" in said:
                     return cls(name, None)
-        command = [REPOSITORY / "tests" / "gimp_root.sh", wanted or USUAL]
+        command = [str(REPOSITORY / "tests" / "gimp_root.sh"), wanted or USUAL]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         if built.returncode:
             lines = built.stderr.strip().splitlines()

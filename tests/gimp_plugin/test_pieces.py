@@ -115,7 +115,10 @@ def gone(*names: str) -> Callable[[Path], None]:
 
 
 def broken(name: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text("def (\n") and None
+    def harm(folder: Path) -> None:
+        (folder / name).write_text("def (\n")
+
+    return harm
 
 
 HARMS: dict[str, Callable[[Path], None]] = {
