@@ -213,6 +213,14 @@ def test_what_a_job_will_take_is_said_before_it_starts(foreseen: dict[str, Any])
     assert json.loads(event) == {"event": "started", "job": "f2c5", "forecast": foreseen}
 
 
+@pytest.mark.parametrize("foreseen", [FORECAST, None])
+def test_what_it_would_take_is_said_where_it_can_be(foreseen: Forecast | None) -> None:
+    (line,) = said_by(Report().foreseen, foreseen)
+    assert ("4000×3000, 6 tiles" in line) != ("cannot say" in line)
+    (event,) = said_by(JsonReport().foreseen, foreseen)
+    assert json.loads(event) == {"event": "forecast", "forecast": foreseen.as_map() if foreseen else {}}
+
+
 def test_a_job_that_has_to_wait_says_so() -> None:
     accepted = Accepted(re=1, job="f2c5", state=State.QUEUED, position=2)
     assert said_by(Report().accepted, accepted) == ["job f2c5", "waiting: 2 other jobs are before this one"]

@@ -20,6 +20,7 @@ from PIL import Image, ImageChops
 
 from tests.cli.conftest import House, alive, finish, until
 from tests.fakes.daemon import picture
+from tests.fakes.painter import DEVICE
 
 
 def started(process: subprocess.Popen[str]) -> str:
@@ -56,6 +57,15 @@ def test_the_result_has_the_contents_size_and_is_what_the_daemon_painted(house: 
     assert opened(house.out).tobytes() == expected.tobytes()
     assert done.stdout.startswith(f"{house.out} (40×30, ")
     assert house.leftovers() == []
+
+
+def test_what_a_painting_would_take_is_said_and_nothing_is_painted(house: House) -> None:
+    (house.folder / "state" / "impasto").mkdir(parents=True)
+    facts = {"device": "a large card", **DEVICE}
+    (house.folder / "state" / "impasto" / "devices.json").write_text(json.dumps({"devices": {"auto": facts}}))
+    done = house.run(*house.stylize("--forecast"))
+    assert re.fullmatch(r"to be painted on a large card: 40×30, about \d+ s, \d+ MB\n", done.stdout), done
+    assert not house.out.exists() and "worker" not in house.log.read_text()
 
 
 def test_what_is_painted_from_is_not_written_over(house: House) -> None:

@@ -125,6 +125,8 @@ SHARED = (
                  help="Write the picture as it grows into this folder."),
     click.option("--record", type=options.file_path(), metavar="FILE",
                  help="Write how the picture was made, with the losses over time, into this file as JSON."),
+    click.option("--forecast", is_flag=True,
+                 help="Only say what it would take: size, tiles, time and memory. OUT is not written."),
     options.endpoint,
     options.as_json,
 )  # fmt: skip
@@ -146,6 +148,7 @@ class Shared:
     weights: Path | None
     previews: Path | None
     record: Path | None
+    forecast: bool
     endpoint: str | None
     as_json: bool
 

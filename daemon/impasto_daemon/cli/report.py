@@ -26,6 +26,9 @@ LINE_EVERY = 5.0
 """Seconds between two lines about progress where there is no terminal."""
 
 
+NOT_FORESEEN = "The daemon cannot say: it learns what its device can do from the first picture that is optimised there."
+
+
 class Report:
     """Plain lines; the other kinds differ in how they show the same."""
 
@@ -38,9 +41,13 @@ class Report:
         """The daemon has the job, and says what it will take if it can."""
         self._write(f"job {accepted.job}")
         if forecast := Forecast.of(accepted.forecast):
-            self._write(f"to be painted on {forecast.device}: {forecast.sentence()}")
+            self._write(to_be_painted(forecast))
         if accepted.position:
             self.note(waiting(accepted))
+
+    def foreseen(self, forecast: Forecast | None) -> None:
+        """What it would take was asked, and no more: None where the daemon cannot say."""
+        click.echo(to_be_painted(forecast) if forecast else NOT_FORESEEN)
 
     def note(self, sentence: str) -> None:
         """Something that the user should know, said once."""
@@ -85,6 +92,9 @@ class JsonReport(Report):
 
     def accepted(self, accepted: Accepted) -> None:
         self._event("started", job=accepted.job, forecast=dict(accepted.forecast))
+
+    def foreseen(self, forecast: Forecast | None) -> None:
+        self._event("forecast", forecast=forecast.as_map() if forecast else {})
 
     def progress(self, progress: Progress) -> None:
         self._event(
@@ -155,6 +165,11 @@ class BarReport(Report):
 
     def _write(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False)
+
+
+def to_be_painted(forecast: Forecast) -> str:
+    """Where, and what it will take."""
+    return f"to be painted on {forecast.device}: {forecast.sentence()}"
 
 
 def waiting(progress: Progress | Accepted) -> str:

@@ -15,6 +15,7 @@ from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_STRENGTH, Request
 from impasto_daemon import pictures
 
 from . import options
+from .forecast import foresee
 from .painting import Shared, check_styles, load_styles, paint, painting_options
 from .report import Report, reporting
 
@@ -77,7 +78,10 @@ def stylize(
             resume=shared.resume or "",
             start=load_start(start, picture, report) if start else None,
         )
-        paint(request, outcome, where, report)
+        if shared.forecast:
+            foresee(request, where, report)
+        else:
+            paint(request, outcome, where, report)
 
 
 def masked(styles: Sequence[Style], paths: Sequence[Path], content: Picture, report: Report) -> tuple[Style, ...]:

@@ -13,6 +13,7 @@ from impasto_protocol.request import Request, Scalar
 from impasto_daemon.engine.recipes import RECIPES
 
 from . import options
+from .forecast import foresee
 from .painting import Shared, check_styles, load_styles, paint, painting_options
 from .report import reporting
 
@@ -69,7 +70,10 @@ def texture(
             settings=settings,
             resume=shared.resume or "",
         )
-        paint(request, outcome, where, report)
+        if shared.forecast:
+            foresee(request, where, report)
+        else:
+            paint(request, outcome, where, report)
 
 
 def canvas(size: tuple[int, int], dtype: str) -> Picture:
