@@ -24,6 +24,7 @@ from impasto_protocol.server_events import (
     Evicted,
     Forget,
     Keep,
+    KeepIterate,
     Received,
     Send,
     SendKept,
@@ -31,7 +32,7 @@ from impasto_protocol.server_events import (
     Stop,
     WorkerSaid,
 )
-from impasto_protocol.server_jobs import result_gone
+from impasto_protocol.server_jobs import iterate_gone, result_gone
 
 from .doors import Doors
 from .executor import Executor
@@ -82,12 +83,18 @@ class Carrier:
         self.doors.send(action.route, action.message)
 
     def send_kept(self, action: SendKept, now: float) -> None:
-        self.doors.send_kept(action.route, action.job, action.re, lambda: self._kept(action.job, action.re))
+        self.doors.send_kept(action.route, action.job, action.re, lambda: self._kept(action))
 
-    def _kept(self, job: str, re: int) -> Result | Error:
-        """A job's result as an answer, or as the event that it is where `re` is 0."""
-        result = self.results.get(job)
-        return replace(result, re=re) if result else Error.of(result_gone(job).problem, re=re, job=job)
+    def _kept(self, action: SendKept) -> Result | Error:
+        """A job's result, or one of its iterates, as an answer, or as the event that it is where `re` is 0."""
+        job, re, result = action.job, action.re, self.results.get(action.job, action.step)
+        if result:
+            return replace(result, re=re)
+        gone = iterate_gone(job, action.step, self.results.steps(job)) if action.step else result_gone(job)
+        return Error.of(gone.problem, re=re, job=job)
+
+    def keep_iterate(self, action: KeepIterate, now: float) -> None:
+        self.results.keep_iterate(action.finished, action.iterate)
 
     def keep(self, action: Keep, now: float) -> list[Event]:
         return [Evicted(job) for job in self.results.keep(action.finished, action.result)]
@@ -136,6 +143,7 @@ WAYS: dict[type, tuple[Attempt, ...]] = {
     Send: (Carrier.send, Carrier.send_excuse),
     SendKept: (Carrier.send_kept, Carrier.send_kept_excuse),
     Keep: (Carrier.keep, Carrier.evict),
+    KeepIterate: (Carrier.keep_iterate,),
     Forget: (Carrier.forget,),
     Start: (Carrier.start, Carrier.abandon),
     Stop: (Carrier.stop, Carrier.abandon),

@@ -26,6 +26,11 @@ logger = logging.getLogger("impasto.executor")
 WorkerMessage = Progress | Preview | Result | Error
 
 
+def is_end(message: WorkerMessage) -> bool:
+    """Whether nothing follows of the job; a result with a step is an iterate of one that goes on."""
+    return isinstance(message, Error) or (isinstance(message, Result) and not message.step)
+
+
 def _forget(about: Mapping[str, Any]) -> None:
     """Nobody learns from what a worker says of itself."""
 
@@ -233,9 +238,9 @@ class Executor:
         elif isinstance(message, WorkerMessage) and self._sent and self._job and message.job == self._job.job:
             self._said.append(message)
             self._silence.broken()
-            if isinstance(message, Result):
+            if isinstance(message, Result) and not message.step:
                 worker.keeps_until = now + KEEP_SECONDS
-            if isinstance(message, (Result, Error)):
+            if is_end(message):
                 self._finish(now)
 
     def _finish(self, now: float) -> None:

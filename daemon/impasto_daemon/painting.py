@@ -35,6 +35,7 @@ class Iterate:
     done: the share of the whole work that is behind us, 0 to 1 (steps at fine scales take longer than at coarse ones).
     preview: the picture as it stands, its longest side at most the given number of pixels. Valid until the next
     event is asked for. Raises MemoryError where there is too little for it.
+    whole: the result that it would be, of the content's size and sample type; valid and raises as `preview`.
     enough: called before the next event is asked for, ends the painting with this iterate: Painted comes next.
     """
 
@@ -43,6 +44,7 @@ class Iterate:
     done: float
     losses: Mapping[str, float]
     preview: Callable[[int], Picture]
+    whole: Callable[[], Picture]
     enough: Callable[[], None]
 
 

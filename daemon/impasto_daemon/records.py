@@ -43,6 +43,12 @@ class Told:
         }
 
 
+def noted(record: Mapping[str, object], sentence: str) -> dict[str, object]:
+    """The record with one note more."""
+    notes = record.get("notes")
+    return {**record, "notes": [*(notes if isinstance(notes, (list, tuple)) else ()), sentence]}
+
+
 def _short(value: float) -> float:
     """Six digits are enough for a record."""
     return float(f"{value:.6g}")

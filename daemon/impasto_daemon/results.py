@@ -15,12 +15,15 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from impasto_protocol.messages import Result
 from impasto_protocol.server_events import Finished, Found
 
+from .course import left_out
+from .iterates import Iterates
+from .records import noted
 from .spool import Spool
 
 KEEP_BYTES = 2 * 1024**3
@@ -56,6 +59,7 @@ class Results:
         self._lost: list[str] = []
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="results")
         self._finishing = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        self._iterates = Iterates(spool, self._writing)
         self._heard, self._bell = socket.socketpair()
         for end in (self._heard, self._bell):
             end.setblocking(False)
@@ -65,8 +69,8 @@ class Results:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of pixels that are kept."""
-        return sum(kept.nbytes for kept in self._kept.values())
+        """Bytes of pixels that are kept, iterates among them."""
+        return sum(kept.nbytes for kept in self._kept.values()) + self._iterates.nbytes
 
     @property
     def in_memory(self) -> int:
@@ -78,13 +82,26 @@ class Results:
         found = {each.finished.job: each for each in self._spool.found()}
         for job, each in found.items():
             self._kept[job] = _Kept(each.finished, each.nbytes)
+            self._iterates.take_over(job, each.iterates)
         for job in self._make_room():
             del found[job]
         return tuple(found.values())
 
-    def get(self, job: str) -> Result | None:
-        """None where it is not kept, or not any more: then it is among the `lost`. Raises OSError where the disk cannot
-        read it now."""
+    def get(self, job: str, step: int = 0) -> Result | None:
+        """The result, which names its iterates, or the iterate of this step. None where it is not kept, or not any
+        more: a result is among the `lost` then. Raises OSError where the disk cannot read it now."""
+        found = self._iterates.read(job, step) if step else self._result(job)
+        return found and replace(found, iterates=self.steps(job))
+
+    def steps(self, job: str) -> tuple[int, ...]:
+        """Those of this job's iterates that are kept."""
+        return self._iterates.steps(job)
+
+    def keep_iterate(self, finished: Finished, iterate: Result) -> None:
+        """Keep one of a job under way, where there is room for it without any result's going."""
+        self._iterates.keep(finished, iterate, self._budget - self.nbytes)
+
+    def _result(self, job: str) -> Result | None:
         kept = self._kept.get(job)
         if kept is None:
             return None
@@ -100,7 +117,7 @@ class Results:
 
     def keep(self, finished: Finished, result: Result) -> tuple[str, ...]:
         """Keep one more, which `stored` will name. The jobs whose results had to go for it, the oldest first."""
-        self.forget(finished.job)
+        self._kept.pop(finished.job, None)
         nbytes = sum(picture.nbytes for picture in result.pictures)
         kept = _Kept(finished, nbytes, result, due=time.monotonic() + PATIENCE)
         self._kept[finished.job] = self._untold[finished.job] = kept
@@ -134,8 +151,9 @@ class Results:
         return lost
 
     def forget(self, job: str) -> None:
-        """No longer keep this job's result, if it is kept at all."""
+        """No longer keep this job's result and its iterates, if they are kept at all."""
         self._untold.pop(job, None)
+        self._iterates.forget(job)
         if self._kept.pop(job, None):
             self._writing.submit(self._finishing.submit, self._remove, job)  # after all else that concerns it
 
@@ -158,6 +176,8 @@ class Results:
 
     def _make_room(self) -> tuple[str, ...]:
         gone = []
+        while self.nbytes > self._budget and self._iterates.give_up_oldest():
+            pass
         while len(self._kept) > KEEP_NUMBER or (self.nbytes > self._budget and len(self._kept) > 1):
             gone.append(next(iter(self._kept)))
             self.forget(gone[-1])
@@ -169,10 +189,20 @@ class Results:
         job, result = kept.finished.job, kept.result
         if result is None or self._kept.get(job) is not kept:
             return  # nobody wants it any more
+        if missed := self._iterates.missed(job):
+            kept.result = result = replace(result, record=noted(result.record, left_out(missed, "room")))
         with _surviving(job):
-            self._finishing.submit(self._finish, self._spool.write(kept.finished, result), kept)
+            self._finishing.submit(self._finish, self._written(kept.finished, result), kept)
         kept.written = True
         self._ring()
+
+    def _written(self, finished: Finished, result: Result) -> Path:
+        try:
+            return self._spool.write(finished, result)
+        except OSError:
+            if not self._iterates.give_up(finished.job):
+                raise
+        return self._spool.write(finished, result)
 
     def _ring(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it rings already

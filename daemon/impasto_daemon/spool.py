@@ -1,12 +1,14 @@
 """Finished pictures on disk, so that they outlive the daemon that made them. Files alone: no jobs' states, no sockets.
 
-One file a job, for this user alone, in a folder of its own for each endpoint, whose lock keeps two daemons apart. It
-holds what is remembered of the job (JSON) and the frames of its `result` as the codec makes them, each after its length
-(8 bytes, big-endian). What is found in the folder is never trusted: it is read as carefully as what a client sends.
+One file a job, and one for each iterate that is kept of it, for this user alone, in a folder of its own for each
+endpoint, whose lock keeps two daemons apart. It holds what is remembered of the job (JSON) and the frames of its
+`result` as the codec makes them, each after its length (8 bytes, big-endian). What is found in the folder is never
+trusted: it is read as carefully as what a client sends.
 
 A file is made in two steps. When it is written the kernel has it, and the end of the daemon, however sudden, takes
 nothing away. When it is finished it is on the disk and in its place, and a power failure takes nothing away either. A
 file that was only written is finished by the next daemon, where it is whole and the machine was not started anew since.
+An iterate, whose loss costs little, is in its place as soon as it is written, and outlives no start of the machine.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import platformdirs
 from impasto_protocol import codec
@@ -45,6 +47,7 @@ that are wrong are set right."""
 ABANDONED = 7 * AGE
 """Seconds after which files of other endpoints are nobody's any more."""
 SUFFIX = ".result"
+ITERATE = ".iterate"
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 """Linux names each start of the machine there."""
 LENGTH = struct.Struct(">Q")
@@ -72,31 +75,34 @@ class Spool:
 
     def write(self, finished: Finished, result: Result) -> Path:
         """The first half of keeping one more: its file, unfinished, which outlives this process."""
-        facts = json.dumps({**dataclasses.asdict(finished), "boot": _boot()}).encode()
-        frames = [memoryview(frame).cast("B") for frame in (facts, *codec.encode(result))]
-        if files.room(self._folder) < sum(frame.nbytes for frame in frames):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        files.private(self._folder)
+        frames = self._frames(finished, result, copies=1)
         with files.begun(self._path(finished.job)) as file:
-            for frame in frames:
-                file.write(LENGTH.pack(frame.nbytes))
-                file.write(frame)
+            _write(file, frames)
         return Path(file.name)
+
+    def write_iterate(self, finished: Finished, iterate: Result) -> None:
+        """Keep an iterate where it leaves room on the disk for the result, which is as large."""
+        frames = self._frames(finished, iterate, copies=2)
+        with files.whole(self._path(finished.job, iterate.step)) as file:
+            _write(file, frames)
 
     def finish(self, unfinished: Path, job: str) -> None:
         """The second half: what was written is on the disk, in the place of an earlier one of the same job."""
         files.finish(unfinished, self._path(job), sync=True)
 
-    def read(self, job: str) -> Result | None:
-        """The result of this job; None where there is none, or none any more that can be believed. It is in memory
-        then: ZeroMQ ends a process that sends from a file which somebody cuts short, or which the disk cannot read."""
+    def read(self, job: str, step: int = 0) -> Result | None:
+        """The result of this job, or its iterate of this step; None where there is none, or none any more that can be
+        believed. It is in memory then: ZeroMQ ends a process that sends from a file which somebody cuts short, or which
+        the disk cannot read."""
         try:
-            return _load(self._path(job), pixels=True)[1]
+            found = _load(self._path(job, step), pixels=True)[1]
         except (FileNotFoundError, *DAMAGED):
             return None
+        return found if found.step == step else None
 
-    def remove(self, job: str) -> None:
-        self._path(job).unlink(missing_ok=True)
+    def remove(self, job: str, step: int = 0) -> None:
+        """As `read`."""
+        self._path(job, step).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Leave no empty folder."""
@@ -106,7 +112,7 @@ class Spool:
     def found(self) -> list[Found]:
         """What earlier daemons left here, the oldest first; none is so old that it would be forgotten at once. Files
         that cannot be read are logged and passed over, and removed where they are old. So is what was written by half,
-        and what was abandoned at other endpoints."""
+        what was abandoned at other endpoints, and iterates without a result."""
         self._finish_what_is_whole()
         _sweep(self._folder)
         found = []
@@ -119,17 +125,48 @@ class Spool:
             except UNREADABLE as reason:
                 logger.warning("%s is no result that can be read (%s): it is left alone until it is old", path, reason)
                 _remove(path, age, AGE)
+        iterates = self._iterates({each.finished.job for each in found})
+        return [dataclasses.replace(each, iterates=iterates.get(each.finished.job, {})) for each in found]
+
+    def _iterates(self, jobs: set[str]) -> dict[str, dict[int, int]]:
+        """The bytes of each iterate of these jobs, by its step; whatever else is one is removed."""
+        found: dict[str, dict[int, int]] = {}
+        for path, _ in _ours(self._folder, ITERATE):
+            try:
+                finished, iterate = _load(path, _boot())
+                if finished.job not in jobs or path != self._path(finished.job, iterate.step):
+                    raise ValueError("it is nobody's")
+                found.setdefault(finished.job, {})[iterate.step] = iterate.pictures[0].nbytes
+            except UNREADABLE:
+                _remove(path, 1, 0)
         return found
+
+    def _frames(self, finished: Finished, result: Result, copies: int) -> list[memoryview]:
+        """What is to be written, to a folder that is there. Raises OSError where the disk has no room for so many."""
+        facts = json.dumps({**dataclasses.asdict(finished), "boot": _boot()}).encode()
+        frames = [memoryview(frame).cast("B") for frame in (facts, *codec.encode(result))]
+        if files.room(self._folder) < copies * sum(frame.nbytes for frame in frames):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        files.private(self._folder)
+        return frames
 
     def _finish_what_is_whole(self) -> None:
         for path in self._folder.glob(f"*{files.UNFINISHED}"):
             with contextlib.suppress(*UNREADABLE):  # half a file
-                finished, _ = _load(path, _boot())
-                self.finish(path, finished.job)
+                finished, result = _load(path, _boot())
+                if not result.step:
+                    self.finish(path, finished.job)
         files.sweep(self._folder, stale=0.0)  # the folder's lock says that nobody else writes there
 
-    def _path(self, job: str) -> Path:
-        return self._folder / (hashlib.sha256(job.encode()).hexdigest()[:40] + SUFFIX)
+    def _path(self, job: str, step: int = 0) -> Path:
+        ending = f"-{step}{ITERATE}" if step else SUFFIX
+        return self._folder / (hashlib.sha256(job.encode()).hexdigest()[:40] + ending)
+
+
+def _write(file: IO[bytes], frames: Iterable[memoryview]) -> None:
+    for frame in frames:
+        file.write(LENGTH.pack(frame.nbytes))
+        file.write(frame)
 
 
 def _load(path: Path, boot: str | None = None, *, pixels: bool = False) -> tuple[Finished, Result]:
@@ -204,7 +241,7 @@ def _sweep(own: Path) -> None:
     """Remove what was abandoned in the folders of other endpoints, and those that are empty then."""
     for folder in own.parent.glob("*"):
         if folder != own and not folder.is_symlink():
-            for path, age in _ours(folder, SUFFIX, files.UNFINISHED):
+            for path, age in _ours(folder, SUFFIX, ITERATE, files.UNFINISHED):
                 _remove(path, age, ABANDONED)
             with contextlib.suppress(OSError):  # there is something in it
                 folder.rmdir()

@@ -24,7 +24,7 @@ import zmq
 from impasto_protocol import __version__, server_events
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
-from impasto_protocol.messages import Error, Result
+from impasto_protocol.messages import Result
 from impasto_protocol.request import Outline
 from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_state import accept_all, perhaps
@@ -34,7 +34,7 @@ from .address import UnixDoor, claimed, links_of, socket_path
 from .carrier import Carrier
 from .doors import Doors
 from .engine import recipes
-from .executor import Executor
+from .executor import Executor, is_end
 from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
 from .spool import AGE, Spool, folder_of
@@ -203,10 +203,10 @@ class Supervisor:
                 self._handle(event, now)
         with self._guarded("listening to the worker"):
             for message in self._executor.poll(now):
-                if isinstance(message, (Result, Error)):
+                if is_end(message):
                     logger.info("job %s is over: %s", message.job, getattr(message, "code", "painted"))
                 self._handle(server_events.WorkerSaid(message), now)
-                if isinstance(message, Result):
+                if isinstance(message, Result) and not message.step:
                     self._forecaster.learn_of_painting(message.record)
         with self._guarded("keeping results"):
             for job in self._results.stored(now):

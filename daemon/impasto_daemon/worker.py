@@ -26,6 +26,7 @@ from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Ack, Cancel, Error, Finish, Health, Message, Preview, Progress, Result, Submit
 
 from . import log
+from .course import Course
 from .lifeline import killed_with_supervisor, leave_with_supervisor
 from .link import Link
 from .painting import KEEP_SECONDS, Iterate, Painted, Painter, PaintEvent, Preparing, ProcessSpent
@@ -83,6 +84,7 @@ class Reporter:
         self._next_progress = now
         self._next_preview = now
         self._preview_under_way = False
+        self._course = Course(submit.iterates)
 
     def preview_arrived(self) -> None:
         """The client has the last preview: another may be made."""
@@ -98,12 +100,15 @@ class Reporter:
             if now >= self._next_progress or event.step in (1, event.steps):
                 self._next_progress = now + PROGRESS_EVERY
                 yield self._progress(event, now)
-            if self._wants_preview(event, now):
+            keeps = self._course.keeps(event)
+            if keeps:
+                yield from self._course.kept(self._job, event)
+            if self._wants_preview(event, now, keeps):
                 self._next_preview = now + PREVIEW_EVERY  # also where there is no memory for it
                 with contextlib.suppress(MemoryError):  # it can do without
-                    yield self._preview(event)
+                    yield self._preview(event, keeps)
         else:
-            yield Result(job=self._job, record=event.record, pictures=(event.picture,))
+            yield Result(job=self._job, record=self._course.told(event.record), pictures=(event.picture,))
 
     def _progress(self, event: Iterate, now: float) -> Progress:
         return Progress(
@@ -116,17 +121,18 @@ class Reporter:
             eta=self._pace.left,
         )
 
-    def _wants_preview(self, event: Iterate, now: float) -> bool:
+    def _wants_preview(self, event: Iterate, now: float, keeps: bool) -> bool:
+        """Of an iterate that is kept, whoever is to choose among them wants to see that very one."""
         due = event.step >= min(FIRST_PREVIEW, event.steps) and now >= self._next_preview
-        return self._preview_side > 0 and due and not self._preview_under_way
+        return self._preview_side > 0 and (due or keeps) and not self._preview_under_way
 
-    def _preview(self, event: Iterate) -> Preview:
+    def _preview(self, event: Iterate, kept: bool) -> Preview:
         began = self._clock()
         picture = event.preview(self._preview_side)
         ended = self._clock()
         self._next_preview = ended + max(PREVIEW_EVERY, (ended - began) / PREVIEW_SHARE)
         self._preview_under_way = True
-        return Preview(job=self._job, step=event.step, pictures=(picture,))
+        return Preview(job=self._job, step=event.step, kept=kept, pictures=(picture,))
 
 
 class Cancelled(Exception):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Optional, TypeVar
 
 from . import schema
-from .limits import NAME, PICTURES, SETTING, SETTINGS, SETTINGS_BYTES
+from .limits import ITERATES, NAME, PICTURES, SETTING, SETTINGS, SETTINGS_BYTES
 from .picture import COLOUR, MASK, SAMPLE_BYTES, Picture, Shape
 from .request import (
     DEFAULT_MAX_SIZE,
@@ -53,7 +53,8 @@ class Submit:
     `style_masks`: whether each style has a mask, or none at all where none has. `resume`: an earlier job to go on from,
     or nothing. `start`: whether there is a picture to start with.
     `digests`: SHA-256 of each picture, or none at all: then the daemon has to read them all to know them again.
-    `preview`: longest side of the previews wanted, 0 for none. `detach`: go on when the client goes away.
+    `preview`: longest side of the previews wanted, 0 for none. `detach`: go on when the client goes away. `iterates`:
+    how many iterates to keep beside the result, to be fetched by their steps.
     """
 
     TYPE: ClassVar[str] = "submit"
@@ -72,10 +73,13 @@ class Submit:
     content_mask: bool = wire(schema.flag, False)
     resume: str = wire(schema.name_or_nothing, "")
     start: bool = wire(schema.flag, False)
+    iterates: int = wire(schema.integer(0, ITERATES), 0)
     pictures: tuple[Picture, ...] = pixels((*COLOUR, *MASK))
 
     @classmethod
-    def of(cls, request: Request, job: str, *, id: int, preview: int = 0, detach: bool = False) -> Submit:
+    def of(
+        cls, request: Request, job: str, *, id: int, preview: int = 0, detach: bool = False, iterates: int = 0
+    ) -> Submit:
         return cls(
             id=id,
             job=job,
@@ -92,6 +96,7 @@ class Submit:
             content_mask=request.content_mask is not None,
             resume=request.resume,
             start=request.start is not None,
+            iterates=iterates,
             pictures=request.pictures,
         )
 

@@ -28,7 +28,12 @@ started anew."""
 SLOWEST_LINK = 1_000_000
 """Bytes a second: while a large message may be under way, the daemon's silence is not an absence."""
 
-LACKING = {"masks": "masks", "resume": "way to go on from an earlier job", "start": "picture to start with"}
+LACKING = {
+    "masks": "masks",
+    "resume": "way to go on from an earlier job",
+    "start": "picture to start with",
+    "iterates": "iterates that are kept",
+}
 """What a daemon that did not announce a feature does not know."""
 
 
@@ -114,10 +119,10 @@ class ClientCore:
         self._looked = now
         return [self._greet(now)]
 
-    def check(self, request: Request) -> None:
-        """Whether the daemon that said welcome understands this. Raises ImpastoError."""
+    def check(self, request: Request, *more: str) -> None:
+        """Whether the daemon that said welcome understands this, and has these features more. Raises ImpastoError."""
         known = self.welcome.features if self.welcome else ()
-        for feature in sorted(request.features.difference(known)):
+        for feature in sorted(request.features.union(more).difference(known)):
             raise ImpastoError(
                 Code.VERSION_MISMATCH,
                 f"This daemon is older than this client and knows no {LACKING[feature]}. Update Impasto where the "

@@ -27,6 +27,8 @@ SETTINGS_BYTES = 24 * 1024
 header with it."""
 PICTURES = 16
 """Pixel frames of one message: the content, the styles and the masks."""
+ITERATES = 16
+"""Iterates of one job that are kept beside its result."""
 
 
 @dataclass(frozen=True)

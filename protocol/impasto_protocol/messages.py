@@ -17,14 +17,14 @@ from .asked import Foresee as Foresee
 from .asked import Submit as Submit
 from .errors import Code, Problem
 from .jobstate import State
-from .limits import NAME, TEXT
+from .limits import ITERATES, NAME, TEXT
 from .picture import COLOUR, Picture
 from .schema import pixels, wire
 
 VERSION = 1
 """The protocol's major version: a breaking change makes it 2."""
 
-FEATURES = frozenset({"previews", "detach", "masks", "resume", "start", "steer", "foresee"})
+FEATURES = frozenset({"previews", "detach", "masks", "resume", "start", "steer", "foresee", "iterates"})
 """What this implementation can do beyond the core of the protocol; used only where both sides named it."""
 
 
@@ -83,11 +83,12 @@ class Ack:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Send me this job's result (again). Answered by `result`."""
+    """Send me this job's result (again), or the iterate of one of its `step`s. Answered by `result`."""
 
     TYPE: ClassVar[str] = "fetch"
     id: int = wire(schema.integer(1))
     job: str = wire(schema.name)
+    step: int = wire(schema.integer(), 0)
 
 
 @dataclass(frozen=True)
@@ -169,22 +170,26 @@ class Progress:
 
 @dataclass(frozen=True)
 class Preview:
-    """The iterate of this step, small. The next one comes only after this one's `ack`."""
+    """The iterate of this step, small. The next one comes only after this one's `ack`. `kept`: it is kept whole too."""
 
     TYPE: ClassVar[str] = "preview"
     job: str = wire(schema.name)
     step: int = wire(schema.integer(), 0)
+    kept: bool = wire(schema.flag, False)
     pictures: tuple[Picture, ...] = pixels(COLOUR)
 
 
 @dataclass(frozen=True)
 class Result:
-    """The painting, of the content's size and sample type. `record`: how it was made, as plain data."""
+    """The painting, of the content's size and sample type. `record`: how it was made, as plain data. `iterates`: the
+    steps whose iterates are kept beside it. `step`: where this is such an iterate and not the painting, its step."""
 
     TYPE: ClassVar[str] = "result"
     job: str = wire(schema.name)
     re: int = wire(schema.integer(), 0)
     record: Mapping[str, Any] = wire(schema.map_of(schema.plain), {})
+    step: int = wire(schema.integer(), 0)
+    iterates: tuple[int, ...] = wire(schema.list_of(schema.integer(1), ITERATES), ())
     pictures: tuple[Picture, ...] = pixels(COLOUR)
 
 

@@ -5,7 +5,8 @@ The daemon's poll loop makes the events from sockets, the worker and the clock, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Union
 
 from . import messages, schema
@@ -56,7 +57,8 @@ class Refused:
 
 @dataclass(frozen=True)
 class WorkerSaid:
-    """A message about the running job from where it runs. An error `cancelled` means: let go after a cancel."""
+    """A message about the running job from where it runs. An error `cancelled` means: let go after a cancel. A result
+    with a `step` is an iterate to be kept; the job goes on."""
 
     message: Union[messages.Progress, messages.Preview, messages.Result, messages.Error]
 
@@ -84,11 +86,13 @@ class Gone:
 
 @dataclass(frozen=True)
 class Found:
-    """An earlier run of the daemon finished this job `age` seconds ago, and its result of `nbytes` is still kept."""
+    """An earlier run of the daemon finished this job `age` seconds ago, and its result of `nbytes` is still kept, and
+    beside it iterates: the bytes of each by its step."""
 
     finished: Finished
     age: float
     nbytes: int = 0
+    iterates: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,11 +120,12 @@ class Send:
 
 @dataclass(frozen=True)
 class SendKept:
-    """Send the kept result of this job, with this `re`."""
+    """Send the kept result of this job, with this `re`; or the iterate of this step."""
 
     route: bytes
     job: str
     re: int = 0
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,8 +141,17 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class KeepIterate:
+    """Keep this iterate of a job under way where there is room for it; a result without it is as good. It is forgotten
+    with the result. finished: what would be to remember if this were the end."""
+
+    finished: Finished
+    iterate: messages.Result
+
+
+@dataclass(frozen=True)
 class Forget:
-    """This job's result is not needed any more."""
+    """This job's result, and its iterates, are not needed any more."""
 
     job: str
 
@@ -170,4 +184,4 @@ class AckWorker:
     job: str
 
 
-Action = Union[Send, SendKept, Keep, Forget, Start, Stop, Enough, AckWorker]
+Action = Union[Send, SendKept, Keep, KeepIterate, Forget, Start, Stop, Enough, AckWorker]

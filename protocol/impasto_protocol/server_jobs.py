@@ -21,6 +21,7 @@ from .server_events import (
     Forget,
     Found,
     Keep,
+    KeepIterate,
     Leaving,
     Send,
     SendKept,
@@ -57,6 +58,8 @@ def worker_preview(state: ServerState, job: Job, preview: messages.Preview, now:
 
 
 def worker_result(state: ServerState, job: Job, result: messages.Result, now: float) -> list[Action]:
+    if result.step:
+        return worker_iterate(job, result, now)
     state.active = None
     stand_in = result.record.get("stand_in")
     if isinstance(stand_in, str):
@@ -65,6 +68,13 @@ def worker_result(state: ServerState, job: Job, result: messages.Result, now: fl
         return end(state, job, jobstate.Event.SUCCEED, job.problem, now)
     job.kept = True
     return [Keep(job.finished(now), result)]
+
+
+def worker_iterate(job: Job, iterate: messages.Result, now: float) -> list[Action]:
+    if job.state is State.CANCELLING:
+        return []
+    job.iterated = True
+    return [KeepIterate(job.finished(now), iterate)]
 
 
 def worker_error(state: ServerState, job: Job, error: messages.Error, now: float) -> list[Action]:
@@ -81,7 +91,7 @@ def let_go(state: ServerState, job: Job, problem: Problem, now: float) -> list[A
     job.state = jobstate.advance(job.state, jobstate.Event.CANCEL)
     job.problem = job.problem or problem
     if job.kept:
-        job.kept = False
+        job.kept = job.iterated = False
         return [Forget(job.id), *end(state, job, jobstate.Event.FAIL, job.problem, now)]
     return [] if again else [Stop(job.id)]
 
@@ -102,10 +112,12 @@ def leave(state: ServerState, event: Leaving, now: float) -> list[Action]:
 
 
 def end(state: ServerState, job: Job, event: jobstate.Event, problem: Optional[Problem], now: float) -> list[Action]:
-    """The one way in which a job ends; its pixels are let go of, and its client is told."""
+    """The one way in which a job ends; its pixels are let go of, and its client is told. Without a result there are no
+    iterates either."""
     job.state = jobstate.advance(job.state, event)
     job.problem, job.ended, job.submit, job.position = problem, now, None, 0
-    return tell_outcome(state, job)
+    forget = [Forget(job.id)] if job.iterated and not job.kept else []
+    return [*forget, *tell_outcome(state, job)]
 
 
 def tell_outcome(state: ServerState, job: Job) -> list[Action]:
@@ -228,6 +240,13 @@ def forgotten_at(state: ServerState, job: Job) -> float:
 def result_gone(job: str) -> ImpastoError:
     """It was acknowledged, there was no room for it, or its file is gone."""
     return ImpastoError(Code.RESULT_GONE, f"The result of job {job} is not kept any more: paint it again.")
+
+
+def iterate_gone(job: str, step: int, steps: tuple[int, ...]) -> ImpastoError:
+    """None of this step was kept; there are those of `steps`."""
+    there = f"those that are have the steps {', '.join(map(str, steps))}" if steps else "none is"
+    sentence = f"The iterate of step {step} of job {job} is not kept: {there}."
+    return ImpastoError(Code.RESULT_GONE, sentence, steps=list(steps))
 
 
 WORKER: dict[type, Callable[[ServerState, Job, Any, float], list[Action]]] = {

@@ -7,6 +7,7 @@ ImpastoError for what is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from . import messages, server_jobs
@@ -49,7 +50,7 @@ def submit(state: ServerState, session: Session, submit: messages.Submit, now: f
         owner=session.client,
         party=session.party,
         digest=request.digest(submit.digests),
-        submit=submit,
+        submit=granted(session, submit),
         submitted=now,
         facts={
             "agent": session.agent,
@@ -81,6 +82,11 @@ def submit_again(state: ServerState, session: Session, submit: messages.Submit, 
     job.owner, job.party, job.detach = session.client, session.party, detached(session, submit)
     previews = server_jobs.resume_previews(state, job, session.client)
     return [Send(session.route, job.accepted(submit.id)), *previews, *server_jobs.tell_outcome(state, job)]
+
+
+def granted(session: Session, submit: messages.Submit) -> messages.Submit:
+    """Without iterates where the client does not name the feature: it could not fetch them."""
+    return submit if "iterates" in session.features else replace(submit, iterates=0)
 
 
 def detached(session: Session, submit: messages.Submit) -> bool:
@@ -140,7 +146,7 @@ def fetch(state: ServerState, session: Session, fetch: messages.Fetch, now: floa
         return [Send(session.route, messages.Error.of(job.problem, re=fetch.id, job=job.id))]
     if not job.kept:
         raise server_jobs.result_gone(job.id)
-    return [SendKept(session.route, job.id, fetch.id)]
+    return [SendKept(session.route, job.id, fetch.id, fetch.step)]
 
 
 def list_jobs(state: ServerState, session: Session, request: messages.List, now: float) -> list[Action]:

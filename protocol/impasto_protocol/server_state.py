@@ -47,8 +47,8 @@ class Session:
 @dataclass
 class Job:
     """One job. `submit` is let go of when it ends, and with it the pixels; `problem` is set when it ends without
-    a result, or is about to. `enough`: it is to end with the iterate that there is. `party`: whom it counts for where
-    clients share."""
+    a result, or is about to. `enough`: it is to end with the iterate that there is. `iterated`: iterates of it may be
+    kept. `party`: whom it counts for where clients share."""
 
     id: str
     owner: str
@@ -60,6 +60,7 @@ class Job:
     forecast: Mapping[str, Any]
     detach: bool
     enough: bool = False
+    iterated: bool = False
     state: State = State.QUEUED
     progress: Optional[messages.Progress] = None
     position: int = 0

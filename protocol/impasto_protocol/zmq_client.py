@@ -150,14 +150,23 @@ class Client:
     # Requests ---------------------------------------------------------------------------------------------
 
     def submit(
-        self, request: Request, *, job: Optional[str] = None, preview: int = 0, detach: bool = False
+        self,
+        request: Request,
+        *,
+        job: Optional[str] = None,
+        preview: int = 0,
+        detach: bool = False,
+        iterates: int = 0,
     ) -> messages.Accepted:
-        """Hand in a job. `job`: its name, made up when None; the same name and request again is harmless.
+        """Hand in a job. `job`: its name, made up when None; the same name and request again is harmless. `iterates`:
+        so many, at most `limits.ITERATES`, are to be kept until the result is acknowledged.
 
         What the daemon does not know or would refuse at a glance is refused before anything is sent.
         """
-        self._core.check(request)
-        message = messages.Submit.of(request, job or new_job_name(), id=1, preview=preview, detach=detach)
+        self._core.check(request, *(["iterates"] if iterates else []))
+        message = messages.Submit.of(
+            request, job or new_job_name(), id=1, preview=preview, detach=detach, iterates=iterates
+        )
         codec.check_limit("styles", len(message.request().styles), self._core.limits.styles)
         return self._ask(message, messages.Accepted)
 
@@ -192,13 +201,14 @@ class Client:
         job: Optional[str] = None,
         preview: int = 0,
         detach: bool = False,
+        iterates: int = 0,
         on_accepted: Optional[OnAccepted] = None,
         on_progress: Optional[OnProgress] = None,
         on_preview: Optional[OnPreview] = None,
         interrupt: Optional[Interrupt] = None,
     ) -> messages.Result:
         """`submit` and `wait` in one. `on_accepted` hears of the job, with what it will take, before it starts."""
-        accepted = self.submit(request, job=job, preview=preview, detach=detach)
+        accepted = self.submit(request, job=job, preview=preview, detach=detach, iterates=iterates)
         if on_accepted:
             self._tell(on_accepted, accepted, accepted.job)
         return self.wait(accepted.job, on_progress=on_progress, on_preview=on_preview, interrupt=interrupt)
@@ -225,9 +235,15 @@ class Client:
         """Whether the daemon knows this feature of the protocol."""
         return feature in self.welcome.features
 
-    def fetch(self, job: str) -> messages.Result:
-        """The result of a job that has ended, whoever handed it in."""
-        return self._ask(messages.Fetch(id=1, job=job), messages.Result)
+    def fetch(self, job: str, step: int = 0) -> messages.Result:
+        """The result of a job that has ended, whoever handed it in; or the iterate of a step that is among the result's
+        `iterates`."""
+        return self._ask(messages.Fetch(id=1, job=job, step=step), messages.Result)
+
+    def stay(self) -> None:
+        """Show the daemon that this client is still there. For who has something else to do for a while: as often as
+        `welcome.heartbeat` says."""
+        self._pump(0.0, None)
 
     def jobs(self) -> tuple[dict[str, Any], ...]:
         """The jobs that the daemon knows, oldest first."""

@@ -160,6 +160,15 @@ def test_previews_are_files_of_their_own(house: House) -> None:
     assert opened(found[0]).size == (40, 30)
 
 
+def test_iterates_are_files_beside_the_result(house: House) -> None:
+    house.steer(steps=4)
+    done = house.run(*house.stylize("--iterates", "1"))
+    assert done.returncode == 0, done.stderr
+    beside = house.out.with_name(f"{house.out.stem}-step-00002.png")
+    assert opened(beside).size == (40, 30) and f"{beside} (step 2)" in done.stderr
+    assert "to collect it" not in house.run("status").stdout
+
+
 def test_transparency_is_laid_on_white_for_jpeg_and_it_is_said(house: House) -> None:
     Image.new("RGBA", (8, 8), (255, 255, 255, 0)).save(house.content)
     house.out = house.folder / "out.jpg"
@@ -396,12 +405,17 @@ def test_a_result_that_cannot_be_saved_is_kept_by_the_daemon_and_can_be_fetched(
     folder = house.folder / "gone"
     folder.mkdir()
     house.out = folder / "out.png"
-    process = house.start(*house.stylize())
+    process = house.start(*house.stylize("--iterates", "1"))
     job = started(process)
     folder.rmdir()
     done = finish(process)
     assert done.returncode == 1 and f"impasto fetch {job} -o" in done.stderr
     assert "to collect it" in house.run("status").stdout
+    early = house.run("fetch", job, "--step", "10", "-o", house.folder / "early.png")
+    assert early.returncode == 0 and opened(house.folder / "early.png").getpixel((0, 0)) == (10, 10, 10)
+    assert "those that are have the steps 10" in one_sentence(
+        house.run("fetch", job, "--step", "9", "-o", house.folder / "early.png")
+    )
     again = house.run("fetch", job, "-o", house.folder / "late.png")
     assert again.returncode == 0, again.stderr
     assert opened(house.folder / "late.png").size == (40, 30)

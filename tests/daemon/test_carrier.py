@@ -61,8 +61,14 @@ class Rooms:
         self.kept[finished.job] = result
         return ()
 
-    def get(self, job: str) -> Result | None:
+    def get(self, job: str, step: int = 0) -> Result | None:
         return self.kept.get(job)
+
+    def steps(self, job: str) -> tuple[int, ...]:
+        return ()
+
+    def keep_iterate(self, finished: Finished, iterate: Result) -> None:
+        self.act("keep_iterate")
 
     def forget(self, job: str) -> None:
         self.act("forget")

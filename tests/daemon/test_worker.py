@@ -41,7 +41,7 @@ from tests.fakes.painter import inverted, open_painter
 
 
 def iterate(step: int, steps: int = 1000, **losses: float) -> Iterate:
-    return Iterate(step, steps, step / steps, losses, lambda side: picture(side, side), lambda: None)
+    return Iterate(step, steps, step / steps, losses, lambda side: picture(side, side), picture, lambda: None)
 
 
 def told(reporter: Reporter, event: Iterate, now: float) -> list[str]:

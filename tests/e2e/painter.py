@@ -1,4 +1,5 @@
-"""A quick painter for the tests in GIMP: the colours turned round, alpha kept; recipes are looked up as always.
+"""A quick painter for the tests in GIMP: the colours turned round, alpha kept; recipes are looked up as always. Its
+iterates are the layer as it is.
 
 The seed steers it, for the plug-in sends no settings: SLOW takes 40 s, A_SECOND one, CRASH dies in mid-job, and with
 NOTHING_KEPT there is no job to go on from.
@@ -11,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,8 @@ class TurnedRound:
             if request.seed == CRASH and step == 3:
                 os._exit(9)
             done, losses = step / steps, {"total": 1.0 / step}
-            yield Iterate(step, steps, done, losses, lambda side: small(request.content, side), enough.set)
+            preview = partial(small, request.content, grey=step * 4 % 256)
+            yield Iterate(step, steps, done, losses, preview, lambda: request.content, enough.set)
             if enough.is_set():
                 break
         record = {

@@ -59,8 +59,8 @@ def request(width: int = 6, height: int = 4, **settings: Any) -> Request:
     return Request(content=picture(width, height), styles=(Style(picture(3, 3, seed=1)),), settings=settings)
 
 
-def submit(job: str, *, preview: int = 0, detach: bool = False, **settings: Any) -> messages.Submit:
-    return messages.Submit.of(request(**settings), job, id=1, preview=preview, detach=detach)
+def submit(job: str, *, preview: int = 0, detach: bool = False, iterates: int = 0, **settings: Any) -> messages.Submit:
+    return messages.Submit.of(request(**settings), job, id=1, preview=preview, detach=detach, iterates=iterates)
 
 
 def alive(pid: int) -> bool:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ class FakePainter:
             if step == int(settings.get("at", 1)):
                 _mishap(settings)
             done, losses = step / steps, {"total": 1.0 / step}
-            yield Iterate(step, steps, done, losses, lambda side: small(request.content, side), enough.set)
+            preview, whole = partial(small, request.content), partial(of_one_grey, request.content, step)
+            yield Iterate(step, steps, done, losses, preview, whole, enough.set)
             if enough.is_set():
                 break
         record: dict[str, object] = {"painter": "fake", "request": request.describe(), "steps": step}
@@ -121,11 +123,16 @@ def inverted(picture: Picture) -> Picture:
     return Picture(picture.width, picture.height, picture.channels, picture.dtype, bytes(after))
 
 
-def small(picture: Picture, side: int) -> Picture:
+def of_one_grey(picture: Picture, step: int) -> Picture:
+    """A picture of the same kind, each byte of which tells of which step it is."""
+    return Picture(picture.width, picture.height, picture.channels, picture.dtype, bytes([step % 256]) * picture.nbytes)
+
+
+def small(picture: Picture, side: int, grey: int = 0x80) -> Picture:
     """A grey picture of the same proportions, at most `side` pixels long."""
     shrink = max(1.0, max(picture.width, picture.height) / side)
     width, height = max(1, int(picture.width / shrink)), max(1, int(picture.height / shrink))
-    return Picture(width, height, 3, "u8", b"\x80" * (3 * width * height))
+    return Picture(width, height, 3, "u8", bytes([grey]) * (3 * width * height))
 
 
 def _mishap(settings: Mapping[str, Any]) -> None:

@@ -114,6 +114,18 @@ GOOD: dict[str, messages.Message] = {
         "9e27",
         id=12,
     ),
+    "v1.4/submit-with-iterates": messages.Submit.of(request(), "9e27", id=2, preview=256, iterates=16),
+    "v1.4/preview-of-what-is-kept": messages.Preview(job="9e27", step=14, kept=True, pictures=(picture(2, 2),)),
+    "v1.4/result-with-iterates": messages.Result(
+        job="9e27", record={"steps": 180}, iterates=(14, 28, 165), pictures=(picture(4, 3, 4),)
+    ),
+    "v1.4/fetch-an-iterate": messages.Fetch(id=12, job="9e27", step=28),
+    "v1.4/iterate": messages.Result(
+        job="9e27", re=12, step=28, iterates=(14, 28, 165), pictures=(picture(4, 3, 4, fill=7),)
+    ),
+    "v1.4/iterate-that-is-not-kept": messages.Error.of(
+        Problem(Code.RESULT_GONE, "The iterate of step 29 is not kept.", {"steps": [14, 28, 165]}), re=13, job="9e27"
+    ),
 }
 
 
@@ -261,6 +273,21 @@ BAD: dict[str, tuple[Code, list[bytes]]] = {
     "v1.4/start-is-a-number": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, _CONTENT, start=1)),
     "v1.4/foresee-with-pixels": (Code.BAD_REQUEST, [*_foresee(_SHAPE, _SHAPE), b"abc"]),
     "v1.4/foresee-a-strength-over-100": (Code.BAD_REQUEST, _foresee(_SHAPE, _SHAPE, strength=101)),
+    "v1.4/submit-with-seventeen-iterates": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, iterates=17)),
+    "v1.4/submit-with-iterates-that-are-true": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, iterates=True)),
+    "v1.4/fetch-a-step-below-none": (Code.BAD_REQUEST, _frames({"type": "fetch", "id": 1, "job": "j", "step": -1})),
+    "v1.4/kept-is-a-number": (
+        Code.BAD_REQUEST,
+        _frames({"type": "preview", "job": "j", "kept": 1, "pictures": [_PIXEL]}, b"abc"),
+    ),
+    "v1.4/result-with-an-iterate-of-no-step": (
+        Code.BAD_REQUEST,
+        _frames({"type": "result", "job": "j", "iterates": [0], "pictures": [_PIXEL]}, b"abc"),
+    ),
+    "v1.4/result-with-seventeen-iterates": (
+        Code.BAD_REQUEST,
+        _frames({"type": "result", "job": "j", "iterates": list(range(1, 18)), "pictures": [_PIXEL]}, b"abc"),
+    ),
 }  # fmt: skip
 
 

@@ -48,6 +48,7 @@ class Conversation(RuleBasedStateMachine):
         self.starts: list[str] = []
         self.kept: dict[str, tuple[Finished, float]] = {}
         self.storing: list[str] = []
+        self.iterated: set[str] = set()
         self.outcomes: dict[str, list[messages.Message]] = {}
         self.cancelled: set[str] = set()
         self.contents: dict[str, float] = {}
@@ -99,13 +100,10 @@ class Conversation(RuleBasedStateMachine):
                 assert action.job in self.kept and action.job not in self.storing
                 if action.route == self.route:
                     self.to_client.append(messages.Result(job=action.job, re=action.re, pictures=(picture(),)))
-            elif isinstance(action, server_events.Keep):
-                assert action.job not in self.cancelled
-                self.kept[action.job] = action.finished, self.now
-                self.storing.append(action.job)
+            elif isinstance(action, (server_events.Keep, server_events.KeepIterate)):
+                self.it_keeps(action)
             elif isinstance(action, server_events.Forget):
-                del self.kept[action.job]
-                self.storing = [job for job in self.storing if job != action.job]
+                self.it_forgets(action.job)
             elif isinstance(action, server_events.Start):
                 assert self.working is None, "one job at a time"
                 self.working, self.stopping = action.submit.job, False
@@ -115,6 +113,22 @@ class Conversation(RuleBasedStateMachine):
             elif isinstance(action, server_events.Stop):
                 assert self.working == action.job
                 self.stopping = True
+
+    def it_keeps(self, action: server_events.Keep | server_events.KeepIterate) -> None:
+        job = action.finished.job
+        assert job not in self.cancelled
+        if isinstance(action, server_events.KeepIterate):
+            assert job == self.working
+            self.iterated.add(job)
+        else:
+            self.kept[job] = action.finished, self.now
+            self.storing.append(job)
+
+    def it_forgets(self, job: str) -> None:
+        assert job in self.kept or job in self.iterated
+        self.kept.pop(job, None)
+        self.iterated.discard(job)
+        self.storing = [other for other in self.storing if other != job]
 
     def it_sends(self, action: server_events.Send) -> None:
         if isinstance(action.message, (messages.Accepted, messages.Progress)):
@@ -154,9 +168,9 @@ class Conversation(RuleBasedStateMachine):
     def steer(self, job: str, steer: Any, quickly: bool) -> None:
         self.the_client_says(steer(id=1, job=job), quickly)
 
-    @rule(job=JOBS, quickly=st.booleans())
-    def fetch(self, job: str, quickly: bool) -> None:
-        self.the_client_says(messages.Fetch(id=1, job=job), quickly)
+    @rule(job=JOBS, step=st.integers(0, 1), quickly=st.booleans())
+    def fetch(self, job: str, step: int, quickly: bool) -> None:
+        self.the_client_says(messages.Fetch(id=1, job=job, step=step), quickly)
 
     @rule(recipe=st.sampled_from(["impasto", "gatys"]), resume=st.sampled_from(["", *ALICE_S]), quickly=st.booleans())
     def foresee(self, recipe: str, resume: str, quickly: bool) -> None:
@@ -220,7 +234,7 @@ class Conversation(RuleBasedStateMachine):
             message = self.to_server.popleft()
             self.to_server.extendleft([message] * (copies * 2))
 
-    @rule(said=st.sampled_from(["step", "preview", "result", "failure", "let go"]))
+    @rule(said=st.sampled_from(["step", "preview", "iterate", "result", "failure", "let go"]))
     def the_worker_speaks(self, said: str) -> None:
         if self.working is None:
             return
@@ -228,6 +242,7 @@ class Conversation(RuleBasedStateMachine):
         message: Any = {
             "step": messages.Progress(job=job, state=State.RUNNING, step=1, steps=2),
             "preview": messages.Preview(job=job, pictures=(picture(),)),
+            "iterate": messages.Result(job=job, step=1, pictures=(picture(),)),
             "result": messages.Result(job=job, pictures=(picture(),)),
             "failure": messages.Error.of(Problem(Code.WORKER_DIED, "ouch"), job=job),
             "let go": messages.Error.of(Problem(Code.CANCELLED, "let go"), job=job),
@@ -293,6 +308,7 @@ class Conversation(RuleBasedStateMachine):
         if way == "too early":
             self.kept = {job: each for job, each in self.kept.items() if job not in self.storing}
         self.storing.clear()
+        self.iterated &= self.kept.keys()  # on disk the others are nobody's
         self.instance += 1
         self.server, self.working, self.stopping = self.a_daemon(), None, False
         for finished, ended in self.kept.values():
@@ -387,6 +403,10 @@ class Conversation(RuleBasedStateMachine):
     def ended_jobs_hold_no_pixels_and_kept_ones_are_kept(self) -> None:
         assert not any(job.state.terminal and job.submit for job in self.server.jobs.values())
         assert {job.id for job in self.server.jobs.values() if job.kept} == set(self.kept)
+
+    @invariant()
+    def iterates_are_kept_of_what_is_painted_or_is_to_be(self) -> None:
+        assert self.iterated <= self.kept.keys() | {self.working}
 
     def teardown(self) -> None:
         """In a world that has become patient, owners hear how their jobs end, and whoever asks hears it again."""

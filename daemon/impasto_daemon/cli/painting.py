@@ -19,7 +19,7 @@ from typing import Any
 import click
 from impasto_protocol.endpoint import default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.limits import Limits
+from impasto_protocol.limits import ITERATES, Limits
 from impasto_protocol.messages import Preview, Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_RECIPE, Request, Scalar, Style
@@ -28,7 +28,7 @@ from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
 from impasto_daemon import launch, pictures
 from impasto_daemon.weights import check_weights_path
 
-from . import options, recipes
+from . import iterates, options, recipes
 from .report import Report, duration
 
 PREVIEW_SIDE = 512
@@ -80,11 +80,12 @@ class Where:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is written beside the result: previews into a folder, the record into a file."""
+    """What is written beside the result: previews into a folder, the record into a file, and so many iterates."""
 
     output: Path
     previews: Path | None
     record: Path | None
+    iterates: int
 
     def check(self, width: int = 1, height: int = 1) -> None:
         """Whether there is a place for result and record. Raises ImpastoError."""
@@ -123,6 +124,9 @@ SHARED = (
                  help="Weights of the recipe's network for this command alone, painted by a daemon of its own."),
     click.option("--previews", type=options.file_path(), metavar="FOLDER",
                  help="Write the picture as it grows into this folder."),
+    click.option("--iterates", type=options.Whole(0, ITERATES), default=0, metavar="N",
+                 help="Save so many iterates too, of full size, from the painting's beginning to its end: beside OUT, "
+                 "with their steps in their names."),
     click.option("--record", type=options.file_path(), metavar="FILE",
                  help="Write how the picture was made, with the losses over time, into this file as JSON."),
     click.option("--forecast", is_flag=True,
@@ -149,6 +153,7 @@ class Shared:
     previews: Path | None
     record: Path | None
     forecast: bool
+    iterates: int
     endpoint: str | None
     as_json: bool
 
@@ -169,7 +174,7 @@ class Shared:
 
     @property
     def outcome(self) -> Outcome:
-        return Outcome(self.output, self.previews, self.record)
+        return Outcome(self.output, self.previews, self.record, self.iterates)
 
 
 def painting_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -243,7 +248,8 @@ def paint(request: Request, outcome: Outcome, where: Where, report: Report) -> N
         if request.resume:
             request = replace(request, resume=options.whole_job_name(client, request.resume))
         with interruptible() as interrupt, whole_names_asked_for(request.resume):
-            result = ask(client, request, report, folder, interrupt)
+            result = ask(client, request, report, folder, interrupt, outcome.iterates)
+        iterates.save(client, result, outcome.output, report)
         keep(result, outcome, report, time.monotonic() - began, private=where.weights is not None)
         client.acknowledge(result.job)
 
@@ -260,12 +266,15 @@ def whole_names_asked_for(resume: str) -> Iterator[None]:
         raise ImpastoError(error.code, sentence, **error.problem.details) from None
 
 
-def ask(client: Client, request: Request, report: Report, folder: Folder | None, interrupt: Interrupt) -> Result:
+def ask(
+    client: Client, request: Request, report: Report, folder: Folder | None, interrupt: Interrupt, iterates: int
+) -> Result:
     """Hand in the job and wait for its end. After Ctrl-C that is KeyboardInterrupt, even if the result was quicker."""
     try:
         return client.stylize(
             request,
             preview=PREVIEW_SIDE if folder else 0,
+            iterates=iterates,
             on_accepted=report.accepted,
             on_progress=report.moved,
             on_preview=folder.write if folder else None,

@@ -76,6 +76,10 @@ class Report:
     def preview(self, step: int, path: str) -> None:
         """A preview was written."""
 
+    def iterate(self, step: int, path: str) -> None:
+        """An iterate was saved."""
+        self.note(f"{path} (step {step})")
+
     def result(self, sentence: str, facts: Mapping[str, object]) -> None:
         """The end."""
         click.echo(sentence)
@@ -113,6 +117,9 @@ class JsonReport(Report):
 
     def preview(self, step: int, path: str) -> None:
         self._event("preview", step=step, path=path)
+
+    def iterate(self, step: int, path: str) -> None:
+        self._event("iterate", step=step, path=path)
 
     def result(self, sentence: str, facts: Mapping[str, object]) -> None:
         self._event("result", **facts)

@@ -34,7 +34,8 @@ class Step:
     """Evaluation number `step` of `steps`, with the share `done` (0 to 1) of all work behind us: its losses, a note if
     something unusual was done, the picture (1, 3, h, w) within 0 to 1 at the size being worked on.
 
-    enough: called before the next step is asked for, ends the painting with that picture.
+    whole: the painting that this picture would be as the result, as `Painting.picture` is; takes as much memory on the
+    CPU. enough: called before the next step is asked for, ends the painting with that picture.
     """
 
     step: int
@@ -43,6 +44,7 @@ class Step:
     losses: Mapping[str, float]
     note: str
     picture: Callable[[], Tensor]
+    whole: Callable[[], Tensor]
     enough: Callable[[], None]
 
 
@@ -95,7 +97,8 @@ def paint(
     if resume or before is not None or whole.start is not None:
         sizes = sizes[-1:]
     ways = list(ways) or [Plan(history=recipe.history)]
-    job = _Job(features, recipe, Summaries() if summaries is None else summaries, ways, _Tally(sizes))
+    finish = partial(_finished, whole=whole, content=content, recipe=recipe)
+    job = _Job(features, recipe, Summaries() if summaries is None else summaries, ways, _Tally(sizes), finish)
     painting, state = before, None
     for level in sizes:
         last = level is sizes[-1]
@@ -109,18 +112,24 @@ def paint(
         if job.tally.over:
             break
     assert painting is not None  # there is always a size
-    return Painting(_finished(painting, whole, content, recipe), state, painting, ways[0], job.tally.over)
+    return Painting(finish(painting), state, painting, ways[0], job.tally.over)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What is the same at all levels; but ways are dropped that memory did not suffice for."""
+    """What is the same at all levels; but ways are dropped that memory did not suffice for. finish: makes the result of
+    what was painted at any level."""
 
     features: Features
     recipe: Recipe
     summaries: Summaries
     ways: list[Plan]
     tally: _Tally
+    finish: Callable[[Tensor], Tensor]
+
+    def finished(self, x: Tensor, level: Level) -> Tensor:
+        """What an iterate at this level would be as the result."""
+        return self.finish(_cropped(x, level))
 
 
 def _at_level(
@@ -136,7 +145,8 @@ def _at_level(
                 done, resume, last = done + 1, None, iterate.x
                 told = replace(iterate, note=" ".join(filter(None, (note, iterate.note))))
                 note = ""
-                yield job.tally.step(level, told, partial(_shown, iterate.x, level, sized, job.recipe))
+                picture = partial(_shown, iterate.x, level, sized, job.recipe)
+                yield job.tally.step(level, told, picture, partial(job.finished, iterate.x, level))
                 if job.tally.over:
                     return _cropped(iterate.x, level), None
             found, state = _cropped(iterate.result, level), iterate.state() if keeps else None
@@ -201,12 +211,12 @@ class _Tally:
         self._work = sum(level.steps * level.work for level in levels)
         self._done, self._worked = 0, 0.0
 
-    def step(self, level: Level, iterate: Iterate, picture: Callable[[], Tensor]) -> Step:
+    def step(self, level: Level, iterate: Iterate, picture: Callable[[], Tensor], whole: Callable[[], Tensor]) -> Step:
         """The next one."""
         self._done += 1
         self._worked += level.work
         share = self._worked / self._work
-        return Step(self._done, self._steps, share, iterate.losses, iterate.note, picture, self._enough)
+        return Step(self._done, self._steps, share, iterate.losses, iterate.note, picture, whole, self._enough)
 
     def _enough(self) -> None:
         self.over = True
