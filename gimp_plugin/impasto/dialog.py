@@ -17,6 +17,7 @@ from foreseen import Foreseen  # noqa: E402
 from gi.repository import GimpUi, Gtk  # noqa: E402
 from impasto_protocol.request import Outline  # noqa: E402
 from language import _  # noqa: E402
+from presets import Presets  # noqa: E402
 from preview import Preview  # noqa: E402
 from styles import Chosen  # noqa: E402
 
@@ -80,6 +81,7 @@ def ask(
     row.pack_start(column(style_row.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(row, False, False, 0)
+    Presets(dialog, config, RECIPES, preview.style).place()
     try:
         return bool(dialog.run())
     finally:

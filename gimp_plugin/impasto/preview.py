@@ -38,7 +38,10 @@ SETTLED = 0.03
 """A preview ends when little more would change: see the recipes' `settle`."""
 LINES = 40
 """Pixels of height that are kept for sentences."""
-DRAG = _("Drag the picture to see another part")
+DRAG = _("Drag the picture, or use the arrow keys, to see another part")
+ARROWS = {Gdk.KEY_Left: (-1, 0), Gdk.KEY_Right: (1, 0), Gdk.KEY_Up: (0, -1), Gdk.KEY_Down: (0, 1)}
+FOCUS = b".impasto-preview:focus { outline: 2px solid; outline-offset: -2px; }"
+"""How the picture shows that the arrow keys go to it."""
 
 
 class Preview:
@@ -167,6 +170,9 @@ class Preview:
         pad.add_events(Gdk.EventMask.BUTTON_PRESS_MASK | Gdk.EventMask.BUTTON_RELEASE_MASK)
         pad.connect("button-press-event", self._gripped)
         pad.connect("button-release-event", self._let_go)
+        pad.connect("key-press-event", self._key_pressed)
+        pad.set_can_focus(True)
+        pad.get_accessible().set_name(_("Preview"))
         pad.add(self._picture)
         frame.add(pad)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
@@ -181,9 +187,21 @@ class Preview:
 
     def _let_go(self, _pad: Any, event: Any) -> None:
         """The part moves as the picture was dragged."""
-        seen, zoom = self._part(), 1 / self._scale()
-        x, y = seen.left + seen.width / 2, seen.top + seen.height / 2
-        self._centre = x - (event.x - self._grip[0]) * zoom, y - (event.y - self._grip[1]) * zoom
+        zoom = 1 / self._scale()
+        self._move((self._grip[0] - event.x) * zoom, (self._grip[1] - event.y) * zoom)
+
+    def _key_pressed(self, _pad: Any, event: Any) -> bool:
+        """By a quarter of what is seen."""
+        if event.keyval not in ARROWS:
+            return False
+        right, down = ARROWS[event.keyval]
+        self._move(right * self._part().width / 4, down * self._part().height / 4)
+        return True
+
+    def _move(self, right: float, down: float) -> None:
+        """In the layer's pixels."""
+        seen = self._part()
+        self._centre = seen.left + seen.width / 2 + right, seen.top + seen.height / 2 + down
         self._changed()
 
 

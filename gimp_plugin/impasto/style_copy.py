@@ -67,6 +67,20 @@ def enlarged(pixbuf: Any, size: tuple[int, int], most: int) -> Picture:
     return _picture(pixbuf)
 
 
+def file(copy: bytes, size: tuple[int, int], most: int) -> tuple[str, bytes]:
+    """The copy `enlarged` as a file: the ending of its name, and its bytes. Raises ValueError as `unpacked`."""
+    pixbuf = unpacked(copy)
+    if (pixbuf.get_width(), pixbuf.get_height()) == size:
+        data = base64.b64decode(copy)
+        return MAGIC[data[:4]], data
+    kind, options = ("png", {}) if pixbuf.get_has_alpha() else ("jpeg", {"quality": "92"})
+    try:
+        made = _pixbuf(enlarged(pixbuf, size, most)).save_to_bufferv(kind, list(options), list(options.values()))
+    except GLib.Error as error:
+        raise ValueError(error.message) from None
+    return kind, bytes(made[1])
+
+
 def _ways(picture: Picture) -> Iterator[tuple[int, str, dict[str, str]]]:
     """Side, kind and options of each file to try, the best first. Alpha is kept, so it takes PNG."""
     for side in SIDES:

@@ -35,7 +35,7 @@ def shown(painted: Painted, copy: bytes) -> Shown | None:
 def chosen(painted: Painted, copy: bytes, most: int, limits: Limits) -> Chosen:
     """The style. most: pixels beyond which a copy need not be enlarged. Raises ImpastoError where it cannot be had."""
     copied = _copied(painted, copy, most)
-    style = copied if copied and not copied.copy_of else _original(painted, limits) or copied
+    style = copied if copied and not copied.copy_of else original(painted.style, painted.digest, limits) or copied
     if style is None:
         raise ImpastoError(
             Code.BAD_REQUEST,
@@ -60,16 +60,16 @@ def note(style: Chosen) -> list[str]:
     ]
 
 
-def _original(painted: Painted, limits: Limits) -> Chosen | None:
+def original(name: str, digest: str, limits: Limits) -> Chosen | None:
     """The file, where this machine remembers one and it holds the very same pixels."""
-    path = style_memory.find(painted.digest)
+    path = style_memory.find(digest)
     if path is None:
         return None
     try:
         picture = style_file.load(style_file.checked(Gio.File.new_for_path(str(path)), limits), limits)
     except ImpastoError:
         return None
-    return Chosen(painted.style, picture, path) if picture.sha256() == painted.digest else None
+    return Chosen(name, picture, path) if picture.sha256() == digest else None
 
 
 def _copied(painted: Painted, copy: bytes, most: int) -> Chosen | None:

@@ -19,7 +19,7 @@ from unittest.mock import MagicMock
 import pytest
 from impasto_daemon import launch, plugin_install
 from impasto_daemon.engine.recipes import RECIPES
-from impasto_protocol import __version__, key_files, request
+from impasto_protocol import __version__, key_files, preset, request
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
@@ -81,6 +81,16 @@ def test_the_arguments_defaults_are_the_protocols() -> None:
     assert defaults == ("impasto", 50.0, 1024)
     for written in ('else "impasto"', "0.0, 100.0, 50.0", "1024,"):
         assert written in text
+
+
+@pytest.mark.usefixtures("without_gimp")
+def test_a_preset_holds_the_filters_numbers_in_their_ranges() -> None:
+    for name, *_, lowest, highest, default in module("impasto").NUMBERS:
+        read = preset.VALUES[name]
+        assert (read(lowest, name), read(highest, name), read(default, name)) == (lowest, highest, default)
+        for beyond in (lowest - 1, highest + 1):
+            with pytest.raises(ImpastoError):
+                read(beyond, name)
 
 
 @pytest.mark.usefixtures("without_gimp")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
-from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_STRENGTH, Request, Style, same_proportions
+from impasto_protocol.preset import Preset
+from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_STRENGTH, Request, Scalar, Style, same_proportions
 
 from impasto_daemon import pictures
 
 from . import options
+from . import preset as presets
 from .forecast import foresee
 from .painting import Shared, check_styles, load_styles, paint, painting_options
 from .report import Report, reporting
@@ -22,8 +26,8 @@ from .report import Report, reporting
 
 @click.command()
 @click.argument("content", type=options.file_path())
-@click.option("--style", "styles", type=options.file_path(), multiple=True, required=True, metavar="STYLE",
-              help="Picture whose manner is wanted. Several are blended.")  # fmt: skip
+@click.option("--style", "styles", type=options.file_path(), multiple=True, metavar="STYLE",
+              help="Picture whose manner is wanted, unless a preset brings one. Several are blended.")  # fmt: skip
 @click.option("--strength", type=options.Number(0, 100), default=DEFAULT_STRENGTH, show_default=True,
               help="From 0, the content as it is, to 100, the style alone.")  # fmt: skip
 @click.option("--style-weight", "style_weights", type=options.Number(0, 1e6), multiple=True, metavar="W",
@@ -41,6 +45,9 @@ from .report import Report, reporting
     metavar="NAME",
     help="Whose colours: style (as in all recipes), or the content's by luminance, oklab, cholesky or pca.",
 )
+@click.option("--stroke-size", type=options.Number(10, 400), default=100.0, show_default=True, metavar="PERCENT",
+              help="At 100 strokes are as large as in the style laid over the content; at 50, half.")  # fmt: skip
+@presets.option
 @painting_options
 def stylize(
     content: Path,
@@ -51,6 +58,8 @@ def stylize(
     mask: Path | None,
     start: Path | None,
     colour: str | None,
+    stroke_size: float,
+    preset: Preset | None,
     shared: Shared,
 ) -> None:
     """Paint CONTENT in the manner of STYLE and save it as OUT.
@@ -60,20 +69,25 @@ def stylize(
     check_styles(styles, style_weights, style_masks)
     if start and shared.resume:
         raise click.UsageError("--start and --resume both say what to begin with: give one of them.")
+    if not styles and preset is None:
+        raise click.UsageError("Missing option '--style'.")
     settings = shared.sugared(colour=colour)
+    check_strokes(settings)
     where, outcome = shared.where, shared.outcome
     outcome.check()
     outcome.spare((content, *styles, *style_masks, *filter(None, (mask, start))))
     with reporting(shared.as_json) as report:
+        presets.note(preset, report)
         picture = pictures.load(content, Limits(), report.note)
+        chosen = load_styles(styles, style_weights, report) if styles else presets.styles(preset)
         request = Request(
             content=picture,
-            styles=masked(load_styles(styles, style_weights, report), style_masks, picture, report),
+            styles=masked(chosen, style_masks, picture, report),
             recipe=shared.recipe,
             strength=strength,
             max_size=DEFAULT_MAX_SIZE if shared.max_size is None else shared.max_size,
             seed=shared.seed,
-            settings=settings,
+            settings={**strokes(stroke_size, picture), **settings},
             content_mask=load_mask(mask, picture, report) if mask else None,
             resume=shared.resume or "",
             start=load_start(start, picture, report) if start else None,
@@ -82,6 +96,18 @@ def stylize(
             foresee(request, where, report)
         else:
             paint(request, outcome, where, report)
+
+
+def check_strokes(settings: Mapping[str, Scalar]) -> None:
+    """Raises click.UsageError where the size of the strokes is given twice; a preset's gives way."""
+    source = click.get_current_context().get_parameter_source("stroke_size")
+    if "style_size" in settings and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--stroke-size and --style-size say the same: give one of them.")
+
+
+def strokes(percent: float, content: Picture) -> dict[str, Scalar]:
+    """The recipe's field for strokes of this size; 100 is the recipe's own."""
+    return {} if percent == 100 else {"style_size": percent / 100 * math.sqrt(content.width * content.height)}
 
 
 def masked(styles: Sequence[Style], paths: Sequence[Path], content: Picture, report: Report) -> tuple[Style, ...]:

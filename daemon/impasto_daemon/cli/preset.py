@@ -1,0 +1,101 @@
+"""`--preset`: a preset that GIMP's dialog has saved stands in for the options that are not given.
+
+Knows click, the preset's file and its pictures; nothing of jobs.
+"""
+
+from __future__ import annotations
+
+import math
+import stat
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from impasto_protocol import preset
+from impasto_protocol.errors import Code, ImpastoError, ProtocolError
+from impasto_protocol.limits import Limits
+from impasto_protocol.picture import Picture
+from impasto_protocol.preset import Preset
+from impasto_protocol.request import Style
+from PIL import Image
+
+from impasto_daemon import pictures
+
+from . import options
+from .report import Report
+
+ENLARGED = 4_000_000
+"""Pixels that the copy of a style is enlarged to at most, as in GIMP."""
+
+
+def read(ctx: click.Context, _: click.Parameter, path: Path | None) -> Preset | None:
+    """What is in the file; from now on its values are the defaults of the options of the same names.
+
+    Raises ImpastoError.
+    """
+    if path is None:
+        return None
+    found = load(path)
+    ctx.default_map = {name.replace("-", "_"): value for name, value in found.values.items()}
+    return found
+
+
+option = click.option("--preset", type=options.file_path(), metavar="FILE", is_eager=True, callback=read,
+                      help="A preset that was saved in GIMP: its values where no option says otherwise, and its style "
+                      "where none is given.")  # fmt: skip
+
+
+def load(path: Path) -> Preset:
+    """The preset in this file. Raises ImpastoError."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise _unfit(path, "it is not a file")
+        if facts.st_size > preset.LARGEST:
+            raise _unfit(path, f"no preset has more than {preset.LARGEST:,} bytes")
+        return preset.parsed(path.read_bytes())
+    except OSError as error:
+        raise _unfit(path, error.strerror or str(error)) from None
+    except ProtocolError as error:
+        raise _unfit(path, str(error)) from None
+    except preset.DAMAGE:
+        raise _unfit(path, "it is no preset, or a damaged one") from None
+
+
+def note(found: Preset | None, report: Report) -> None:
+    """Say what of the preset is left out."""
+    left_out = [*found.ignored, *(style.name for style in found.styles[1:])] if found else []
+    if left_out:
+        report.note(f"this version does not know {', '.join(left_out)} of the preset: that is left out")
+
+
+def styles(found: Preset | None) -> tuple[Style, ...]:
+    """The preset's style, made of its copy, with as many pixels as it had. Raises ImpastoError where there is none."""
+    copies = [style for style in (found.styles[:1] if found else ()) if style.copy]
+    if not copies:
+        sentence = "there is no copy of a style in the preset: name a picture with --style"
+        raise ImpastoError(Code.BAD_REQUEST, sentence)
+    with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
+        path = Path(folder) / "style"
+        path.write_bytes(copies[0].copy)
+        try:
+            small = pictures.load(path, replace(Limits(), side=preset.SIDE))
+        except ImpastoError:
+            sentence = f"the copy of the style {copies[0].name} in the preset is damaged: name a picture with --style"
+            raise ImpastoError(Code.BAD_REQUEST, sentence) from None
+    return (Style(enlarged(small, copies[0].size)),)
+
+
+def enlarged(small: Picture, size: tuple[int, int]) -> Picture:
+    """A copy with as many pixels as its original of this size, so that its strokes are as large; ENLARGED at most."""
+    factor = math.sqrt(min(size[0] * size[1], ENLARGED) / (small.width * small.height))
+    if factor <= 1:
+        return small
+    sides = (round(small.width * factor), round(small.height * factor))
+    image = pictures.to_image(small).resize(sides, Image.Resampling.BILINEAR)
+    return Picture(image.width, image.height, small.channels, "u8", image.tobytes())
+
+
+def _unfit(path: Path, reason: str) -> ImpastoError:
+    return ImpastoError(Code.BAD_REQUEST, f"the preset {path} cannot be used: {reason}", path=str(path))

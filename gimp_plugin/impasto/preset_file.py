@@ -1,0 +1,122 @@
+"""Presets as files: the filter's arguments out of a config into one, and out of one back into the arguments' values.
+
+What is in such a file is `impasto_protocol.preset`'s. Knows files, and styles by their pixels; nothing of widgets.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import stat
+from pathlib import Path, PurePath
+from typing import Any
+
+import record
+import style_copy
+import style_kept
+import style_memory
+from gi.repository import Gimp
+from impasto_protocol import preset
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.limits import Limits
+from impasto_protocol.preset import Preset, Style
+from language import _
+from styles import Chosen
+
+ENDING = ".json"
+STYLES = "impasto-styles"
+"""The folder in GIMP's profile where styles lie that came with presets."""
+MOST = 4_000_000
+"""Pixels that the copy of a style is enlarged to at most."""
+NAME = 60
+"""Letters of a file's name that are taken over."""
+
+
+def made(config: Any, style: Chosen | None, with_copy: bool) -> Preset:
+    """What the artist has chosen. style: if there is one; with_copy: put a small copy of it in."""
+    values = {name: config.get_property(name) for name in preset.VALUES if config.find_property(name) is not None}
+    return Preset(values, (_style(style, with_copy),) if style is not None else ())
+
+
+def save(made: Preset, path: Path) -> None:
+    """Write it; whole, or not at all. Raises ImpastoError."""
+    fresh = path.with_name(f".{path.name[:200]}.{os.getpid()}")
+    try:
+        fresh.write_bytes(preset.written(made))
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise refused(
+            _("The preset {path} cannot be written: {reason}.").format(path=path, reason=error.strerror)
+        ) from None
+
+
+def load(path: Path) -> Preset:
+    """What is in this file. Raises ImpastoError where that is no preset; then nothing has changed."""
+    try:
+        found = preset.parsed(_read(path))
+    except preset.DAMAGE:
+        raise refused(
+            _("{path} is no preset that Impasto can read, or a damaged one. Nothing was changed.").format(path=path)
+        ) from None
+    except OSError as error:
+        raise refused(
+            _("The preset {path} cannot be read: {reason}.").format(path=path, reason=error.strerror)
+        ) from None
+    return found
+
+
+def style_file(style: Style, limits: Limits) -> Path | None:
+    """A picture file of the style on this machine: the very one where it is known here, else one made of the copy.
+
+    None where there is neither. Raises ImpastoError where there is no place for the file.
+    """
+    known = style_kept.original(style.name, style.digest, limits)
+    if known is not None:
+        return known.path
+    try:
+        kind, data = style_copy.file(base64.b64encode(style.copy), style.size, MOST)
+    except ValueError:
+        return None
+    folder = Path(Gimp.directory()) / STYLES / hashlib.sha256(data).hexdigest()[:16]
+    path = folder / f"{_plain(style.name)}.{kind}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise refused(
+            _("There is no place for the preset's style at {path}: {reason}.").format(path=path, reason=error.strerror)
+        ) from None
+    return path
+
+
+def _style(style: Chosen, with_copy: bool) -> Style:
+    """What a preset says of a style. Of one that is a copy itself: what is known of the original."""
+    original, picture = style.copy_of, style.picture
+    digest = str(original["sha256"]) if original else picture.sha256()
+    size = (int(str(original["width"])), int(str(original["height"]))) if original else picture.size
+    if style.path is not None and not original:
+        style_memory.remember(digest, style.path)
+    copy = base64.b64decode(style.copy or style_copy.made(picture)) if with_copy else b""
+    return Style(record.printable(style.name)[:255], size, digest, copy)
+
+
+def _read(path: Path) -> bytes:
+    """The file's bytes, if it is a file and no more than a preset has. Raises OSError, ValueError."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size > preset.LARGEST:
+        raise ValueError
+    with path.open("rb") as file:
+        return file.read(preset.LARGEST + 1)
+
+
+def _plain(name: str) -> str:
+    """A name from somebody else as a file's: no folders in it, nothing that a file system has against."""
+    stem = PurePath(name.replace("\\", "/")).stem
+    return "".join(letter for letter in stem if letter.isalnum() or letter in " _-()")[:NAME].strip() or "style"
+
+
+def refused(sentence: str) -> ImpastoError:
+    """What is wrong with a preset."""
+    return ImpastoError(Code.BAD_REQUEST, sentence)

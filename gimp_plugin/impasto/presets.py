@@ -1,0 +1,164 @@
+"""The dialog's presets: a button whose menu opens one from a file, or saves what is chosen into one, to be shared.
+
+Knows GTK and the filter's config; what is in the files, and where styles come from, is `preset_file`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import gi
+import preset_file
+import record
+import style_row
+
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gdk, Gimp, Gio, Gtk  # noqa: E402
+from impasto_protocol.errors import ImpastoError  # noqa: E402
+from impasto_protocol.limits import Limits  # noqa: E402
+from impasto_protocol.preset import Preset  # noqa: E402
+from language import _  # noqa: E402
+from styles import Chosen  # noqa: E402
+
+LIMITS = Limits()
+"""What is not read of a style's file."""
+FOLDER = "impasto-presets"
+"""In GIMP's profile: where presets are looked for first."""
+
+
+class Presets:
+    """The button and its menu.
+
+    recipes: the names of those that can be chosen; style: gives the style that is chosen, or raises ImpastoError.
+    """
+
+    def __init__(self, dialog: Any, config: Any, recipes: Collection[str], style: Callable[[], Chosen]) -> None:
+        self._dialog, self._config, self._recipes, self._style = dialog, config, recipes, style
+        keys, menu = Gtk.AccelGroup(), Gtk.Menu()
+        dialog.add_accel_group(keys)
+        for label, key, act in (
+            (_("_Open Preset…"), Gdk.KEY_o, self._open),
+            (_("_Save Preset…"), Gdk.KEY_s, self._save),
+        ):
+            item = Gtk.MenuItem.new_with_mnemonic(label)
+            item.connect("activate", act)
+            item.add_accelerator("activate", keys, key, Gdk.ModifierType.CONTROL_MASK, Gtk.AccelFlags.VISIBLE)
+            menu.append(item)
+        menu.show_all()
+        arrow = Gtk.Image.new_from_icon_name("go-down", Gtk.IconSize.MENU)  # as on GIMP's Reset
+        self.button = Gtk.MenuButton(label=_("Presets"), popup=menu, image=arrow)
+        self.button.set_always_show_image(True)
+        self.button.set_image_position(Gtk.PositionType.RIGHT)
+        self.button.set_tooltip_text(_("Settings in files, for yourself and for others"))
+        self.button.show()
+
+    def place(self) -> None:
+        """Beside GIMP's own buttons for settings, or where those would be."""
+        content = self._dialog.get_content_area()
+        rows = [row for row in content.get_children() if isinstance(row, Gtk.ButtonBox)]
+        (rows[0] if rows else content).pack_start(self.button, False, False, 0)
+
+    def fill(self, preset: Preset) -> list[str]:
+        """Set the arguments to what the preset says; what the artist should know. Raises ImpastoError before that."""
+        recipe = preset.values.get("recipe")
+        if recipe is not None and recipe not in self._recipes:
+            raise preset_file.refused(
+                _("The preset asks for the recipe {recipe}, which this version does not have. Nothing was changed.")
+                .format(recipe=recipe)
+            )  # fmt: skip
+        files = [preset_file.style_file(style, LIMITS) for style in preset.styles[:1]]
+        there = {name: value for name, value in preset.values.items() if self._config.find_property(name) is not None}
+        for name, value in there.items():
+            self._config.set_property(name, value)
+        for path in filter(None, files):
+            for source in style_row.SOURCES:
+                self._config.set_property(source, None)
+            self._config.set_property("style-file", Gio.File.new_for_path(str(path)))
+        more = (style.name for style in preset.styles[1:])
+        left_out = [*preset.ignored, *(preset.values.keys() - there.keys()), *more]
+        return [*_missing(preset, files), *_passed_over(left_out)]
+
+    def _open(self, _item: Any) -> None:
+        chooser = self._chooser(_("Open Preset"), Gtk.FileChooserAction.OPEN, _("_Open"))
+        path = _answer(chooser)
+        if path is not None:
+            try:
+                notes = self.fill(preset_file.load(path))
+            except ImpastoError as error:
+                notes = [str(error)]
+            self._tell(notes)
+
+    def _save(self, _item: Any) -> None:
+        style = self._chosen()
+        chooser = self._chooser(_("Save Preset"), Gtk.FileChooserAction.SAVE, _("_Save"))
+        chooser.set_do_overwrite_confirmation(True)
+        name = Path(record.printable(style.name)).stem if style is not None else self._config.get_property("recipe")
+        chooser.set_current_name(f"{name}{preset_file.ENDING}")
+        with_copy = Gtk.CheckButton.new_with_mnemonic(_("Include a small copy of the st_yle"))
+        with_copy.set_active(True)
+        if style is not None:
+            chooser.set_extra_widget(with_copy)
+        path = _answer(chooser)
+        if path is not None:
+            path = path if path.suffix else path.with_suffix(preset_file.ENDING)
+            try:
+                preset_file.save(preset_file.made(self._config, style, with_copy.get_active()), path)
+            except ImpastoError as error:
+                self._tell([str(error)])
+
+    def _chosen(self) -> Chosen | None:
+        try:
+            return self._style()
+        except ImpastoError:
+            return None
+
+    def _chooser(self, title: str, action: Any, yes: str) -> Any:
+        chooser = Gtk.FileChooserDialog(title=title, action=action, transient_for=self._dialog, modal=True)
+        chooser.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+        chooser.add_button(yes, Gtk.ResponseType.ACCEPT)
+        chooser.set_default_response(Gtk.ResponseType.ACCEPT)
+        presets = Gtk.FileFilter()
+        presets.set_name(_("Presets"))
+        presets.add_pattern(f"*{preset_file.ENDING}")
+        chooser.add_filter(presets)
+        folder = Path(Gimp.directory()) / FOLDER
+        with contextlib.suppress(OSError):  # it is a suggestion
+            folder.mkdir(exist_ok=True)
+        chooser.set_current_folder(str(folder))
+        return chooser
+
+    def _tell(self, notes: list[str]) -> None:
+        if notes:
+            text = record.printable("\n".join(notes))
+            box = Gtk.MessageDialog(
+                transient_for=self._dialog, modal=True, message_type=Gtk.MessageType.WARNING,
+                buttons=Gtk.ButtonsType.OK, text=text,
+            )  # fmt: skip
+            box.run()
+            box.destroy()
+
+
+def _answer(chooser: Any) -> Path | None:
+    """The path that was chosen. The chooser is gone then."""
+    chosen = chooser.get_filename() if chooser.run() == Gtk.ResponseType.ACCEPT else None
+    chooser.destroy()
+    return Path(chosen) if chosen else None
+
+
+def _missing(preset: Preset, files: list[Path | None]) -> list[str]:
+    return [
+        _("The style {name} is not in the preset and not on this machine: choose a style picture.").format(
+            name=style.name
+        )
+        for style, path in zip(preset.styles, files)
+        if path is None
+    ]
+
+
+def _passed_over(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    return [_("This version does not know {names}: that was left out.").format(names=", ".join(sorted(names)))]

@@ -1,0 +1,339 @@
+"""Runs inside GIMP, on a display that nobody sees: opens the plug-in's windows and writes down what is in them.
+
+What a screen reader is told comes from the widgets' own accessible objects, which GTK gives with no bus. The windows
+are opened once in English and once in each language that has a catalogue.
+"""
+
+# mypy: ignore-errors
+import importlib
+import json
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+
+import gi
+
+gi.require_version("Atk", "1.0")
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gdk", "3.0")
+gi.require_version("Gtk", "3.0")
+from gi.repository import Atk, Gdk, Gimp, GimpUi, Gio, GLib, Gtk  # noqa: E402
+
+FOLDER = Path(os.environ["IMPASTO_TEST_FOLDER"])
+PLUG_IN = FOLDER / "profile/plug-ins/impasto"
+OURS = {path.stem for path in PLUG_IN.glob("*.py")}
+STYLE_TRANSFER, RESTYLE = "plug-in-impasto-style-transfer", "plug-in-impasto-restyle"
+
+
+class Plugin:
+    """The plug-in's modules and procedures, in one language."""
+
+    def __init__(self, language):
+        GLib.setenv("LANGUAGE", language, True)
+        for name in OURS & set(sys.modules):
+            del sys.modules[name]
+        text = (PLUG_IN / "impasto.py").read_text().replace('"Impasto"', f'"Impasto{id(self)}"')  # a GType of its own
+        self._main = {"__file__": str(PLUG_IN / "impasto.py"), "__name__": "impasto_again"}
+        exec(text, self._main)
+        self._main["use_own_libraries"]()
+
+    def __getattr__(self, name):
+        return importlib.import_module(name)
+
+    def config(self, name=STYLE_TRANSFER):
+        """A procedure as the plug-in's own process has it, and a config of it."""
+        procedure = self._main["Impasto"].filter(Gimp.get_plug_in(), name)
+        return procedure, procedure.create_config()
+
+
+def opened(look, opens):
+    """What the steps of `look` make of the dialog that `opens` runs; GTK does what it has to do between them."""
+    seen = {}
+
+    def meanwhile():
+        dialogs = [each for each in Gtk.Window.list_toplevels() if isinstance(each, Gtk.Dialog) and each.get_mapped()]
+        if not dialogs:
+            return True
+        try:
+            next(seen.setdefault("steps", look(dialogs[0])))
+            return True
+        except StopIteration as end:
+            seen["told"] = end.value
+        except Exception:
+            seen["told"] = {"failed": traceback.format_exc()}
+        dialogs[0].response(Gtk.ResponseType.CANCEL)
+        return False
+
+    GLib.timeout_add(10, meanwhile)
+    opens()
+    return seen["told"]
+
+
+def inside(widget):
+    """A widget and all in it, what GTK puts there by itself too."""
+    yield widget
+    parts = []
+    if isinstance(widget, Gtk.Container):
+        widget.forall(parts.append)
+    for part in parts:
+        yield from inside(part)
+
+
+def only(kind, widget, where=lambda _: True):
+    return next(each for each in inside(widget) if isinstance(each, kind) and where(each))
+
+
+# What is in a window ----------------------------------------------------------------------------------------
+
+
+def looked_over(window):
+    """All pages and all that opens; then what is there."""
+    for stack in [each for each in inside(window) if isinstance(each, Gtk.ComboBoxText)]:
+        for row in [*stack.get_model()]:  # each page is made when it is turned to
+            stack.set_active_id(row[1])
+        stack.set_active(0)
+    for expander in [each for each in inside(window) if isinstance(each, Gtk.Expander)]:
+        expander.set_expanded(True)
+    return {"mnemonics": list(mnemonics(window)), "accessible": list(accessible(window.get_accessible()))}
+
+
+def mnemonics(window):
+    """Each text with a mnemonic in it, and the pages that it is on: those of one stack are never seen together."""
+    for widget in inside(window):
+        text = widget.get_label() if isinstance(widget, (Gtk.Label, GimpUi.SpinScale)) else None
+        marked = isinstance(widget, GimpUi.SpinScale) or (text and widget.get_use_underline())
+        if text and marked and re.search("_[^_]", text):
+            yield {"text": text, "pages": list(pages(widget))}
+
+
+def pages(widget):
+    parent = widget.get_parent()
+    while parent is not None:
+        if isinstance(parent, Gtk.Stack):
+            yield [hash(parent), hash(widget)]
+        widget, parent = parent, parent.get_parent()
+
+
+def accessible(it):
+    """What a screen reader is told of a control and of all in it."""
+    labels = it.ref_relation_set().get_relation_by_type(Atk.RelationType.LABELLED_BY)
+    named = it.get_name() or " ".join(label.get_name() or "" for label in (labels.get_target() if labels else ()))
+    widget = it.get_widget() if isinstance(it, Gtk.Accessible) else None
+    yield {
+        "role": Atk.role_get_name(it.get_role()),
+        "name": named,
+        "type": type(widget).__name__ if widget is not None else type(it).__name__,
+        "above": type(widget.get_parent()).__name__ if widget is not None else "",
+        "focusable": it.ref_state_set().contains_state(Atk.StateType.FOCUSABLE),
+    }
+    for number in range(it.get_n_accessible_children()):
+        child = it.ref_accessible_child(number)
+        if child is not None:
+            yield from accessible(child)
+
+
+# The windows ------------------------------------------------------------------------------------------------
+
+
+class Job:
+    """In place of a job that is under way."""
+
+    is_steered = True
+
+
+class Found:
+    """In place of the paintings that the daemons know."""
+
+    def __init__(self, paintings):
+        slip = paintings.slips.Slip("1" * 32, "ipc:///a", "A layer", "an image", "starry_night.png")
+        found = [paintings.slips.Found(FOLDER / str(number), slip, False) for number in range(3)]
+        rows = ({"state": "succeeded", "kept": True}, {"state": "succeeded", "kept": True}, {"state": "running"})
+        self._all = [paintings.Painting(*each) for each in zip(found, rows)]
+
+    def look(self):
+        return self._all
+
+    open = throw_away = finish = None
+
+
+def painting(plugin, layer):
+    window = plugin.window.Window(layer)
+    window.begin(Job())
+    progress = plugin.progress.Progress(job="j", state=plugin.progress.State.RUNNING, step=1, steps=2)
+    window.show(progress, None)
+    told = looked_over(window._dialog)
+    window.end()
+    return told
+
+
+def paintings(plugin):
+    window = plugin.paintings.Window(Found(plugin.paintings))
+    window._refresh()
+    window._dialog.show_all()
+    told = looked_over(window._dialog)
+    window._dialog.destroy()
+    return told
+
+
+def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None):
+    """What `look` makes of the dialog and its config."""
+    procedure, config = plugin.config(name)
+    config.set_property("preview", False)
+
+    def no_style():
+        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+
+    kept = plugin.style_kept.Shown("Its own", layer.get_thumbnail(40, 40, 1)) if made_with else None
+    return opened(
+        lambda window: look(window, config),
+        lambda: plugin.dialog.ask(procedure, config, layer, no_style, lambda _: None, made_with, kept),
+    )
+
+
+def all_of_it(window, _config):
+    yield
+    return looked_over(window)
+
+
+MADE_WITH = {"recipe": "gatys", "strength": 70.0, "stroke-size": 100.0, "max-size": 512, "seed": 7}
+
+
+def windows(plugin, layer):
+    """What is in each window, by the window's name."""
+    return {
+        "dialog": asked(plugin, all_of_it, layer),
+        "restyle": asked(plugin, all_of_it, layer, RESTYLE, MADE_WITH),
+        "painting": painting(plugin, layer),
+        "paintings": paintings(plugin),
+    }
+
+
+# What the dialog does -----------------------------------------------------------------------------------------
+
+
+def values(config):
+    file = config.get_property("style-file")
+    plain = {name: config.get_property(name) for name in MADE_WITH}
+    return {**plain, "style-file": file and file.get_path()}
+
+
+def button(window, *texts):
+    return only(Gtk.Button, window, lambda each: each.get_label() in texts)
+
+
+def choose(config):
+    for name, value in {**MADE_WITH, "style-file": Gio.File.new_for_path(str(FOLDER / "starry_night.png"))}.items():
+        config.set_property(name, value)
+
+
+def settings_saved(window, config):
+    """GIMP's own buttons for settings, and its Reset."""
+    paint = window.get_widget_for_response(Gtk.ResponseType.OK)
+    told = {"initial": values(config)}
+    choose(config)
+    button(window, "_Save Settings").clicked()
+    config.set_property("strength", 1.0)
+    config.set_property("style-file", None)
+    button(window, "_Load Saved Settings").clicked()
+    told |= {"loaded": values(config), "can be painted": paint.get_sensitive()}
+    yield from reset(window)
+    told |= {"reset": values(config), "can be painted then": paint.get_sensitive()}
+    return told
+
+
+def reset_again(window, config):
+    choose(config)
+    config.set_property("strength", 3.0)
+    yield from reset(window)
+    return {"reset": values(config)}
+
+
+def reset(window):
+    """Press Reset, and what it then offers for the factory's defaults."""
+    window.response(1)  # GIMP's number for it
+    yield
+    button(window, "Reset to _Factory Defaults", "_Factory Defaults").clicked()
+    yield
+
+
+def arrows(plugin, layer):
+    """Where the preview looks after each key."""
+    _, config = plugin.config()
+    config.set_property("preview", False)
+    config.set_property("max-size", 0)
+
+    def no_style():
+        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+
+    preview = plugin.preview.Preview(layer, config, no_style)
+    window = Gtk.Window()
+    window.add(preview.box)
+    pad = only(Gtk.EventBox, preview.box)
+    told = [preview._part().box]
+    for key in (Gdk.KEY_Right, Gdk.KEY_Right, Gdk.KEY_Down, Gdk.KEY_Left, Gdk.KEY_Up, Gdk.KEY_a):
+        event = Gdk.Event.new(Gdk.EventType.KEY_PRESS)
+        event.keyval = key
+        pad.emit("key-press-event", event)
+        told.append(preview._part().box)
+    preview.close()
+    window.destroy()
+    return {"boxes": told, "focus": pad.get_can_focus()}
+
+
+def presets(plugin, layer):
+    """Saved and opened again; and what must change nothing."""
+    _, config = plugin.config()
+    dialog = Gtk.Dialog()
+    chosen = []
+
+    def style():
+        return chosen[0]
+
+    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, style)
+    file = plugin.preset_file
+    choose(config)
+    chosen.append(plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS))
+    large = plugin.style_file.load(FOLDER / "large.png", plugin.run.LIMITS)
+    stranger = plugin.styles.Chosen("../../großes Bild\n.png", large)
+    paths = {name: FOLDER / f"{name}.json" for name in ("mine", "theirs", "nothing", "bad", "newer", "recipe")}
+    file.save(file.made(config, chosen[0], True), paths["mine"])
+    file.save(file.made(config, stranger, True), paths["theirs"])
+    file.save(file.made(config, stranger, False), paths["nothing"])
+    text = paths["mine"].read_text()
+    paths["bad"].write_text(text.replace("70.0", "700"))
+    paths["newer"].write_text(text.replace('"seed"', '"sparkle": 1, "seed"'))
+    paths["recipe"].write_text(text.replace('"gatys"', '"cubism"'))
+    os.mkfifo(FOLDER / "pipe.json")
+    told = {}
+    for name in [*paths, "missing", "pipe"]:
+        _, config = plugin.config()
+        buttons._config = config
+        try:
+            notes = buttons.fill(file.load(FOLDER / f"{name}.json"))
+        except plugin.run.ImpastoError as error:
+            notes = [str(error)]
+        told[name] = {"notes": notes, "values": values(config)}
+    dialog.destroy()
+    return told
+
+
+def main():
+    GimpUi.init("impasto-tests")
+    sys.path.insert(0, str(PLUG_IN))
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(FOLDER / "large.png")))
+    layer = image.get_layers()[0]
+    languages = ["en", *sorted(path.name for path in (PLUG_IN / "locale").glob("*") if path.is_dir())]
+    plugin = Plugin("en")
+    told = {
+        "settings": asked(plugin, settings_saved, layer),
+        "restyled": asked(plugin, reset_again, layer, RESTYLE, MADE_WITH),
+        "arrows": arrows(plugin, layer),
+        "presets": presets(plugin, layer),
+        "windows": {language: windows(Plugin(language), layer) for language in languages},
+    }
+    (FOLDER / "dialog.json").write_text(json.dumps(told, default=str))
+
+
+main()

@@ -1,0 +1,96 @@
+"""The plug-in's windows in a real GIMP: presets, settings, Reset, mnemonics, and what a screen reader is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from . import styles
+from .studio import Studio
+
+pytestmark = pytest.mark.gimp
+
+INITIAL = {"recipe": "impasto", "strength": 50.0, "stroke-size": 100.0, "max-size": 1024, "seed": 0}
+CHOSEN = {"recipe": "gatys", "strength": 70.0, "stroke-size": 100.0, "max-size": 512, "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def told(studio: Studio) -> Iterator[dict[str, Any]]:
+    """What in_dialog.py wrote down: one start of GIMP serves all tests."""
+    if not studio.gimp.has("Xvfb"):
+        pytest.fail("the dialog needs Xvfb") if os.environ.get("CI") else pytest.skip("the dialog needs Xvfb")
+    styles.picture().save(studio.folder / "starry_night.png")
+    styles.large().save(studio.folder / "large.png")
+    script = Path(__file__).with_name("in_dialog.py").read_text(encoding="utf-8")
+    display = studio.start("Xvfb", "-displayfd", "1", "-screen", "0", "1366x768x24", "-nolisten", "tcp")
+    try:
+        assert display.stdout is not None
+        number = next(line.strip() for line in display.stdout if line.strip().isdigit())
+        process = studio.batch(script, fonts=True, IMPASTO_TEST_FOLDER=str(studio.folder), DISPLAY=f":{number}")
+        said, _ = process.communicate(timeout=200)
+    finally:
+        display.kill()
+        display.communicate(timeout=10)
+    answer = studio.folder / "dialog.json"
+    assert answer.exists(), said
+    yield json.loads(answer.read_text())
+
+
+def test_gimps_own_buttons_keep_all_settings_with_the_styles_file_and_reset_brings_back_the_defaults(
+    told: dict[str, Any], studio: Studio
+) -> None:
+    style = str(studio.folder / "starry_night.png")
+    assert told["settings"] == {
+        "initial": {**INITIAL, "style-file": None},
+        "loaded": {**CHOSEN, "style-file": style},
+        "can be painted": True,
+        "reset": {**INITIAL, "style-file": None},
+        "can be painted then": False,
+    }
+
+
+def test_reset_brings_back_what_a_layer_was_painted_with(told: dict[str, Any]) -> None:
+    assert told["restyled"] == {"reset": {**CHOSEN, "style-file": None}}
+
+
+def test_a_preset_brings_back_the_values_and_the_very_style_that_lies_on_this_machine(
+    told: dict[str, Any], studio: Studio
+) -> None:
+    mine = told["presets"]["mine"]
+    assert mine == {"notes": [], "values": {**CHOSEN, "style-file": str(studio.folder / "starry_night.png")}}
+
+
+def test_a_preset_from_elsewhere_brings_its_style_along_whatever_that_is_called(
+    told: dict[str, Any], studio: Studio
+) -> None:
+    theirs = told["presets"]["theirs"]
+    path = Path(theirs["values"].pop("style-file"))
+    assert theirs == {"notes": [], "values": CHOSEN}
+    assert (path.name, path.parents[1]) == ("großes Bild.jpeg", studio.profile / "impasto-styles")
+    with Image.open(path) as picture:
+        assert picture.size == (700, 500), "as large as it was, so that strokes are"
+
+
+def test_a_preset_without_a_style_says_so(told: dict[str, Any]) -> None:
+    (note,) = told["presets"]["nothing"]["notes"]
+    assert "choose a style picture" in note
+    assert told["presets"]["nothing"]["values"] == {**CHOSEN, "style-file": None}
+
+
+def test_what_a_newer_version_put_into_a_preset_is_told_and_left_out(told: dict[str, Any]) -> None:
+    newer = told["presets"]["newer"]
+    assert newer["notes"] == ["This version does not know sparkle: that was left out."]
+    assert newer["values"] == told["presets"]["mine"]["values"]
+
+
+@pytest.mark.parametrize("name", ["bad", "recipe", "missing", "pipe"])
+def test_a_preset_that_cannot_be_used_is_one_sentence_and_changes_nothing(told: dict[str, Any], name: str) -> None:
+    (note,) = told["presets"][name]["notes"]
+    assert len(note.splitlines()) == 1
+    assert told["presets"][name]["values"] == {**INITIAL, "style-file": None}
