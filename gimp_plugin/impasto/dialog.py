@@ -38,7 +38,7 @@ RECIPES = {
 """The daemon's recipes in its order, as the dialog calls them. A test holds that they are the daemon's own."""
 
 SLIDERS = ("strength", "stroke-size", "max-size")
-MORE = ("max-size", "seed")
+MORE = ("max-size", "seed", "keep-colours")
 """What an artist need not see at first."""
 LOWEST = {"strength": 0.0, "stroke-size": 10.0, "max-size": 0.0, "seed": 0.0}
 """Where the sliders begin. The arguments of Restyle Layer may be lower: they were left out then."""
@@ -67,6 +67,8 @@ def ask(
     for name in SLIDERS:
         slider = dialog.get_spin_scale(name, 1.0)
         slider.set_range(LOWEST[name], slider.get_range()[1])
+    if made_with and config.get_property("keep-colours"):  # they are kept: there is a layer of them
+        dialog.set_sensitive("keep-colours", False, None, None, False)
     dialog.get_label("more-title", _("_More"), False, True)
     dialog.fill_box("more", [*MORE, *(["source-layer"] if made_with else [])])
     dialog.fill_expander("more-expander", "more-title", False, "more")

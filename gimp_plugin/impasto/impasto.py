@@ -205,6 +205,13 @@ def add_values(procedure: Any, again: bool) -> None:
     for name, label, meaning, lowest, highest, default in NUMBERS:
         values = (AS_PAINTED, highest, AS_PAINTED) if again else (lowest, highest, default)
         add[type(default)](name, label, meaning, *values, WRITABLE)
+    procedure.add_boolean_argument(
+        "keep-colours",
+        _("_Keep my colours"),
+        _("Put the painting into a group, below a layer that gives it the colours it was painted from"),
+        False,
+        WRITABLE,
+    )
 
 
 def add_living(procedure: Any) -> None:

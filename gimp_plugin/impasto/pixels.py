@@ -6,19 +6,22 @@ colour space, precision, greys or palette.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gi
 
 gi.require_version("Babl", "0.1")
-from gi.repository import Babl, Gegl, Gimp  # noqa: E402
+from gi.repository import Babl, Gegl, Gimp, GLib  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
 from impasto_protocol.limits import Limits  # noqa: E402
 from impasto_protocol.picture import Picture, Shape  # noqa: E402
 from language import _  # noqa: E402
 
-EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL, Gimp.Precision.U8_LINEAR)
+EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
+LIKE_SRGB = ("sRGB", "space-gray-sRGB")
+"""Babl's names of the colour spaces of which 8 bits are the same in sRGB, or nearly so."""
 
 Extent = tuple[tuple[int, int], tuple[int, int]]
 """Left and top, width and height."""
@@ -66,25 +69,45 @@ def read(layer: Any, box: Sequence[int] = ()) -> Picture:
     """
     whole = shape(layer)
     left, top, width, height = box or (0, 0, whole.width, whole.height)
-    filtered = layer.copy() if layer.get_filters() else None
-    try:
-        if filtered is not None:
-            filtered.merge_filters()
-        buffer = (filtered or layer).get_buffer()
+    with _with_filters(layer) as seen:
+        buffer = seen.get_buffer()
         # A filter may make the layer's buffer larger; what counts is the layer as it lies in the image.
         part = Gegl.Rectangle.new(left, top, width, height)
         data = buffer.get(part, 1.0, FORMATS[whole.channels, whole.dtype], Gegl.AbyssPolicy.NONE)
         del buffer
-    finally:
-        if filtered is not None:
-            filtered.delete()
     return Picture(width, height, whole.channels, whole.dtype, data)
 
 
 def shape(layer: Any) -> Shape:
     """Of the picture that `read` makes of it."""
-    dtype = "u8" if layer.get_image().get_precision() in EIGHT_BIT else "f32"
-    return Shape(layer.get_width(), layer.get_height(), 4 if layer.has_alpha() else 3, dtype)
+    return Shape(layer.get_width(), layer.get_height(), 4 if layer.has_alpha() else 3, _dtype(layer.get_image()))
+
+
+def twin(copy: Any, layer: Any) -> Any:
+    """The layer in a copy of its image, by its place: in copies of groups GIMP mixes tattoos up."""
+    parent, place = layer.get_parent(), layer.get_image().get_item_position(layer)
+    return (copy.get_layers() if parent is None else twin(copy, parent).get_children())[place]
+
+
+@contextlib.contextmanager
+def _with_filters(layer: Any) -> Iterator[Any]:
+    """The layer, or for as long as the block lasts a copy with which its filters are merged."""
+    if not layer.get_filters():
+        yield layer
+    elif layer.is_group():  # only in an image can a group be merged
+        image = layer.get_image().duplicate()
+        try:
+            image.undo_disable()
+            yield twin(image, layer).merge()
+        finally:
+            image.delete()
+    else:
+        copy = layer.copy()
+        try:
+            copy.merge_filters()
+            yield copy
+        finally:
+            copy.delete()
 
 
 def read_small(layer: Any, box: Sequence[int], scale: float) -> Picture:
@@ -129,21 +152,23 @@ def check_visible(picture: Picture) -> None:
 
 
 def new_layer(image: Any, like: Any, picture: Picture, name: str) -> Any:
-    """A layer with these pixels, of the type and at the place of another; not yet inserted into the image.
-
-    Where there is a selection, the layer gets a mask that shows the selection alone.
-    """
+    """A layer with these pixels, of the type and at the place of another; not yet inserted into the image."""
     kind = like.type()
     layer = Gimp.Layer.new(image, name, picture.width, picture.height, kind, 100.0, Gimp.LayerMode.NORMAL)
     try:
         layer.set_offsets(*like.get_offsets()[1:])
         _fill(layer.get_buffer(), picture)
-        if not Gimp.Selection.is_empty(image):
-            layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
     except BaseException:
         layer.delete()
         raise
     return layer
+
+
+def show_selected(layer: Any) -> None:
+    """Where there is a selection, give the layer a mask that shows the selection alone."""
+    if not Gimp.Selection.is_empty(layer.get_image()):
+        layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+        layer.set_edit_mask(False)  # or the next stroke, and the next call of the filter, would meet the mask
 
 
 def new_image(picture: Picture, name: str) -> tuple[Any, Any]:
@@ -167,8 +192,6 @@ def insert_above(image: Any, source: Any, layer: Any) -> None:
         parent, position = source.get_parent(), image.get_item_position(source)
     if not image.insert_layer(layer, parent, position):
         raise _refused(Gimp.get_pdb().get_last_error() or _("GIMP does not insert the layer"))
-    if layer.get_mask() is not None:
-        layer.set_edit_mask(False)  # or the next stroke, and the next call of the filter, would meet the mask
 
 
 def check_writable(layer: Any, place: Extent) -> None:
@@ -220,6 +243,18 @@ def extent(layer: Any) -> Extent:
     """Where it lies in the image, and how large it is."""
     left, top = layer.get_offsets()[1:]
     return (left, top), (layer.get_width(), layer.get_height())
+
+
+def _dtype(image: Any) -> str:
+    """Of pictures of its pixels: floats where 8 bits of sRGB would lose some of its colours, or steps between them."""
+    if image.get_precision() not in EIGHT_BIT:
+        return "f32"
+    profile = image.get_effective_color_profile()
+    try:
+        space = profile.get_space(Gimp.ColorRenderingIntent.RELATIVE_COLORIMETRIC)
+    except GLib.Error:
+        return "u8"  # of tables, which GEGL does not know: it takes the samples as sRGB's
+    return "u8" if Babl.get_name(space) in LIKE_SRGB else "f32"
 
 
 def _fill(buffer: Any, picture: Picture) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import colours
 import gi
 import headlines
 import lacking
@@ -32,7 +33,7 @@ from styles import Chosen  # noqa: E402
 AGENT = f"impasto-gimp-preview/{__version__}"
 PATIENCE = 400
 """Milliseconds without a change after which a new one is begun."""
-VALUES = ("recipe", "strength", "stroke-size", "max-size", "seed", "preview", *styles.SOURCES)
+VALUES = ("recipe", "strength", "stroke-size", "max-size", "seed", "preview", colours.ARGUMENT, *styles.SOURCES)
 """The filter's arguments that a preview depends on."""
 SETTLED = 0.03
 """A preview ends when little more would change: see the recipes' `settle`."""
@@ -57,6 +58,7 @@ class Preview:
         self._centre = _middle(source) if source else (0.0, 0.0)
         self._grip = (0.0, 0.0)
         self._job: Job | None = None
+        self._content: Picture
         self._timer = 0
         self._read: tuple[tuple[Any, ...], Chosen] | None = None
         self._picture = Gtk.Image(width_request=part.SIDE, height_request=part.SIDE, tooltip_text=DRAG)
@@ -86,6 +88,8 @@ class Preview:
     def show(self, job: Job, picture: Picture) -> None:
         """As `say`."""
         if job is self._job:
+            if self._config.get_property(colours.ARGUMENT):
+                picture = colours.seen(picture, self._content)
             side = max(self._part().width, self._part().height) * self._scale()
             # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
             self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side)))
@@ -115,7 +119,7 @@ class Preview:
         self._timer = 0
         self.box.set_visible(self._source is not None and self._config.get_property("preview"))
         if self.box.get_visible():
-            content = pixels.read_small(self._source, self._part().box, self._scale())
+            content = self._content = pixels.read_small(self._source, self._part().box, self._scale())
             self._picture.set_from_pixbuf(pixbufs.of(content))
             self._about.set_text("")
             if self._recipe != self._config.get_property("recipe"):

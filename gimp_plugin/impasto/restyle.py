@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import replace
 from typing import Any
 
+import colours
 import pixels
 import record
 import run as filter_run
@@ -36,10 +37,10 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
 def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
     """Ask, paint, and put it in its place; what the artist should know. Raises ImpastoError and GivenUp."""
-    layer = pixels.only_layer(drawables, LIMITS)
+    layer = pixels.only_layer([colours.painting_in(pixels.only_layer(drawables, LIMITS))], LIMITS)
     painted, copy = record.read(layer), record.read_copy(layer)
     afresh = run_mode == Gimp.RunMode.INTERACTIVE
-    made_with = fill(config, painted, afresh)
+    made_with = fill(config, layer, painted, afresh)
     if afresh:
         seen = known_source(layer, painted, config)
 
@@ -55,6 +56,7 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
     pixels.check_writable(layer, extent)
     style = style_of(image, source, painted, copy, config)
     request = replace(filter_run.requested(source, style, config), resume=earlier(painted, config))
+    keep, notes = config.get_property(colours.ARGUMENT), list[str]()
 
     def place(result: Result) -> None:
         """In the place of the layer's pixels, with the record: one undo step."""
@@ -64,17 +66,17 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         try:
             pixels.repaint(layer, extent, result.pictures[0])
             record.keep(layer, origin, style, result)
-            if layer.get_name() == record.layer_name(painted.style):
-                layer.set_name(record.layer_name(style.name))
+            colours.rename(layer, record.layer_name(painted.style), record.layer_name(style.name))
+            notes.extend(colours.follow(layer, source, extent, request.content, keep))
         finally:
             image.undo_group_end()
 
     order = filter_run.Order(request, style, source.get_name(), image.get_name(), place)
-    notes = filter_run.carried_out(procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source))
-    return [*style_kept.note(style), *notes]
+    told = filter_run.carried_out(procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source))
+    return [*style_kept.note(style), *told, *notes]
 
 
-def fill(config: Any, painted: Painted, afresh: bool) -> dict[str, Any]:
+def fill(config: Any, layer: Any, painted: Painted, afresh: bool) -> dict[str, Any]:
     """Set the arguments to what the layer was painted with: all of them, or those that were left out.
 
     Returns what it was painted with, within the filter's ranges.
@@ -90,6 +92,10 @@ def fill(config: Any, painted: Painted, afresh: bool) -> dict[str, Any]:
         for name in (*styles.SOURCES, "source-layer"):
             config.set_property(name, None)
         config.set_property("continue", False)
+        config.set_property(colours.ARGUMENT, False)
+        if colours.beside(layer) is not None:
+            made_with[colours.ARGUMENT] = True
+            config.set_property(colours.ARGUMENT, True)
     return made_with
 
 

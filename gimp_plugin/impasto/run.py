@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import colours
 import headlines
 import pixels
 import progress
@@ -26,6 +27,7 @@ from gi.repository import Gimp, GLib
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
+from impasto_protocol.picture import Picture
 from impasto_protocol.request import Outline, Request, Scalar, Style
 from job import GivenUp, Job, Watcher
 from language import _
@@ -105,11 +107,13 @@ def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) 
     """Read, ask the daemon, insert; what the artist should know about how it was painted. Raises ImpastoError."""
     style = styles.chosen(config, image, LIMITS)
     request, origin = requested(source, style, config), record.origin(source)
+    keep = config.get_property(colours.ARGUMENT)
 
     def place(result: Result) -> None:
-        insert(image, source, origin, style, result)
+        insert(image, source, origin, style, result, request.content if keep and colours.are_in(image) else None)
 
-    return carried_out(plug_in, Order(request, style, source.get_name(), image.get_name(), place), lambda: watcher)
+    order = Order(request, style, source.get_name(), image.get_name(), place)
+    return [*carried_out(plug_in, order, lambda: watcher), *(colours.note(image) if keep else [])]
 
 
 def requested(source: Any, style: Chosen, config: Any) -> Request:
@@ -184,9 +188,17 @@ def settings(config: Any, width: int, height: int) -> dict[str, Scalar]:
     return {} if percent == 100 else {"style_size": percent / 100 * math.sqrt(width * height)}
 
 
-def insert(image: Any, source: Any, origin: Mapping[str, object], style: Chosen, result: Result) -> None:
+def insert(
+    image: Any,
+    source: Any,
+    origin: Mapping[str, object],
+    style: Chosen,
+    result: Result,
+    content: Picture | None = None,
+) -> None:
     """The painting as a layer above its source, which may be gone: `origin` says which it was.
 
+    content: the source's pixels, where the painting is to have their colours.
     Raises ImpastoError, or whatever GIMP has against it.
     """
     if not image.is_valid():
@@ -194,7 +206,11 @@ def insert(image: Any, source: Any, origin: Mapping[str, object], style: Chosen,
     layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(style.name))
     try:
         record.keep(layer, origin, style, result)
-        pixels.insert_above(image, source, layer)
+        if content is None:
+            pixels.show_selected(layer)
+            pixels.insert_above(image, source, layer)
+        else:
+            colours.insert_above(image, source, layer, content)
     except BaseException:
         layer.delete()
         raise

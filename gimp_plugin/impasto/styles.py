@@ -76,7 +76,7 @@ def _selected_part(layer: Any, home: Any, limits: Limits) -> Picture:
     copy = home.duplicate()
     try:
         copy.undo_disable()
-        part = copy.get_layer_by_tattoo(layer.get_tattoo())
+        part = pixels.twin(copy, layer)
         if part.is_group():
             part = part.merge()
         part.set_lock_content(False)

@@ -23,33 +23,21 @@ NAME = "Starry night (style transfer)"
 KINDS = {
     "RGB": ("rgb-image", 1.5 / 255),
     "RGBA": ("rgba-image", 1.5 / 255),
-    "GRAY": ("gray-image", 1.5 / 255),
-    "GRAYA": ("graya-image", 1.5 / 255),
-    "RGB 16-bit": ("rgb-image", 2 / 65535),
-    "RGBA 16-bit": ("rgba-image", 2 / 65535),
     "GRAYA 16-bit": ("graya-image", 2 / 65535),
     "RGBA float": ("rgba-image", 1e-5),
-    "RGB half": ("rgb-image", 1e-3),
-    "RGB 8-bit linear": ("rgb-image", 0.05),
 }
-"""The new layer's type, and how far a sample may be off: the image's own precision (8 linear bits are coarse in
-the shadows)."""
+"""The new layer's type, and how far a sample may be off: the image's own precision. test_kinds.py has them all."""
 
 GOOD_STYLES = [
     "animated.gif", "animated.webp", "bitmap.bmp", "cmyk.jpg", "exif_rotated.jpg", "grey.png", "no_extension",
     "one_pixel.png", "palette_alpha.png", "plain.png", "sixteen_bit.png", "tiff.tif", "with spaces and ünïcode.png",
 ]  # fmt: skip
 
-SHAPES = {"1×1": [1, 1], "3×2000": [3, 2000], "one colour": [40, 30]}
+SHAPES = {"3×2000": [3, 2000], "one colour": [40, 30]}
 """Layers with little in them, and their sizes."""
 
 REFUSED = {
     "a selection elsewhere": "The selection lies outside this layer",
-    "the layer mask": "The layer mask is being edited",
-    "a channel": "Select a layer instead of this channel",
-    "a floating selection": "The image has a floating selection. Anchor it",
-    "an empty group": "This layer group is empty",
-    "two layers": "Select one layer to paint. Selected are: 2",
     "33000×2": "This layer has 33000×2 pixels, more than Impasto takes",
     "transparent": "This layer is fully transparent",
     "transparent float": "This layer is fully transparent",
@@ -98,18 +86,7 @@ def test_every_kind_of_image_gets_its_painting_in_its_own_type_and_precision(
     assert error(studio, facts) <= tolerance
 
 
-@pytest.mark.parametrize("kind", ["INDEXED", "INDEXEDA"])
-def test_an_indexed_image_keeps_its_palette(studio: Studio, gallery: dict[str, Facts], kind: str) -> None:
-    facts = gallery[kind]
-    assert facts["type"] == f"{kind.lower()}-image"
-    was, now = samples(studio, facts, ".source"), samples(studio, facts)
-    palette = {tuple(was[i : i + 3]) for i in range(0, len(was), 4)}
-    painted = {tuple(now[i : i + 3]) for i in range(0, len(now), 4) if now[i + 3]}
-    assert len(painted) > 4
-    assert painted <= palette
-
-
-@pytest.mark.parametrize("case", [*KINDS, "inside a group", "a group", "a text layer", "a selection", *SHAPES])
+@pytest.mark.parametrize("case", [*KINDS, "inside a group", "a group", "a selection", *SHAPES])
 def test_the_source_is_left_alone_and_exactly_one_layer_is_added(gallery: dict[str, Facts], case: str) -> None:
     facts = gallery[case]
     assert facts["status"] == "success", facts["message"]
@@ -144,10 +121,6 @@ def test_a_group_is_painted_as_it_looks_and_the_painting_lies_above_it(
     assert error(studio, facts) <= 1.5 / 255
 
 
-def test_a_text_layer_is_painted(studio: Studio, gallery: dict[str, Facts]) -> None:
-    assert error(studio, gallery["a text layer"]) <= 1.5 / 255
-
-
 def test_a_selection_becomes_the_mask_of_a_layer_that_is_painted_whole(
     studio: Studio, gallery: dict[str, Facts]
 ) -> None:
@@ -157,12 +130,6 @@ def test_a_selection_becomes_the_mask_of_a_layer_that_is_painted_whole(
     assert not facts["mask_is_edited"], "the next stroke is for the layer"
     assert error(studio, facts) <= 1.5 / 255
     assert gallery["RGB"]["mask"] is None
-
-
-def test_a_layer_is_painted_with_its_filters(studio: Studio, gallery: dict[str, Facts]) -> None:
-    facts = gallery["a filter"]
-    was, now = samples(studio, facts, ".source"), samples(studio, facts)
-    assert max(abs(was[i] - now[i]) for i in range(len(was))) <= 1.5 / 255, "turned round twice is as before"
 
 
 def test_the_request_is_recorded_with_the_layer_without_any_path(studio: Studio, gallery: dict[str, Facts]) -> None:
@@ -179,7 +146,7 @@ def test_the_request_is_recorded_with_the_layer_without_any_path(studio: Studio,
     assert str(studio.folder) not in facts["parasite"]
 
 
-@pytest.mark.parametrize("kind", ["RGB 16-bit", "RGBA float", "GRAYA 16-bit"])
+@pytest.mark.parametrize("kind", ["RGBA float", "GRAYA 16-bit"])
 def test_more_than_eight_bits_travel_as_floats(gallery: dict[str, Facts], kind: str) -> None:
     assert request_of(gallery[kind])["content"]["dtype"] == "f32"
 
