@@ -5,12 +5,14 @@ are opened once in English and once in each language that has a catalogue.
 """
 
 # mypy: ignore-errors
+import contextlib
 import importlib
 import json
 import os
 import re
 import sys
 import traceback
+import types
 from pathlib import Path
 
 import gi
@@ -319,6 +321,68 @@ def presets(plugin, layer):
     return told
 
 
+def foreseen(plugin, layer):
+    """The dialog's line about the whole: where nothing can be said, where it can, and where not any more."""
+    procedure, config = plugin.config()
+    config.set_property("preview", False)
+    forecast = plugin.foreseen.Forecast(1000, 700, 4, 40, 1_200_000_000, 40.0, "cpu")
+    plugin.foreseen.Client = lambda **_: contextlib.nullcontext(
+        types.SimpleNamespace(foresee=lambda size: forecast if size == 1000 else None)
+    )
+    plugin.foreseen.PATIENCE = 1
+
+    def look(window, config):
+        told = []
+        for size, shown in ((500, False), (1000, True), (0, False)):
+            config.set_property("max-size", size)
+            for _ in range(50):
+                yield
+                line = [each["name"] for each in accessible(window.get_accessible()) if "GB" in each["name"]]
+                if told and bool(line) == shown:
+                    break
+            told.append(line)
+        return told
+
+    def ask():
+        plugin.dialog.ask(procedure, config, layer, lambda: None, lambda _: config.get_property("max-size"))
+
+    return opened(lambda window: look(window, config), ask)
+
+
+def lacking(plugin, layer):
+    """The preview's warning: said, through a preview that lacks it still, and with another recipe."""
+    _, config = plugin.config()
+    config.set_property("preview", False)
+
+    def no_style():
+        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+
+    preview = plugin.preview.Preview(layer, config, no_style)
+    config.set_property("preview", True)
+    window = Gtk.Window()
+    window.add(preview.box)
+    told = []
+    for recipe, sentence in (
+        ("impasto", "NOT painted with VGG19: " + "no weights " * 40),
+        ("impasto", ""),
+        ("gatys", ""),
+    ):
+        config.set_property("recipe", recipe)
+        preview._start()
+        preview._job = object()
+        if sentence:
+            preview.warn(preview._job, sentence)
+        window.show_all()
+        seen = preview._lacking.box
+        told.append(
+            {"seen": seen.get_visible(), "all of it": seen.get_tooltip_text(), "high": seen.get_preferred_height()[1]}
+        )
+        preview._job = None
+    preview.close()
+    window.destroy()
+    return told
+
+
 def main():
     GimpUi.init("impasto-tests")
     sys.path.insert(0, str(PLUG_IN))
@@ -331,6 +395,8 @@ def main():
         "restyled": asked(plugin, reset_again, layer, RESTYLE, MADE_WITH),
         "arrows": arrows(plugin, layer),
         "presets": presets(plugin, layer),
+        "foreseen": foreseen(plugin, layer),
+        "lacking": lacking(plugin, layer),
         "windows": {language: windows(Plugin(language), layer) for language in languages},
     }
     (FOLDER / "dialog.json").write_text(json.dumps(told, default=str))

@@ -94,3 +94,16 @@ def test_a_preset_that_cannot_be_used_is_one_sentence_and_changes_nothing(told: 
     (note,) = told["presets"][name]["notes"]
     assert len(note.splitlines()) == 1
     assert told["presets"][name]["values"] == {**INITIAL, "style-file": None}
+
+
+def test_what_the_whole_will_take_is_read_in_the_dialog_where_the_daemon_can_say(told: dict[str, Any]) -> None:
+    assert told["foreseen"] == [[], ["The whole: 1000×700, 4 tiles, about 40 s, 1.2 GB"], []]
+
+
+def test_a_warning_stays_below_the_preview_while_its_recipe_is_chosen_and_takes_three_lines_at_most(
+    told: dict[str, Any],
+) -> None:
+    said, still, other = told["lacking"]
+    assert said["seen"] and said["all of it"].startswith("NOT painted with VGG19") and len(said["all of it"]) > 400
+    assert said["high"] < 80
+    assert still == said and not other["seen"]
