@@ -6,10 +6,12 @@ Knows GTK and the filter's arguments; nothing of jobs or pixels. What there is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import gi
 import style_row
+import style_rows
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
@@ -48,16 +50,16 @@ def ask(
     procedure: Any,
     config: Any,
     source: Any,
-    style: Callable[[], Chosen],
-    outline: Callable[[Chosen], Outline],
+    chosen: Callable[[], dict[int, Chosen]],
+    outline: Callable[[Mapping[int, Chosen]], Outline],
     made_with: Mapping[str, Any] | None = None,
-    kept: style_row.Kept | None = None,
+    kept: Mapping[int, style_row.Kept | None] = MappingProxyType({}),
 ) -> bool:
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
 
-    source: the layer to paint, if it is known; style: gives what is chosen as the style, or raises ImpastoError: both
-    for the preview. outline: what would be painted in that style, for the forecast. made_with: of a layer that is
-    painted again, the arguments that it was painted with; kept: its own style.
+    source: the layer to paint, if it is known; chosen: gives the styles by their numbers, or raises ImpastoError: both
+    for the preview. outline: what would be painted in those styles, for the forecast. made_with: of a layer that is
+    painted again, the arguments that it was painted with; kept: its own styles, None for one that cannot be shown.
     """
     GimpUi.init("impasto")
     if made_with:
@@ -75,15 +77,15 @@ def ask(
     values = dialog.fill_box(
         "values", ["strength", "stroke-size", *(["continue"] if made_with else []), "more-expander", "preview"]
     )
-    preview = Preview(source, config, style)
-    foreseen = Foreseen(source, config, lambda: outline(preview.style()))
+    preview = Preview(source, config, chosen)
+    foreseen = Foreseen(source, config, lambda: outline(preview.chosen()))
     preview.learnt = foreseen.again
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL)
     row.pack_start(beside(preview.box, foreseen.line), False, False, 0)
-    row.pack_start(column(style_row.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
+    row.pack_start(column(style_rows.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(row, False, False, 0)
-    Presets(dialog, config, RECIPES, preview.style).place()
+    Presets(dialog, config, RECIPES, preview.chosen).place()
     try:
         return bool(dialog.run())
     finally:

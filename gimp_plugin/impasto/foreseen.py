@@ -23,7 +23,7 @@ from impasto_protocol.request import Outline  # noqa: E402
 from impasto_protocol.zmq_client import Client  # noqa: E402
 from language import _  # noqa: E402
 
-VALUES = ("recipe", "strength", "stroke-size", "max-size", "continue", *styles.SOURCES)
+VALUES = ("recipe", "strength", "stroke-size", "max-size", "continue", *styles.ARGUMENTS, *styles.WEIGHTS)
 """The filters' arguments that a forecast depends on."""
 PATIENCE = 400
 """Milliseconds without a change after which the daemon is asked."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +71,9 @@ FILTERS = {
 }
 """What there is, by the procedures' names."""
 
+STYLES = 4
+"""As many can be given, the second and those after it by arguments that end with their number."""
+
 AS_PAINTED = -1
 """The default of every number of what paints a layer again."""
 
@@ -126,7 +129,7 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         procedure.set_documentation(about.does, about.help, name)
         procedure.set_attribution("The Impasto contributors", "The Impasto contributors", "2026")
         again = about.module == "restyle"
-        add_styles(procedure)
+        add_styles(procedure, again)
         add_values(procedure, again)
         if again:
             add_living(procedure)
@@ -164,34 +167,32 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
 WRITABLE = GObject.ParamFlags.READWRITE
 
 
-def add_styles(procedure: Any) -> None:
-    """The arguments for a style, of which one at most is given."""
+def add_styles(procedure: Any, again: bool) -> None:
+    """The arguments for styles: each is given as one of three, and has a weight. again: as `add_values` has it."""
+    add_style(procedure, "", (_("Style _file"), _("Style l_ayer"), _("Style patter_n"), _("_Weight")), again)
+    others = (
+        _("File of style {number}"),
+        _("Layer of style {number}"),
+        _("Pattern of style {number}"),
+        _("Weight _{number}"),
+    )
+    for number in range(2, STYLES + 1):
+        add_style(procedure, f"-{number}", [label.format(number=number) for label in others], again)
+
+
+def add_style(procedure: Any, end: str, labels: Sequence[str], again: bool) -> None:
+    """One style: what its arguments end with, and the labels of all four."""
+    file, layer, pattern, weight = labels
     # ANY and not OPEN: for OPEN, GIMP refuses a file that does not exist without saying why.
-    procedure.add_file_argument(
-        "style-file",
-        _("Style _file"),
-        _("The picture whose manner is wanted"),
-        Gimp.FileChooserAction.ANY,
-        True,
-        None,
-        WRITABLE,
-    )
-    procedure.add_layer_argument(
-        "style-layer",
-        _("Style l_ayer"),
-        _("A layer of any open image in place of a file; of another image, only what is selected there"),
-        True,
-        WRITABLE,
-    )
-    procedure.add_pattern_argument(
-        "style-pattern",
-        _("Style patter_n"),
-        _("One of GIMP's patterns in place of a file"),
-        True,
-        None,
-        False,
-        WRITABLE,
-    )
+    about = _("The picture whose manner is wanted")
+    procedure.add_file_argument(f"style-file{end}", file, about, Gimp.FileChooserAction.ANY, True, None, WRITABLE)
+    about = _("A layer of any open image in place of a file; of another image, only what is selected there")
+    procedure.add_layer_argument(f"style-layer{end}", layer, about, True, WRITABLE)
+    about = _("One of GIMP's patterns in place of a file")
+    procedure.add_pattern_argument(f"style-pattern{end}", pattern, about, True, None, False, WRITABLE)
+    about = _("How much this style counts against the others; with 0 it is left out")
+    values = (AS_PAINTED, 100.0, AS_PAINTED) if again else (0.0, 100.0, 100.0)
+    procedure.add_double_argument(f"style-weight{end}", weight, about, *values, WRITABLE)
 
 
 def add_values(procedure: Any, again: bool) -> None:

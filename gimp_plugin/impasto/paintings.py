@@ -55,7 +55,7 @@ class Painting:
         """What it is and how far."""
         slip, row = self.found.slip, self.row
         what = _("{painting}, {layer} of {image}").format(
-            painting=record.layer_name(slip.style), layer=slip.layer, image=slip.image
+            painting=record.layer_name(*slip.styles), layer=slip.layer, image=slip.image
         )
         if self.state is State.SUCCEEDED:
             return f"{what}: {_('finished')}"
@@ -98,9 +98,9 @@ class Paintings:
         """As an image of its own; from then on it is GIMP's. Raises ImpastoError."""
         client = self._client(painting.found.slip.endpoint)
         result = client.fetch(painting.found.slip.job)
-        style = painting.found.slip.style
-        image, layer = pixels.new_image(result.pictures[0], record.layer_name(style))
-        record.attach(layer, style, result.record)
+        names = painting.found.slip.styles
+        image, layer = pixels.new_image(result.pictures[0], record.layer_name(*names))
+        record.attach(layer, [record.named(name) for name in names], result.record)
         Gimp.Display.new(image)
         client.acknowledge(result.job)
         slips.drop(painting.found.path)

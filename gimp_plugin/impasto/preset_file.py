@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,7 +23,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.preset import Preset, Style
 from language import _
-from styles import Chosen
+from styles import Chosen, weighed
 
 ENDING = ".json"
 STYLES = "impasto-styles"
@@ -33,10 +34,11 @@ NAME = 60
 """Letters of a file's name that are taken over."""
 
 
-def made(config: Any, style: Chosen | None, with_copy: bool) -> Preset:
-    """What the artist has chosen. style: if there is one; with_copy: put a small copy of it in."""
+def made(config: Any, chosen: Mapping[int, Chosen], with_copy: bool) -> Preset:
+    """What the artist has chosen. chosen: the styles by their numbers; with_copy: put a small copy of each in."""
     values = {name: config.get_property(name) for name in preset.VALUES if config.find_property(name) is not None}
-    return Preset(values, (_style(style, with_copy),) if style is not None else ())
+    weights = (style.weight for style in weighed(config, chosen)) if chosen else ()
+    return Preset(values, tuple(_style(*each, with_copy) for each in zip(chosen.values(), weights)))
 
 
 def save(made: Preset, path: Path) -> None:
@@ -91,7 +93,7 @@ def style_file(style: Style, limits: Limits) -> Path | None:
     return path
 
 
-def _style(style: Chosen, with_copy: bool) -> Style:
+def _style(style: Chosen, weight: float, with_copy: bool) -> Style:
     """What a preset says of a style. Of one that is a copy itself: what is known of the original."""
     original, picture = style.copy_of, style.picture
     digest = str(original["sha256"]) if original else picture.sha256()
@@ -99,7 +101,7 @@ def _style(style: Chosen, with_copy: bool) -> Style:
     if style.path is not None and not original:
         style_memory.remember(digest, style.path)
     copy = base64.b64decode(style.copy or style_copy.made(picture)) if with_copy else b""
-    return Style(record.printable(style.name)[:255], size, digest, copy)
+    return Style(record.printable(style.name)[:255], size, digest, copy, weight)
 
 
 def _read(path: Path) -> bytes:

@@ -6,6 +6,7 @@ Knows GTK and the filter's config; what is in the files, and where styles come f
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import gi
 import preset_file
 import record
-import style_row
+import styles
 
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, Gimp, Gio, Gtk  # noqa: E402
@@ -32,11 +33,13 @@ FOLDER = "impasto-presets"
 class Presets:
     """The button and its menu.
 
-    recipes: the names of those that can be chosen; style: gives the style that is chosen, or raises ImpastoError.
+    recipes: the names of those that can be chosen; chosen: gives the styles by their numbers, or raises ImpastoError.
     """
 
-    def __init__(self, dialog: Any, config: Any, recipes: Collection[str], style: Callable[[], Chosen]) -> None:
-        self._dialog, self._config, self._recipes, self._style = dialog, config, recipes, style
+    def __init__(
+        self, dialog: Any, config: Any, recipes: Collection[str], chosen: Callable[[], dict[int, Chosen]]
+    ) -> None:
+        self._dialog, self._config, self._recipes, self._chosen = dialog, config, recipes, chosen
         keys, menu = Gtk.AccelGroup(), Gtk.Menu()
         dialog.add_accel_group(keys)
         for label, key, act in (
@@ -69,17 +72,28 @@ class Presets:
                 _("The preset asks for the recipe {recipe}, which this version does not have. Nothing was changed.")
                 .format(recipe=recipe)
             )  # fmt: skip
-        files = [preset_file.style_file(style, LIMITS) for style in preset.styles[:1]]
+        files = [preset_file.style_file(style, LIMITS) for style in preset.styles[: len(styles.NUMBERS)]]
         there = {name: value for name, value in preset.values.items() if self._config.find_property(name) is not None}
         for name, value in there.items():
             self._config.set_property(name, value)
-        for path in filter(None, files):
-            for source in style_row.SOURCES:
-                self._config.set_property(source, None)
-            self._config.set_property("style-file", Gio.File.new_for_path(str(path)))
-        more = (style.name for style in preset.styles[1:])
+        if files:
+            self._set_styles(preset, files)
+        more = (style.name for style in preset.styles[len(styles.NUMBERS) :])
         left_out = [*preset.ignored, *(preset.values.keys() - there.keys()), *more]
         return [*_missing(preset, files), *_passed_over(left_out)]
+
+    def _set_styles(self, preset: Preset, files: list[Path | None]) -> None:
+        """All of them: one whose file is missing stays what it was, one that the preset has not is left out."""
+        heaviest = max(style.weight for style in preset.styles) or 1.0
+        for number, style, path in itertools.zip_longest(styles.NUMBERS, preset.styles[: len(files)], files):
+            if path is not None or style is None:
+                for source in styles.SOURCES:
+                    self._config.set_property(styles.argument(source, number), None)
+            if path is not None:
+                file = Gio.File.new_for_path(str(path))
+                self._config.set_property(styles.argument("style-file", number), file)
+            weight = 100 * style.weight / heaviest if style is not None else 0.0
+            self._config.set_property(styles.argument(styles.WEIGHT, number), weight)
 
     def _open(self, _item: Any) -> None:
         chooser = self._chooser(_("Open Preset"), Gtk.FileChooserAction.OPEN, _("_Open"))
@@ -92,12 +106,13 @@ class Presets:
             self._tell(notes)
 
     def _save(self, _item: Any) -> None:
-        style = self._chosen()
+        chosen = self._styles()
+        style = next(iter(chosen.values()), None)
         chooser = self._chooser(_("Save Preset"), Gtk.FileChooserAction.SAVE, _("_Save"))
         chooser.set_do_overwrite_confirmation(True)
         name = Path(record.printable(style.name)).stem if style is not None else self._config.get_property("recipe")
         chooser.set_current_name(f"{name}{preset_file.ENDING}")
-        with_copy = Gtk.CheckButton.new_with_mnemonic(_("Include a small copy of the st_yle"))
+        with_copy = Gtk.CheckButton.new_with_mnemonic(_("Include small copies of the st_yles"))
         with_copy.set_active(True)
         if style is not None:
             chooser.set_extra_widget(with_copy)
@@ -105,15 +120,15 @@ class Presets:
         if path is not None:
             path = path if path.suffix else path.with_suffix(preset_file.ENDING)
             try:
-                preset_file.save(preset_file.made(self._config, style, with_copy.get_active()), path)
+                preset_file.save(preset_file.made(self._config, chosen, with_copy.get_active()), path)
             except ImpastoError as error:
                 self._tell([str(error)])
 
-    def _chosen(self) -> Chosen | None:
+    def _styles(self) -> dict[int, Chosen]:
         try:
-            return self._style()
+            return self._chosen()
         except ImpastoError:
-            return None
+            return {}
 
     def _chooser(self, title: str, action: Any, yes: str) -> Any:
         chooser = Gtk.FileChooserDialog(title=title, action=action, transient_for=self._dialog, modal=True)

@@ -25,7 +25,7 @@ from impasto_protocol.errors import ImpastoError  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
-from impasto_protocol.request import Request, Style  # noqa: E402
+from impasto_protocol.request import Request  # noqa: E402
 from job import GivenUp, Job  # noqa: E402
 from language import _  # noqa: E402
 from styles import Chosen  # noqa: E402
@@ -33,7 +33,10 @@ from styles import Chosen  # noqa: E402
 AGENT = f"impasto-gimp-preview/{__version__}"
 PATIENCE = 400
 """Milliseconds without a change after which a new one is begun."""
-VALUES = ("recipe", "strength", "stroke-size", "max-size", "seed", "preview", colours.ARGUMENT, *styles.SOURCES)
+VALUES = (
+    *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", colours.ARGUMENT),
+    *(*styles.ARGUMENTS, *styles.WEIGHTS),
+)
 """The filter's arguments that a preview depends on."""
 SETTLED = 0.03
 """A preview ends when little more would change: see the recipes' `settle`."""
@@ -48,19 +51,19 @@ FOCUS = b".impasto-preview:focus { outline: 2px solid; outline-offset: -2px; }"
 class Preview:
     """A part of a layer in a box of its own, painted with the values in the dialog's `config`; of no layer, nothing.
 
-    style: gives what is chosen as the style, or raises ImpastoError. `learnt` is called when the daemon may know more
+    chosen: gives the styles by their numbers, or raises ImpastoError. `learnt` is called when the daemon may know more
     than before of its device, or of what stands in for the recipe.
     """
 
-    def __init__(self, source: Any, config: Any, style: Callable[[], Chosen]) -> None:
-        self._source, self._config, self._chosen_style = source, config, style
+    def __init__(self, source: Any, config: Any, chosen: Callable[[], dict[int, Chosen]]) -> None:
+        self._source, self._config, self._chosen_styles = source, config, chosen
         self._size: tuple[int, int] = (source.get_width(), source.get_height()) if source else (1, 1)
         self._centre = _middle(source) if source else (0.0, 0.0)
         self._grip = (0.0, 0.0)
         self._job: Job | None = None
         self._content: Picture
         self._timer = 0
-        self._read: tuple[tuple[Any, ...], Chosen] | None = None
+        self._read: tuple[tuple[Any, ...], dict[int, Chosen]] | None = None
         self._picture = Gtk.Image(width_request=part.SIDE, height_request=part.SIDE, tooltip_text=DRAG)
         self._about = Gtk.Label(xalign=0, wrap=True, max_width_chars=30, height_request=LINES)
         self._lacking, self._recipe = lacking.Lacking(), ""
@@ -94,11 +97,11 @@ class Preview:
             # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
             self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side)))
 
-    def style(self) -> Chosen:
-        """The style that is chosen, read once. Raises ImpastoError."""
-        named = tuple(self._config.get_property(name) for name in styles.SOURCES)
+    def chosen(self) -> dict[int, Chosen]:
+        """The styles that are chosen, read once. Raises ImpastoError."""
+        named = (*styles.weighty(self._config), *(self._config.get_property(name) for name in styles.ARGUMENTS))
         if self._read is None or self._read[0] != named:
-            self._read = named, self._chosen_style()
+            self._read = named, self._chosen_styles()
         return self._read[1]
 
     def _changed(self, *_: object) -> None:
@@ -151,11 +154,12 @@ class Preview:
         self.learnt()
 
     def _request(self, content: Picture) -> Request:
-        value, style = self._config.get_property, self.style()
-        side = part.stroke_side(*self._size, value("max-size"), style.picture.size, value("stroke-size"))
+        value, chosen = self._config.get_property, self.chosen()
+        largest = max((style.picture.size for style in chosen.values()), key=lambda size: size[0] * size[1])
+        side = part.stroke_side(*self._size, value("max-size"), largest, value("stroke-size"))
         return Request(
             content=content,
-            styles=(Style(style.picture),),
+            styles=styles.weighed(self._config, chosen),
             recipe=value("recipe"),
             strength=value("strength"),
             max_size=0,

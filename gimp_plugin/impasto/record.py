@@ -1,14 +1,15 @@
 """How a layer was painted, kept with the layer: the parasites "impasto" and "impasto-style", and the layer's name.
 
-The first is ASCII JSON, the second a small copy of the style; both stay in the XCF file. They hold no paths: pictures
-are shared, home folders are not. For the same reason nothing is believed of what is read from them.
+The first is ASCII JSON, the second a small copy of the style; those of further styles are "impasto-style-2" and so on.
+All stay in the XCF file. They hold no paths: pictures are shared, home folders are not. For the same reason nothing is
+believed of what is read from them.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -18,8 +19,8 @@ from gi.repository import Gimp
 from impasto_protocol import __version__, schema
 from impasto_protocol.errors import Code, ImpastoError, ProtocolError
 from impasto_protocol.messages import Result
-from language import _
-from styles import Chosen
+from language import _, plural
+from styles import NUMBERS, WEIGHT, WEIGHTS, Chosen, argument
 
 PARASITE, STYLE = "impasto", "impasto-style"
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, ProtocolError)
@@ -28,17 +29,24 @@ FLAGS = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
 
 
 @dataclass(frozen=True)
+class PaintedStyle:
+    """A style that a layer was painted with: its name, width and height, and the SHA-256 of its samples; those of the
+    original where it was painted with a copy."""
+
+    name: str
+    digest: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Painted:
     """What a layer says of how it was painted. From somebody else's file, so no more than its types are sure.
 
-    arguments: of the filter, by name. size: the style's width and height, digest: SHA-256 of its samples; those of the
-    original where it was painted with a copy. tattoo: of the layer that it
-    was painted from, whose name and size are source_name and source_size; job: the daemon's name for the painting.
+    styles: one at least. arguments: of the filter, by name. tattoo: of the layer that it was painted from, whose name
+    and size are source_name and source_size; job: the daemon's name for the painting.
     """
 
-    style: str
-    digest: str
-    size: tuple[int, int]
+    styles: tuple[PaintedStyle, ...]
     arguments: Mapping[str, Any]
     job: str
     tattoo: int
@@ -51,24 +59,35 @@ def origin(source: Any) -> dict[str, object]:
     return {"tattoo": source.get_tattoo(), "name": source.get_name()}
 
 
-def keep(layer: Any, source: Mapping[str, object], style: Chosen, result: Result) -> None:
+def keep(layer: Any, source: Mapping[str, object], styles: Sequence[Chosen], result: Result) -> None:
     """Keep with the layer all that it takes to paint it again: the layer that it was painted from (its `origin`), the
-    style, and how it was painted. Undone with what else is done to the layer."""
-    copy_of = {"copy_of": style.copy_of} if style.copy_of else {}
-    attach(layer, style.name, result.record, job=result.job, source=source, **copy_of)
-    copy = style.copy or style_copy.made(style.picture)
-    if copy:
-        layer.attach_parasite(Gimp.Parasite.new(STYLE, FLAGS, copy))
+    styles, and how it was painted. Undone with what else is done to the layer."""
+    told = [named(style.name) | ({"copy_of": style.copy_of} if style.copy_of else {}) for style in styles]
+    attach(layer, told, result.record, job=result.job, source=source)
+    copies = {number: style.copy or style_copy.made(style.picture) for number, style in enumerate(styles, 1)}
+    for number in NUMBERS:
+        name = argument(STYLE, number)
+        if copies.get(number):
+            layer.attach_parasite(Gimp.Parasite.new(name, FLAGS, copies[number]))
+        elif layer.get_parasite(name) is not None:  # of a style that it was painted with before
+            layer.detach_parasite(name)
 
 
-def attach(layer: Any, style_name: str, record: Mapping[str, object], **about: object) -> None:
-    """Keep the daemon's record with the layer; the request is part of it."""
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, FLAGS, dump(style_name, record, **about)))
+def named(style: str) -> dict[str, object]:
+    """What is told of a style of which no more is known."""
+    return {"style": printable(style)}
 
 
-def dump(style_name: str, record: Mapping[str, object], **about: object) -> bytes:
+def attach(layer: Any, styles: Sequence[Mapping[str, object]], record: Mapping[str, object], **about: object) -> None:
+    """Keep the daemon's record with the layer; the request is part of it. styles: what is told of each."""
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, FLAGS, dump(styles, record, **about)))
+
+
+def dump(styles: Sequence[Mapping[str, object]], record: Mapping[str, object], **about: object) -> bytes:
     """The parasite's bytes. Only ASCII: GIMP's Python takes no others."""
-    content = {"impasto": __version__, "style": printable(style_name), "record": dict(record), **about}
+    first, *more = styles
+    others = {"more": more} if more else {}
+    content = {"impasto": __version__, **first, **others, "record": dict(record), **about}
     return json.dumps(content, ensure_ascii=True, sort_keys=True).encode("ascii")
 
 
@@ -93,23 +112,23 @@ def read(layer: Any) -> Painted:
         ) from None
 
 
-def read_copy(layer: Any) -> bytes:
-    """The small copy of the style that the layer keeps, as `style_copy` made it; nothing where there is none."""
-    parasite = layer.get_parasite(STYLE)
-    return b"" if parasite is None else bytes(parasite.get_data())
+def read_copies(layer: Any) -> dict[int, bytes]:
+    """The small copies of the styles that the layer keeps, by their numbers, as `style_copy` made them."""
+    parasites = {number: layer.get_parasite(argument(STYLE, number)) for number in NUMBERS}
+    return {number: bytes(parasite.get_data()) for number, parasite in parasites.items() if parasite is not None}
 
 
 def parsed(data: bytes) -> Painted:
     """The parasite's bytes as data. Raises one of DAMAGE."""
     kept = json.loads(data)
     request, source = kept["record"]["request"], kept.get("source", {})
-    style, content = kept.get("copy_of", request["styles"][0]), _size(request["content"])
+    asked, content = request["styles"][: len(NUMBERS)], _size(request["content"])
+    told = [kept, *schema.list_of(lambda it, _where: it)(kept.get("more", []), "more")]
     strokes = schema.number(0)(request["settings"].get("style_size", 0), "style_size")
     return Painted(
-        style=schema.text()(kept["style"], "style"),
-        digest=schema.text()(style["sha256"], "sha256"),
-        size=_size(style),
+        styles=tuple(_style(*each) for each in zip(told, asked)),
         arguments={
+            **_weights(asked),
             "recipe": schema.text()(request["recipe"], "recipe"),
             "strength": schema.number()(request["strength"], "strength"),
             "stroke-size": 100 * strokes / math.sqrt(content[0] * content[1]) if strokes else 100.0,
@@ -129,15 +148,43 @@ def notes(record: Mapping[str, object]) -> list[str]:
     return [str(note) for note in found] if isinstance(found, (list, tuple)) else [str(found)]
 
 
-def layer_name(style_name: str) -> str:
-    """`starry_night.jpg` gives `Starry night (style transfer)`."""
-    words = PurePath(printable(style_name)).stem.replace("_", " ").strip() or "Impasto"
-    return _("{style} (style transfer)").format(style=f"{words[0].upper()}{words[1:]}")
+def names(styles: Iterable[Chosen | PaintedStyle]) -> tuple[str, ...]:
+    """What these styles are called."""
+    return tuple(style.name for style in styles)
+
+
+def layer_name(first: str, *others: str) -> str:
+    """`starry_night.jpg` gives `Starry night (style transfer)`, and `Starry night and 2 more (style transfer)` with two
+    styles beside it."""
+    words = PurePath(printable(first)).stem.replace("_", " ").strip() or "Impasto"
+    style = f"{words[0].upper()}{words[1:]}"
+    if others:
+        style = plural("{style} and {count} more", "{style} and {count} more", len(others)).format(
+            style=style, count=len(others)
+        )
+    return _("{style} (style transfer)").format(style=style)
 
 
 def printable(text: str) -> str:
     """The text with � for what came from a file's name and is no UTF-8: GIMP takes no such texts."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _style(told: Mapping[str, Any], asked: Mapping[str, Any]) -> PaintedStyle:
+    original = told.get("copy_of", asked)
+    digest = schema.text()(original["sha256"], "sha256")
+    return PaintedStyle(schema.text()(told["style"], "style"), digest, _size(original))
+
+
+def _weights(styles: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The arguments for the weights of these styles, of which the heaviest has 100; of others it is the default."""
+    weights = [schema.number(0, 1e6)(style.get("weight", 1.0), "weight") for style in styles]
+    heaviest = max(weights)
+    if not heaviest:
+        raise ValueError("no style has a weight")
+    return dict.fromkeys(WEIGHTS, 100.0) | {
+        argument(WEIGHT, number): 100 * weight / heaviest for number, weight in zip(NUMBERS, weights)
+    }
 
 
 def _size(picture: Mapping[str, object]) -> tuple[int, int]:

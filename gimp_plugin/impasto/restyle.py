@@ -6,6 +6,7 @@ What made it is kept with it (`record`), so this works in a picture from another
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,24 +39,25 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
     """Ask, paint, and put it in its place; what the artist should know. Raises ImpastoError and GivenUp."""
     layer = pixels.only_layer([colours.painting_in(pixels.only_layer(drawables, LIMITS))], LIMITS)
-    painted, copy = record.read(layer), record.read_copy(layer)
+    painted, copies = record.read(layer), record.read_copies(layer)
     afresh = run_mode == Gimp.RunMode.INTERACTIVE
     made_with = fill(config, layer, painted, afresh)
     if afresh:
         seen = known_source(layer, painted, config)
 
-        def shown() -> Chosen:
-            return style_of(image, seen, painted, copy, config)
+        def shown() -> dict[int, Chosen]:
+            return styles_of(image, seen, painted, copies, config)
 
-        def outline(style: Chosen) -> Outline:
-            return replace(filter_run.outline(seen, style, config), resume=earlier(painted, config))
+        def outline(chosen: Mapping[int, Chosen]) -> Outline:
+            return replace(filter_run.outline(seen, chosen, config), resume=earlier(painted, config))
 
-        filter_run.ask(procedure, run_mode, config, seen, shown, outline, made_with, style_kept.shown(painted, copy))
+        filter_run.ask(procedure, run_mode, config, seen, shown, outline, made_with, kept_styles(painted, copies))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)
-    style = style_of(image, source, painted, copy, config)
-    request = replace(filter_run.requested(source, style, config), resume=earlier(painted, config))
+    chosen = styles_of(image, source, painted, copies, config)
+    request = replace(filter_run.requested(source, chosen, config), resume=earlier(painted, config))
+    used = list(chosen.values())
     keep, notes = config.get_property(colours.ARGUMENT), list[str]()
 
     def place(result: Result) -> None:
@@ -65,15 +67,16 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         image.undo_group_start()
         try:
             pixels.repaint(layer, extent, result.pictures[0])
-            record.keep(layer, origin, style, result)
-            colours.rename(layer, record.layer_name(painted.style), record.layer_name(style.name))
+            record.keep(layer, origin, used, result)
+            before, now = (record.names(styles) for styles in (painted.styles, used))
+            colours.rename(layer, record.layer_name(*before), record.layer_name(*now))
             notes.extend(colours.follow(layer, source, extent, request.content, keep))
         finally:
             image.undo_group_end()
 
-    order = filter_run.Order(request, style, source.get_name(), image.get_name(), place)
+    order = filter_run.Order(request, used, source.get_name(), image.get_name(), place)
     told = filter_run.carried_out(procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source))
-    return [*style_kept.note(style), *told, *notes]
+    return [*(note for style in used for note in style_kept.note(style)), *told, *notes]
 
 
 def fill(config: Any, layer: Any, painted: Painted, afresh: bool) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def fill(config: Any, layer: Any, painted: Painted, afresh: bool) -> dict[str, A
         if afresh or config.get_property(name) in LEFT_OUT:
             config.set_property(name, made_with[name])
     if afresh:
-        for name in (*styles.SOURCES, "source-layer"):
+        for name in (*styles.ARGUMENTS, "source-layer"):
             config.set_property(name, None)
         config.set_property("continue", False)
         config.set_property(colours.ARGUMENT, False)
@@ -127,11 +130,25 @@ def known_source(layer: Any, painted: Painted, config: Any) -> Any:
     return None
 
 
-def style_of(image: Any, source: Any, painted: Painted, copy: bytes, config: Any) -> Chosen:
-    """The style that the arguments name, or the one that it was painted with. Raises ImpastoError."""
-    if styles.named(config):
-        return styles.chosen(config, image, LIMITS)
-    return style_kept.chosen(painted, copy, source.get_width() * source.get_height(), LIMITS)
+def styles_of(image: Any, source: Any, painted: Painted, copies: Mapping[int, bytes], config: Any) -> dict[int, Chosen]:
+    """The styles that the arguments name, by their numbers, and those that it was painted with where they name none.
+
+    Raises ImpastoError.
+    """
+    most = source.get_width() * source.get_height()
+
+    def own(number: int) -> Chosen | None:
+        if number > len(painted.styles):
+            return None
+        return style_kept.chosen(painted.styles[number - 1], copies.get(number, b""), most, LIMITS)
+
+    return styles.chosen(config, image, LIMITS, own)
+
+
+def kept_styles(painted: Painted, copies: Mapping[int, bytes]) -> dict[int, style_kept.Shown | None]:
+    """What can be shown of the styles that it was painted with, by their numbers."""
+    numbered = enumerate(painted.styles, 1)
+    return {number: style_kept.shown(style, copies.get(number, b"")) for number, style in numbered}
 
 
 def earlier(painted: Painted, config: Any) -> str:

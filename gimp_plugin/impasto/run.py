@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
-from impasto_protocol.request import Outline, Request, Scalar, Style
+from impasto_protocol.request import Outline, Request, Scalar
 from job import GivenUp, Job, Watcher
 from language import _
 from slips import Held, Slip
@@ -56,7 +56,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
             config,
             source,
             lambda: styles.chosen(config, image, LIMITS),
-            lambda style: outline(source, style, config),
+            lambda chosen: outline(source, chosen, config),
         )
         return paint(procedure.get_plug_in(), image, source, config, watcher(run_mode, source))
 
@@ -94,10 +94,13 @@ def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be painted, and what puts the painting in its place; the names of the layer and of its image."""
+    """What is to be painted, and what puts the painting in its place; the names of the layer and of its image.
+
+    styles: as many as the request's.
+    """
 
     request: Request
-    style: Chosen
+    styles: Sequence[Chosen]
     layer: str
     image: str
     place: Callable[[Result], None]
@@ -105,33 +108,34 @@ class Order:
 
 def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) -> list[str]:
     """Read, ask the daemon, insert; what the artist should know about how it was painted. Raises ImpastoError."""
-    style = styles.chosen(config, image, LIMITS)
-    request, origin = requested(source, style, config), record.origin(source)
+    chosen = styles.chosen(config, image, LIMITS)
+    request, origin, used = requested(source, chosen, config), record.origin(source), list(chosen.values())
     keep = config.get_property(colours.ARGUMENT)
 
     def place(result: Result) -> None:
-        insert(image, source, origin, style, result, request.content if keep and colours.are_in(image) else None)
+        insert(image, source, origin, used, result, request.content if keep and colours.are_in(image) else None)
 
-    order = Order(request, style, source.get_name(), image.get_name(), place)
+    order = Order(request, used, source.get_name(), image.get_name(), place)
     return [*carried_out(plug_in, order, lambda: watcher), *(colours.note(image) if keep else [])]
 
 
-def requested(source: Any, style: Chosen, config: Any) -> Request:
+def requested(source: Any, chosen: Mapping[int, Chosen], config: Any) -> Request:
     """What the filter's arguments ask for. Raises ImpastoError where there is nothing to paint."""
     content = pixels.read(source)
     pixels.check_visible(content)
     return Request(
         content=content,
-        styles=(Style(style.picture),),
+        styles=styles.weighed(config, chosen),
         seed=config.get_property("seed"),
         **values(config, *content.size),
     )
 
 
-def outline(source: Any, style: Chosen, config: Any) -> Outline:
+def outline(source: Any, chosen: Mapping[int, Chosen], config: Any) -> Outline:
     """The same without its pixels, of which none is read."""
     content = pixels.shape(source)
-    return Outline(content=content, styles=(style.picture.shape,), **values(config, *content.size))
+    shapes = tuple(style.picture.shape for style in chosen.values())
+    return Outline(content=content, styles=shapes, **values(config, *content.size))
 
 
 def values(config: Any, width: int, height: int) -> dict[str, Any]:
@@ -165,7 +169,7 @@ def carried_out(plug_in: Any, order: Order, watcher: Callable[[], Watcher]) -> l
 
 def _carried_out(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
     job = Job(order.request)
-    slip = Slip(job.name, sandbox.endpoint(), order.layer, order.image, order.style.name)
+    slip = Slip(job.name, sandbox.endpoint(), order.layer, order.image, record.names(order.styles))
     with Held(slip, Path(Gimp.directory())) as held, job:
         result = job.wait(plug_in, watcher)
         try:
@@ -174,8 +178,9 @@ def _carried_out(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
             held.leave()
             raise _not_inserted(result.job, error) from error
         job.acknowledge()
-    if order.style.path is not None:
-        style_memory.remember(order.style.picture.sha256(), order.style.path)
+    for style in reversed(order.styles):  # the first one is the latest
+        if style.path is not None:
+            style_memory.remember(style.picture.sha256(), style.path)
     return record.notes(result.record)
 
 
@@ -192,7 +197,7 @@ def insert(
     image: Any,
     source: Any,
     origin: Mapping[str, object],
-    style: Chosen,
+    used: Sequence[Chosen],
     result: Result,
     content: Picture | None = None,
 ) -> None:
@@ -203,9 +208,9 @@ def insert(
     """
     if not image.is_valid():
         raise ImpastoError(Code.CANCELLED, _("the image was closed meanwhile"))
-    layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(style.name))
+    layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(*record.names(used)))
     try:
-        record.keep(layer, origin, style, result)
+        record.keep(layer, origin, used, result)
         if content is None:
             pixels.show_selected(layer)
             pixels.insert_above(image, source, layer)

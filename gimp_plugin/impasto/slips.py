@@ -10,7 +10,7 @@ import contextlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 FOLDER = "impasto-paintings"
 """In GIMP's profile."""
@@ -32,13 +32,13 @@ except ImportError:  # Windows
 
 @dataclass(frozen=True)
 class Slip:
-    """A painting: the daemon's endpoint and its job's name there, the layer's and the image's name, the style's."""
+    """A painting: the daemon's endpoint and its job's name there, the layer's and the image's name, the styles'."""
 
     job: str
     endpoint: str
     layer: str
     image: str
-    style: str
+    styles: tuple[str, ...]
 
 
 class Held:
@@ -87,11 +87,20 @@ def found(profile: Path) -> list[Found]:
     """All slips of this profile, the oldest first; what is no slip is passed over."""
     slips = []
     for path in sorted((profile / FOLDER).glob("*.json"), key=_age):
-        with contextlib.suppress(OSError, ValueError, TypeError), path.open("r+", encoding="utf-8") as file:
-            told = json.load(file)
-            slip = Slip(**{each.name: str(told[each.name]) for each in fields(Slip) if each.name in told})
+        damage = (OSError, ValueError, TypeError, LookupError)
+        with contextlib.suppress(*damage), path.open("r+", encoding="utf-8") as file:
+            slip = _checked(json.load(file))
             slips.append(Found(path, slip, _is_held(file)))
     return slips
+
+
+def _checked(told: Any) -> Slip:
+    """The slip that this was. Raises ValueError, TypeError or LookupError where it was none."""
+    styles = told["styles"]
+    if not isinstance(styles, list) or not styles:
+        raise ValueError("it has no styles")
+    texts = {each.name: str(told[each.name]) for each in fields(Slip) if each.name != "styles"}
+    return Slip(**texts, styles=tuple(map(str, styles)))
 
 
 def drop(path: Path) -> None:

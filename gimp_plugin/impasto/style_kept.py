@@ -12,7 +12,7 @@ from gi.repository import Gio
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from language import _
-from record import Painted
+from record import PaintedStyle
 from styles import Chosen
 
 
@@ -24,25 +24,25 @@ class Shown:
     picture: Any
 
 
-def shown(painted: Painted, copy: bytes) -> Shown | None:
+def shown(painted: PaintedStyle, copy: bytes) -> Shown | None:
     """What to show, if there is anything to paint with."""
     try:
-        return Shown(painted.style, style_copy.unpacked(copy))
+        return Shown(painted.name, style_copy.unpacked(copy))
     except ValueError:
         return None
 
 
-def chosen(painted: Painted, copy: bytes, most: int, limits: Limits) -> Chosen:
+def chosen(painted: PaintedStyle, copy: bytes, most: int, limits: Limits) -> Chosen:
     """The style. most: pixels beyond which a copy need not be enlarged. Raises ImpastoError where it cannot be had."""
     copied = _copied(painted, copy, most)
-    style = copied if copied and not copied.copy_of else original(painted.style, painted.digest, limits) or copied
+    style = copied if copied and not copied.copy_of else original(painted.name, painted.digest, limits) or copied
     if style is None:
         raise ImpastoError(
             Code.BAD_REQUEST,
             _(
                 "The style {style} is not here, and the layer keeps no copy of it that can be used. Choose a style "
                 "picture."
-            ).format(style=painted.style),
+            ).format(style=painted.name),
         )
     return style
 
@@ -72,15 +72,15 @@ def original(name: str, digest: str, limits: Limits) -> Chosen | None:
     return Chosen(name, picture, path) if picture.sha256() == digest else None
 
 
-def _copied(painted: Painted, copy: bytes, most: int) -> Chosen | None:
+def _copied(painted: PaintedStyle, copy: bytes, most: int) -> Chosen | None:
     """The copy, where it can be used: of a small style it is the style itself."""
     try:
         picture = style_copy.enlarged(style_copy.unpacked(copy), painted.size, most)
     except ValueError:
         return None
     if picture.sha256() == painted.digest:
-        return Chosen(painted.style, picture, copy=copy)
+        return Chosen(painted.name, picture, copy=copy)
     width, height = painted.size
     return Chosen(
-        painted.style, picture, copy=copy, copy_of={"sha256": painted.digest, "width": width, "height": height}
+        painted.name, picture, copy=copy, copy_of={"sha256": painted.digest, "width": width, "height": height}
     )

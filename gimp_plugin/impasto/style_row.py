@@ -1,10 +1,11 @@
-"""Where the artist chooses the style: a picture file, a layer of an open image, or a pattern.
+"""Where the artist chooses a style: a picture file, a layer of an open image, or a pattern.
 
-Knows GTK and the filter's arguments for styles, of which one at most is set at a time; knows nothing of pixels.
+Knows GTK and the filter's arguments for a style, of which one at most is set at a time; knows nothing of pixels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,19 +17,22 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import GdkPixbuf, GObject, Gtk, Pango  # noqa: E402
 from language import _  # noqa: E402
+from styles import argument  # noqa: E402
 
 SOURCES = {
     "style-file": _("A picture file"),
     "style-layer": _("A layer of an open image"),
     "style-pattern": _("A pattern"),
 }
-"""The filter's arguments for styles, as the dialog calls them."""
+"""The filter's arguments for the first style, as the dialog calls them."""
 
 OWN = "own"
 """Beside them, where a layer is painted again: its own style. None of the arguments is set then."""
 
 THUMBNAIL = 160
-"""Longest side in pixels of the style picture in the dialog."""
+"""Longest side in pixels of the first style's picture in the dialog."""
+SMALL = 32
+"""The same of the others'."""
 
 
 class Kept(Protocol):
@@ -41,52 +45,72 @@ class Kept(Protocol):
     def picture(self) -> Any: ...
 
 
-def made(dialog: Any, config: Any, kept: Kept | None = None) -> Any:
-    """The row. Paint cannot be pressed before a style is chosen."""
-    combo, stack = Gtk.ComboBoxText(), Gtk.Stack()
-    stack.add_named(file_page(config), "style-file")
-    if kept is not None:
-        stack.add_named(own_page(kept), OWN)
-        combo.append(OWN, _("The one it was painted with"))
-    for name, label in SOURCES.items():
-        combo.append(name, label)
-    left: dict[str, Any] = {}
+class Row:
+    """One style: `box`, with what there is to choose it with.
 
-    def turn(_combo: Any) -> None:
+    number: of the style. kept: what a layer that is painted again keeps of it. changed: is called whenever a style is
+    chosen, or none any more. beside: a button for the end of its first line.
+    """
+
+    def __init__(
+        self, dialog: Any, config: Any, number: int, kept: Kept | None, changed: Callable[[], None], beside: Any
+    ) -> None:
+        self._dialog, self._config, self._number, self._changed = dialog, config, number, changed
+        self._left: dict[str, Any] = {}
+        self._combo, self._stack = Gtk.ComboBoxText(), Gtk.Stack(vhomogeneous=False)
+        self._stack.add_named(file_page(config, number), "style-file")
+        if kept is not None:
+            self._stack.add_named(own_page(kept, number), OWN)
+            self._combo.append(OWN, _("The one it was painted with"))
+        for name, label in SOURCES.items():
+            self._combo.append(name, label)
+        label = _("St_yle from") if number == 1 else _("Style {number} from").format(number=number)
+        line = labelled(label, self._combo)
+        line.pack_start(beside, False, False, 0)
+        self.box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self.box.pack_start(line, False, False, 0)
+        self.box.pack_start(self._stack, False, False, 0)
+        self.box.show_all()
+        self._combo.set_active(0)
+        self._follow()
+        self._combo.connect("changed", self._turn)
+        self._turn()
+        for name in SOURCES:
+            config.connect(f"notify::{argument(name, number)}", self._follow)
+
+    def is_chosen(self) -> bool:
+        """Whether there is a style to paint with."""
+        return bool(self.given()) or self._combo.get_active_id() == OWN
+
+    def given(self) -> list[str]:
+        """The sources, by their arguments for the first style, of which one is named now; one at most is right."""
+        return [name for name in SOURCES if self._config.get_property(argument(name, self._number)) is not None]
+
+    def clear(self) -> None:
+        """No style is chosen, as far as the arguments go."""
+        self._left = {}
+        for name in self.given():
+            self._config.set_property(argument(name, self._number), None)
+
+    def _turn(self, *_: object) -> None:
         """One source at a time: another one's choice is set aside, and back when it is turned to again."""
-        chosen = combo.get_active_id()
-        if stack.get_child_by_name(chosen) is None:  # not before: GIMP's widget for a pattern chooses one by itself
-            stack.add_named(gimps_page(dialog, chosen), chosen)
-        for name in set(given(config)) - {chosen}:
-            left[name] = config.get_property(name)
-            config.set_property(name, None)
-        if chosen in left and config.get_property(chosen) is None:
-            config.set_property(chosen, left[chosen])
-        stack.set_visible_child_name(chosen)
-        follow()
+        chosen = self._combo.get_active_id()
+        if self._stack.get_child_by_name(chosen) is None:
+            # Not before: GIMP's widget for a pattern chooses one by itself.
+            self._stack.add_named(gimps_page(self._dialog, argument(chosen, self._number)), chosen)
+        for name in set(self.given()) - {chosen}:
+            self._left[name] = self._config.get_property(argument(name, self._number))
+            self._config.set_property(argument(name, self._number), None)
+        if chosen in self._left and chosen not in self.given():
+            self._config.set_property(argument(chosen, self._number), self._left[chosen])
+        self._stack.set_visible_child_name(chosen)
+        self._follow()
 
-    def follow(*_: object) -> None:
-        names = given(config)
-        dialog.set_response_sensitive(Gtk.ResponseType.OK, bool(names) or combo.get_active_id() == OWN)
-        if names and names[0] != combo.get_active_id():
-            combo.set_active_id(names[0])
-
-    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-    column.pack_start(labelled(_("St_yle from"), combo), False, False, 0)
-    column.pack_start(stack, False, False, 0)
-    column.show_all()
-    combo.set_active_id("style-file" if kept is None else OWN)
-    follow()
-    combo.connect("changed", turn)
-    turn(combo)
-    for name in SOURCES:
-        config.connect(f"notify::{name}", follow)
-    return column
-
-
-def given(config: Any) -> list[str]:
-    """The arguments that name a style now."""
-    return [name for name in SOURCES if config.get_property(name) is not None]
+    def _follow(self, *_: object) -> None:
+        names = self.given()
+        if names and names[0] != self._combo.get_active_id():
+            self._combo.set_active_id(names[0])
+        self._changed()
 
 
 def gimps_page(dialog: Any, name: str) -> Any:
@@ -97,45 +121,48 @@ def gimps_page(dialog: Any, name: str) -> Any:
     return page
 
 
-def file_page(config: Any) -> Any:
-    """A file and a small picture of it.
+def file_page(config: Any, number: int) -> Any:
+    """A file and a small picture of it: below it of the first style, beside it of another.
 
     GIMP's own row for a file wants one that exists; then a script that names a missing one gets no sentence.
     """
+    name, side = argument("style-file", number), THUMBNAIL if number == 1 else SMALL
     chooser = Gtk.FileChooserButton(title=_("Choose a style picture"), action=Gtk.FileChooserAction.OPEN)
     chooser.add_filter(_pictures())
     chooser.set_preview_widget(Gtk.Image())
     chooser.connect("update-preview", _preview)
-    chooser.connect("file-set", lambda it: config.set_property("style-file", it.get_file()))
-    thumbnail = Gtk.Image(height_request=THUMBNAIL)  # room is kept for it: a dialog that grows does not shrink again
+    chooser.connect("file-set", lambda it: config.set_property(name, it.get_file()))
+    # Room is kept for it: a dialog that grows does not shrink again.
+    thumbnail = Gtk.Image(height_request=side, width_request=side)
 
     def refresh(*_: object) -> None:
-        file = config.get_property("style-file")
+        file = config.get_property(name)
         path = file.get_path() if file is not None else None
         if path is not None and Path(path).is_file():
             chooser.set_filename(path)
         else:
             chooser.unselect_all()
-        thumbnail.set_from_pixbuf(pixbufs.of_file(Path(path), THUMBNAIL) if path else None)
+        thumbnail.set_from_pixbuf(pixbufs.of_file(Path(path), side) if path else None)
 
-    row = labelled(_("Style _file"), chooser)
-    row.pack_start(recent_styles.button(lambda file: config.set_property("style-file", file)), False, False, 0)
+    row = labelled(_("Style _file") if number == 1 else _("File"), chooser)
+    row.pack_start(recent_styles.button(lambda file: config.set_property(name, file)), False, False, 0)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
     column.pack_start(row, False, False, 0)
-    column.pack_start(thumbnail, False, False, 0)
+    (column if number == 1 else row).pack_start(thumbnail, False, False, 0)
     column.show_all()
-    config.connect("notify::style-file", refresh)
+    config.connect(f"notify::{name}", refresh)
     refresh()
     return column
 
 
-def own_page(kept: Kept) -> Any:
-    """The style that the layer was painted with: its name and a small picture of it."""
-    shrink = min(1.0, THUMBNAIL / max(kept.picture.get_width(), kept.picture.get_height()))
+def own_page(kept: Kept, number: int) -> Any:
+    """The style that the layer was painted with: its name and a small picture of it, laid out as in `file_page`."""
+    shrink = min(1.0, (THUMBNAIL if number == 1 else SMALL) / max(kept.picture.get_width(), kept.picture.get_height()))
     size = (max(1, round(shrink * side)) for side in (kept.picture.get_width(), kept.picture.get_height()))
     small = kept.picture.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
-    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-    column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), False, False, 0)
+    lie = Gtk.Orientation.VERTICAL if number == 1 else Gtk.Orientation.HORIZONTAL
+    column = Gtk.Box(orientation=lie, spacing=6)
+    column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), number > 1, number > 1, 0)
     column.pack_start(Gtk.Image.new_from_pixbuf(small), False, False, 0)
     column.show_all()
     return column

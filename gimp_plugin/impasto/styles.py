@@ -1,4 +1,4 @@
-"""What the artist chose as the style, as a Picture with a name: a file, a layer of an open image, or a pattern.
+"""What the artist chose as styles, each as a Picture with a name: a file, a layer of an open image, or a pattern.
 
 Knows GIMP's layers and patterns; files are `style_file`'s. Knows nothing of widgets, jobs or sockets.
 """
@@ -16,7 +16,13 @@ from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
+from impasto_protocol.request import Style
 from language import _
+
+NUMBERS = (1, 2, 3, 4)
+"""Of the styles that one painting may have; the arguments of all but the first end with their number."""
+WEIGHT = "style-weight"
+"""The argument for a style's share, against those of the others; with 0 it is left out."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +40,52 @@ class Chosen:
     copy_of: Mapping[str, object] = field(default_factory=dict)
 
 
-def chosen(config: Any, image: Any, limits: Limits) -> Chosen:
-    """The style that the arguments name, for painting in this image. Raises ImpastoError."""
-    given = named(config)
-    if not given:
-        raise _refused(_("Choose a style picture first: no style was given."))
+def chosen(
+    config: Any, image: Any, limits: Limits, own: Callable[[int], Chosen | None] = lambda _number: None
+) -> dict[int, Chosen]:
+    """The styles to paint with in this image, by their numbers. Raises ImpastoError.
+
+    own: the style with this number, if there is one, where the arguments name none.
+    """
+    styles = ((number, _chosen(config, number, image, limits, own)) for number in weighty(config))
+    found = {number: style for number, style in styles if style is not None}
+    if not found:
+        raise _refused(_("Choose a style picture first: no style was given, or none with a weight above 0."))
+    return found
+
+
+def weighed(config: Any, chosen: Mapping[int, Chosen]) -> tuple[Style, ...]:
+    """These styles for a request: the weight of the heaviest is 1."""
+    weights = {number: config.get_property(argument(WEIGHT, number)) for number in chosen}
+    heaviest = max(weights.values())
+    return tuple(Style(style.picture, weights[number] / heaviest) for number, style in chosen.items())
+
+
+def weighty(config: Any) -> list[int]:
+    """The numbers of the styles that count, if there are such styles."""
+    return [number for number in NUMBERS if config.get_property(argument(WEIGHT, number)) != 0]
+
+
+def named(config: Any, number: int) -> list[str]:
+    """The arguments that name the style with this number; one at most is right."""
+    names = (argument(source, number) for source in SOURCES)
+    return [name for name in names if config.get_property(name) is not None]
+
+
+def argument(name: str, number: int) -> str:
+    """The argument for the style with this number: `style-file`, `style-file-2`, …"""
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _chosen(config: Any, number: int, image: Any, limits: Limits, own: Callable[[int], Chosen | None]) -> Chosen | None:
+    given = named(config, number)
     if len(given) > 1:
-        raise _refused(_("Give one style: these were given: {names}").format(names=", ".join(given)))
-    return SOURCES[given[0]](config.get_property(given[0]), image, limits)
-
-
-def named(config: Any) -> list[str]:
-    """The arguments that name a style."""
-    return [name for name in SOURCES if config.get_property(name) is not None]
+        names = ", ".join(given)
+        raise _refused(_("Give a style as one of these, not as several: {names}").format(names=names))
+    if not given:
+        return own(number)
+    source = given[0].removesuffix(f"-{number}")
+    return SOURCES[source](config.get_property(given[0]), image, limits)
 
 
 def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
@@ -97,7 +136,11 @@ SOURCES: dict[str, Callable[[Any, Any, Limits], Chosen]] = {
     "style-layer": _layer,
     "style-pattern": _pattern,
 }
-"""The filter's argument to what makes a style of its value."""
+"""The filter's argument for the first style to what makes a style of its value."""
+
+ARGUMENTS = tuple(argument(source, number) for number in NUMBERS for source in SOURCES)
+"""All that name styles."""
+WEIGHTS = tuple(argument(WEIGHT, number) for number in NUMBERS)
 
 
 def _check(width: int, height: int, name: str, limits: Limits) -> None:

@@ -45,13 +45,15 @@ DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, Pr
 class Style:
     """What a preset says of a style: its name, its width and height, the SHA-256 of its samples.
 
-    copy: a PNG or JPEG file of it, of at most SIDE pixels a side and COPY bytes; empty where there is none.
+    copy: a PNG or JPEG file of it, of at most SIDE pixels a side and COPY bytes; empty where there is none. weight: its
+    share against those of the other styles.
     """
 
     name: str
     size: tuple[int, int]
     digest: str
     copy: bytes = b""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def parsed(data: bytes) -> Preset:
 def _style_written(style: Style) -> dict[str, object]:
     width, height = style.size
     copy = {"copy": base64.b64encode(style.copy).decode()} if style.copy else {}
-    return {"name": style.name, "width": width, "height": height, "sha256": style.digest, **copy}
+    weight = {"weight": style.weight} if style.weight != 1 else {}
+    return {"name": style.name, "width": width, "height": height, "sha256": style.digest, **weight, **copy}
 
 
 def _style(content: Any) -> Style:
@@ -103,6 +106,7 @@ def _style(content: Any) -> Style:
         size=(side(content["width"], "width"), side(content["height"], "height")),
         digest=schema.text(64)(content["sha256"], "sha256"),
         copy=copy,
+        weight=schema.number(0, 1e6)(content.get("weight", 1.0), "weight"),
     )
 
 

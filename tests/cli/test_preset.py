@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def test_it_says_how_and_in_whose_manner(stylized: Stylize, file: Path) -> None:
     picture = asked.styles[0].picture
     assert picture.size == (40, 40), "as large as the style was, so that its strokes are"
     assert bytes(picture.data[:3]) == b"\xff\0\0"
+
+
+def test_several_styles_come_with_their_weights(stylized: Stylize, file: Path) -> None:
+    file.write_bytes(preset.written(Preset({}, (style(), replace(style("blue"), weight=0.5)))))
+    asked = stylized("--preset", file)
+    assert isinstance(asked, Request)
+    assert [each.weight for each in asked.styles] == [1.0, 0.5]
+    assert bytes(asked.styles[1].picture.data[:3]) == b"\0\0\xff"
 
 
 def test_what_an_option_says_goes_first(stylized: Stylize, file: Path, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ class Found:
     """In place of the paintings that the daemons know."""
 
     def __init__(self, paintings):
-        slip = paintings.slips.Slip("1" * 32, "ipc:///a", "A layer", "an image", "starry_night.png")
+        slip = paintings.slips.Slip("1" * 32, "ipc:///a", "A layer", "an image", ("starry_night.png",))
         found = [paintings.slips.Found(FOLDER / str(number), slip, False) for number in range(3)]
         rows = ({"state": "succeeded", "kept": True}, {"state": "succeeded", "kept": True}, {"state": "running"})
         self._all = [paintings.Painting(*each) for each in zip(found, rows)]
@@ -187,7 +187,7 @@ def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None):
     def no_style():
         raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
 
-    kept = plugin.style_kept.Shown("Its own", layer.get_thumbnail(40, 40, 1)) if made_with else None
+    kept = {1: plugin.style_kept.Shown("Its own", layer.get_thumbnail(40, 40, 1))} if made_with else {}
     return opened(
         lambda window: look(window, config),
         lambda: plugin.dialog.ask(procedure, config, layer, no_style, lambda _: None, made_with, kept),
@@ -219,6 +219,12 @@ def values(config):
     file = config.get_property("style-file")
     plain = {name: config.get_property(name) for name in MADE_WITH}
     return {**plain, "style-file": file and file.get_path()}
+
+
+def weights(plugin, config):
+    """Of the styles that are given."""
+    numbers = [number for number in plugin.styles.NUMBERS if plugin.styles.named(config, number)]
+    return [config.get_property(plugin.styles.argument("style-weight", number)) for number in numbers]
 
 
 def button(window, *texts):
@@ -288,21 +294,19 @@ def presets(plugin, layer):
     """Saved and opened again; and what must change nothing."""
     _, config = plugin.config()
     dialog = Gtk.Dialog()
-    chosen = []
-
-    def style():
-        return chosen[0]
-
-    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, style)
+    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, dict)
     file = plugin.preset_file
     choose(config)
-    chosen.append(plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS))
+    chosen = plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS)
     large = plugin.style_file.load(FOLDER / "large.png", plugin.run.LIMITS)
     stranger = plugin.styles.Chosen("../../großes Bild\n.png", large)
-    paths = {name: FOLDER / f"{name}.json" for name in ("mine", "theirs", "nothing", "bad", "newer", "recipe")}
-    file.save(file.made(config, chosen[0], True), paths["mine"])
-    file.save(file.made(config, stranger, True), paths["theirs"])
-    file.save(file.made(config, stranger, False), paths["nothing"])
+    names = ("mine", "theirs", "several", "nothing", "bad", "newer", "recipe")
+    paths = {name: FOLDER / f"{name}.json" for name in names}
+    file.save(file.made(config, chosen, True), paths["mine"])
+    file.save(file.made(config, {1: stranger}, True), paths["theirs"])
+    config.set_property("style-weight", 40.0)
+    file.save(file.made(config, {**chosen, 3: stranger}, True), paths["several"])
+    file.save(file.made(config, {1: stranger}, False), paths["nothing"])
     text = paths["mine"].read_text()
     paths["bad"].write_text(text.replace("70.0", "700"))
     paths["newer"].write_text(text.replace('"seed"', '"sparkle": 1, "seed"'))
@@ -316,7 +320,7 @@ def presets(plugin, layer):
             notes = buttons.fill(file.load(FOLDER / f"{name}.json"))
         except plugin.run.ImpastoError as error:
             notes = [str(error)]
-        told[name] = {"notes": notes, "values": values(config)}
+        told[name] = {"notes": notes, "values": values(config), "weights": weights(plugin, config)}
     dialog.destroy()
     return told
 

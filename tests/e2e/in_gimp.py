@@ -284,7 +284,7 @@ def again(layer, source=None, **arguments):
     told = call(image, [layer], None, "restyle", **arguments)
     told |= {"before": before, "after": tree(image), "first": was["parasite"], **describe(layer)}
     told |= {"unchanged": was == {"parasite": text_of(layer, "impasto"), "pixels": read(layer)}}
-    told |= {"copy": text_of(layer, "impasto-style")}
+    told |= {"copy": text_of(layer, "impasto-style"), "kept": sorted(layer.get_parasite_list())}
     if source is not None:
         save(told, source, layer)
     image.delete()
@@ -296,16 +296,18 @@ def text_of(layer, name):
     return bytes(parasite.get_data()).decode("ascii") if parasite else None
 
 
-def living(style="starry_night.png", base=RGB, precision=Gimp.Precision.U8_NON_LINEAR):
+def living(style="starry_night.png", base=RGB, precision=Gimp.Precision.U8_NON_LINEAR, second=None):
     """A layer and its painting, as if that had been painted in this very image. It is painted once for each style."""
     image = image_of(base, precision)
     source = layer_of(image, base == GRAY, offsets=(3, 4))
-    if style not in PAINTED:
+    if (style, second) not in PAINTED:
         once = image_of(RGB)
-        layer = painted(once, layer_of(once), style=FOLDER / style, strength=70.0, stroke_size=50.0, seed=7)
-        PAINTED[style] = layer.get_name(), {name: text_of(layer, name) for name in ("impasto", "impasto-style")}
+        more = {"style_file_2": file_of(second), "style_weight_2": 50.0} if second else {}
+        layer = painted(once, layer_of(once), style=FOLDER / style, strength=70.0, stroke_size=50.0, seed=7, **more)
+        kept = {name: text_of(layer, name) for name in layer.get_parasite_list()}
+        PAINTED[style, second] = layer.get_name(), kept
         once.delete()
-    name, kept = PAINTED[style]
+    name, kept = PAINTED[style, second]
     layer = source.copy()
     image.insert_layer(layer, None, 0)
     layer.set_name(name)
@@ -316,7 +318,11 @@ def living(style="starry_night.png", base=RGB, precision=Gimp.Precision.U8_NON_L
 
 
 PAINTED = {}
-"""By the style's file, a painting's name and what is kept with it."""
+"""By the styles' files, a painting's name and what is kept with it."""
+
+
+def file_of(name):
+    return Gio.File.new_for_path(str(FOLDER / name))
 
 
 def restyle_changed(**arguments):
@@ -336,8 +342,8 @@ def restyle_changed(**arguments):
     return again(layer, source, **arguments)
 
 
-def restyle_given(style="starry_night.png", base=RGB, precision=Gimp.Precision.U8_NON_LINEAR, **arguments):
-    source, layer = living(style, base, precision)
+def restyle_given(style="starry_night.png", base=RGB, precision=Gimp.Precision.U8_NON_LINEAR, second=None, **arguments):
+    source, layer = living(style, base, precision, second)
     changed(source)
     return again(layer, source, **arguments)
 
@@ -357,20 +363,22 @@ def restyle_resized():
     return again(layer, source)
 
 
-def restyle_reloaded():
-    """From an XCF on another machine: nothing of the style is there but what the layer keeps."""
-    source, layer = living("large.png")
+def restyle_reloaded(*names):
+    """From an XCF on another machine: nothing of the styles is there but what the layer keeps."""
+    source, layer = living(names[0], second=names[1] if names[1:] else None)
     changed(source)
     file, image = Gio.File.new_for_path(str(FOLDER / "living.xcf")), source.get_image()
     Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
     image.delete()
     reloaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
     layer, source = reloaded.get_layers()
-    (FOLDER / "large.png").rename(FOLDER / "elsewhere.png")
+    for name in names:
+        (FOLDER / name).rename(FOLDER / f"{name}.away")
     try:
         return again(layer, source)
     finally:
-        (FOLDER / "elsewhere.png").rename(FOLDER / "large.png")
+        for name in names:
+            (FOLDER / f"{name}.away").rename(FOLDER / name)
 
 
 def restyle_foreign():
@@ -432,7 +440,10 @@ LIVING = {
     "selection": restyle_selection,
     "resized": restyle_resized,
     "large style": lambda: restyle_given("large.png"),
-    "reloaded": restyle_reloaded,
+    "reloaded": lambda: restyle_reloaded("large.png"),
+    "several reloaded": lambda: restyle_reloaded("starry_night.png", "large.png"),
+    "several with one left out": lambda: restyle_given(second="large.png", style_weight_2=0.0),
+    "several with another": lambda: restyle_given(second="large.png", style_pattern=Gimp.context_get_pattern()),
     "continue": lambda: restyle_given(**{"continue": True}),
     "continue with nothing kept": lambda: restyle_given(**{"continue": True, "seed": 1005}),
     "another source": lambda: restyle_source_gone(told=True),
@@ -482,7 +493,13 @@ CASES = {
     "a layer that is gone as style": style_layer_gone,
     "a layer too large as style": style_too_large,
     "a pattern as style": lambda: styled(None, style_pattern=Gimp.context_get_pattern()),
-    "two styles": lambda: styled(STYLE, style_pattern=Gimp.context_get_pattern()),
+    "a style given twice": lambda: styled(STYLE, style_pattern=Gimp.context_get_pattern()),
+    "several styles": lambda: styled(
+        STYLE, style_pattern_2=Gimp.context_get_pattern(), style_file_3=file_of("large.png"), style_weight_3=50.0
+    ),
+    "a second style that is missing": lambda: styled(STYLE, style_file_2=file_of("missing.png")),
+    "no style with a weight": lambda: styled(STYLE, style_weight=0.0),
+    "a weight of -1": lambda: styled(STYLE, style_weight=-1.0, style_file_2=file_of("large.png")),
     "stroke size 50": lambda: styled(STYLE, stroke_size=50.0),
     "the painter dies": lambda: styled(STYLE, seed=1002),
     **{f"restyle {name}": case for name, case in LIVING.items()},

@@ -62,8 +62,14 @@ def test_reset_brings_back_what_a_layer_was_painted_with(told: dict[str, Any]) -
 def test_a_preset_brings_back_the_values_and_the_very_style_that_lies_on_this_machine(
     told: dict[str, Any], studio: Studio
 ) -> None:
-    mine = told["presets"]["mine"]
-    assert mine == {"notes": [], "values": {**CHOSEN, "style-file": str(studio.folder / "starry_night.png")}}
+    mine = {**CHOSEN, "style-file": str(studio.folder / "starry_night.png")}
+    assert told["presets"]["mine"] == {"notes": [], "values": mine, "weights": [100]}
+
+
+def test_a_preset_brings_several_styles_each_with_its_weight(told: dict[str, Any], studio: Studio) -> None:
+    several = told["presets"]["several"]
+    assert several["values"]["style-file"] == str(studio.folder / "starry_night.png")
+    assert (several["notes"], several["weights"]) == ([], [40, 100])
 
 
 def test_a_preset_from_elsewhere_brings_its_style_along_whatever_that_is_called(
@@ -71,7 +77,7 @@ def test_a_preset_from_elsewhere_brings_its_style_along_whatever_that_is_called(
 ) -> None:
     theirs = told["presets"]["theirs"]
     path = Path(theirs["values"].pop("style-file"))
-    assert theirs == {"notes": [], "values": CHOSEN}
+    assert theirs == {"notes": [], "values": CHOSEN, "weights": [100]}
     assert (path.name, path.parents[1]) == ("großes Bild.jpeg", studio.profile / "impasto-styles")
     with Image.open(path) as picture:
         assert picture.size == (700, 500), "as large as it was, so that strokes are"

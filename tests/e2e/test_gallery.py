@@ -56,7 +56,9 @@ REFUSED = {
         for kind in ("png", "jpeg", "webp", "gif")
     },
     "a layer too large as style": "has 33000×2 pixels, more than Impasto takes as a style",
-    "two styles": "Give one style: these were given: style-file, style-pattern",
+    "a style given twice": "Give a style as one of these, not as several: style-file, style-pattern",
+    "a second style that is missing": "missing.png does not exist",
+    "no style with a weight": "Choose a style picture first: no style was given, or none with a weight above 0",
     "the painter dies": "The process that paints ended in mid-job",
 }
 """What cannot be painted, and the beginning of what the artist is told."""
@@ -265,6 +267,23 @@ def test_a_pattern_is_a_style(gallery: dict[str, Facts]) -> None:
     assert facts["status"] == "success", facts["message"]
     assert facts["name"] == "Clipboard Image (style transfer)"
     assert min(size_of_style(facts)) >= 3
+
+
+def test_several_styles_are_painted_with_by_their_weights_and_the_layer_says_how_many(
+    gallery: dict[str, Facts],
+) -> None:
+    facts = gallery["several styles"]
+    assert facts["status"] == "success", facts["message"]
+    assert facts["name"] == "Starry night and 2 more (style transfer)"
+    assert [style["weight"] for style in request_of(facts)["styles"]] == [1, 1, 0.5]
+    kept = json.loads(facts["parasite"])
+    assert (kept["style"], kept["more"]) == ("starry_night.png", [{"style": "Clipboard Image"}, {"style": "large.png"}])
+
+
+def test_a_weight_out_of_its_range_leaves_the_default_in_gimps_python(gallery: dict[str, Facts]) -> None:
+    facts = gallery["a weight of -1"]
+    assert facts["status"] == "success", facts["message"]
+    assert [style["weight"] for style in request_of(facts)["styles"]] == [1, 1]
 
 
 def test_strokes_of_another_size_are_asked_for_in_pixels_of_the_layer(gallery: dict[str, Facts]) -> None:

@@ -39,7 +39,9 @@ def of(gallery: dict[str, Facts], case: str) -> Facts:
     return facts
 
 
-@pytest.mark.parametrize("case", ["changed", "large style", "reloaded", "resized", "another source", "continue"])
+@pytest.mark.parametrize(
+    "case", ["changed", "large style", "reloaded", "several reloaded", "resized", "another source", "continue"]
+)
 def test_the_layer_is_painted_from_its_source_as_that_looks_now(
     studio: Studio, gallery: dict[str, Facts], case: str
 ) -> None:
@@ -99,6 +101,32 @@ def test_where_the_style_s_file_is_gone_the_layer_s_copy_takes_its_place_and_the
     assert style["sha256"] != first["sha256"]
     assert json.loads(facts["parasite"])["style"] == "large.png"
     assert facts["copy"] == gallery["restyle large style"]["copy"], "a copy is never copied"
+
+
+def test_several_styles_come_back_from_their_copies_each_with_its_weight(gallery: dict[str, Facts]) -> None:
+    facts = of(gallery, "several reloaded")
+    (small, large), (first, second) = styles_at_first(facts), request_of(facts)["styles"]
+    assert first == small
+    assert second["weight"] == large["weight"] == 0.5
+    assert second["sha256"] != large["sha256"]
+    original = {name: large[name] for name in ("width", "height", "sha256")}
+    assert json.loads(facts["parasite"])["more"] == [{"style": "large.png", "copy_of": original}]
+    assert facts["kept"] == ["impasto", "impasto-style", "impasto-style-2"]
+    assert facts["name"] == "Starry night and 1 more (style transfer)"
+
+
+def test_a_style_whose_weight_is_taken_is_left_out_and_nothing_of_it_is_kept(gallery: dict[str, Facts]) -> None:
+    facts = of(gallery, "several with one left out")
+    assert request_of(facts)["styles"] == styles_at_first(facts)[:1]
+    assert facts["kept"] == ["impasto", "impasto-style"]
+    assert facts["name"] == NAME
+
+
+def test_of_several_styles_one_can_be_another_and_the_rest_stay(gallery: dict[str, Facts]) -> None:
+    facts = of(gallery, "several with another")
+    (before, kept), (now, still) = styles_at_first(facts), request_of(facts)["styles"]
+    assert now != before and still == kept
+    assert facts["name"] == "Clipboard Image and 1 more (style transfer)"
 
 
 def test_a_small_style_is_kept_as_it_is(gallery: dict[str, Facts]) -> None:

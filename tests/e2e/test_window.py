@@ -33,7 +33,7 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
     content, style = studio.folder / "harbour.png", studio.folder / "starry_night.png"
     styles.picture().resize((600, 400)).save(content)
     styles.picture().save(style)
-    (studio.profile / "impasto-styles.json").write_text(json.dumps({"digest": str(style)}))
+    (studio.profile / "impasto-styles.json").write_text(json.dumps({"1": str(content), "2": str(style)}))
     with running_daemon(studio):
         with opened(studio, content) as window:
             window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
@@ -90,13 +90,17 @@ def restyle(window: Window, style: Path) -> None:
     style.rename(style.with_suffix(".away"))
     window.open_filter(RESTYLE, RESTYLE_DIALOG)
     window.set_number("t", 30)
+    window.add_latest_style()
+    window.set_number("2", 50)
     window.screenshot(ARTIFACTS / "7-restyle.png")
     window.paint()
     assert patiently(lambda: request(window)["strength"] == 30)
+    assert [each["weight"] for each in request(window)["styles"]] == [1, 0.5]
     assert (request(window)["seed"], window.layers()) == (0, layers)
     window.focus()
     window.key("ctrl+z")
     assert patiently(lambda: request(window)["strength"] == 50), "one undo step brings the last painting back"
+    assert len(request(window)["styles"]) == 1
     style.with_suffix(".away").rename(style)
 
 

@@ -200,6 +200,15 @@ class Window:
         with self.answered():
             self.key("Return")
 
+    def add_latest_style(self) -> None:
+        """As one more."""
+        with self.answered():
+            self.key("alt+d")
+        with self.answered():
+            self.key("Tab", "Tab", "Tab", "space")
+        with self.answered():
+            self.key("Return")
+
     def set_number(self, key: str, value: int) -> None:
         """Type into the field with this mnemonic."""
         self.key(f"alt+{key}", "ctrl+a")

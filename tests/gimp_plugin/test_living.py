@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ KEPT = {
     "job": "0123abcd",
     "source": {"tattoo": 3, "name": "lake"},
 }
+ORIGINAL = {"sha256": "ab" * 32, "width": 900, "height": 600}
+SEVERAL: Any = {
+    **KEPT,
+    "record": {"request": replace(REQUEST, styles=(Style(STYLE, 0.25), Style(CONTENT, 0.5))).describe()},
+    "more": [{"style": "b", "copy_of": ORIGINAL}],
+}
 
 
 def module(name: str) -> Any:
@@ -36,14 +43,31 @@ def parsed(kept: object) -> Any:
 
 def test_the_filter_s_arguments_come_back_from_the_request() -> None:
     painted = parsed(KEPT)
-    assert painted.arguments == {"recipe": "gatys", "strength": 70, "stroke-size": 50, "max-size": 300, "seed": 7}
-    assert (painted.style, painted.size, painted.digest) == ("été.png", (3, 2), STYLE.sha256())
+    weights = {"style-weight": 100, "style-weight-2": 100, "style-weight-3": 100, "style-weight-4": 100}
+    values = {"recipe": "gatys", "strength": 70, "stroke-size": 50, "max-size": 300, "seed": 7}
+    assert painted.arguments == {**values, **weights}
+    (style,) = painted.styles
+    assert (style.name, style.size, style.digest) == ("été.png", (3, 2), STYLE.sha256())
     assert (painted.job, painted.tattoo, painted.source_name, painted.source_size) == ("0123abcd", 3, "lake", (8, 2))
 
 
 def test_a_layer_painted_with_a_copy_remembers_the_style_itself() -> None:
-    painted = parsed({**KEPT, "copy_of": {"sha256": "ab" * 32, "width": 900, "height": 600}})
-    assert (painted.digest, painted.size) == ("ab" * 32, (900, 600))
+    (style,) = parsed({**KEPT, "copy_of": ORIGINAL}).styles
+    assert (style.digest, style.size) == ("ab" * 32, (900, 600))
+
+
+def test_each_of_several_styles_comes_back_with_its_weight() -> None:
+    painted = parsed(SEVERAL)
+    assert [(style.name, style.size) for style in painted.styles] == [("été.png", (3, 2)), ("b", (900, 600))]
+    found = {name: value for name, value in painted.arguments.items() if "weight" in name}
+    assert found == {"style-weight": 50, "style-weight-2": 100, "style-weight-3": 100, "style-weight-4": 100}
+
+
+def test_more_styles_than_there_are_arguments_for_are_left_out() -> None:
+    request = {**SEVERAL["record"]["request"], "styles": 6 * SEVERAL["record"]["request"]["styles"]}
+    painted = parsed({**SEVERAL, "record": {"request": request}, "more": 11 * SEVERAL["more"]})
+    assert len(painted.styles) == 4
+    assert max(name for name in painted.arguments if "weight" in name) == "style-weight-4"
 
 
 def test_a_layer_of_an_earlier_version_has_at_least_its_values() -> None:
@@ -67,6 +91,11 @@ BROKEN: list[tuple[tuple[str | int, ...], object]] = [
     (("record", "request", "styles"), []),
     (("record", "request", "styles", 0, "width"), 0),
     (("record", "request", "styles", 0, "sha256"), None),
+    (("record", "request", "styles", 0, "weight"), 0),
+    (("record", "request", "styles", 0, "weight"), -1),
+    (("record", "request", "styles", 0, "weight"), "1"),
+    (("more",), 5),
+    (("more",), {}),
     (("record", "request", "content", "height"), 2**40),
     (("record", "request", "recipe"), ["gatys"]),
     (("record", "request", "strength"), float("nan")),
@@ -190,7 +219,7 @@ def test_what_cannot_go_on_from_the_last_painting_is_begun_anew_and_the_artist_t
 
     monkeypatch.setattr(run, "_carried_out", carried_out)
     request = Request(CONTENT, (Style(STYLE),), resume="a")
-    order = run.Order(request, run.Chosen("style", STYLE), "layer", "image", print)
+    order = run.Order(request, [run.Chosen("style", STYLE)], "layer", "image", print)
     if said:
         sentence = f"It could not go on from the last painting, for {said}: it was painted from the beginning."
         assert run.carried_out(None, order, lambda: None) == [sentence, "painted"]

@@ -174,8 +174,15 @@ def test_a_layer_is_named_after_its_style_file(file: str, name: str) -> None:
 
 
 @pytest.mark.usefixtures("without_gimp")
+def test_a_layer_with_several_styles_is_named_after_the_first_and_says_how_many_more() -> None:
+    layer_name = module("record").layer_name
+    assert layer_name("starry_night.jpg", "b.png") == "Starry night and 1 more (style transfer)"
+    assert layer_name("été.webp", "b.png", "c", "d") == "Été and 3 more (style transfer)"
+
+
+@pytest.mark.usefixtures("without_gimp")
 def test_the_record_is_ascii_whatever_the_names_are() -> None:
-    data = module("record").dump("Ölbild — 雪.png", {"notes": ["“painted”"], "request": {"seed": 1}})
+    data = module("record").dump([{"style": "Ölbild — 雪.png"}], {"notes": ["“painted”"], "request": {"seed": 1}})
     assert max(data) < 0x80
     kept = json.loads(data)
     assert kept == {
@@ -189,7 +196,7 @@ def test_the_record_is_ascii_whatever_the_names_are() -> None:
 def test_a_file_name_that_is_no_utf_8_becomes_a_text_that_gimp_takes() -> None:
     record, name = module("record"), os.fsdecode(b"gem\xe4lde.png")
     assert record.layer_name(name) == "Gem�lde (style transfer)"
-    assert json.loads(record.dump(name, {}))["style"] == "gem�lde.png"
+    assert json.loads(record.dump([record.named(name)], {}))["style"] == "gem�lde.png"
 
 
 @pytest.mark.usefixtures("without_gimp")
@@ -357,7 +364,9 @@ def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     """The plug-in's `run` with everything before and after the job left out; a GLib loop made of an event."""
     run, job, events, quitting = module("run"), module("job"), list[str](), threading.Event()
     monkeypatch.setattr(job.daemon_start, "connect", lambda *_, **__: Handed(events))
-    monkeypatch.setattr(run.styles, "chosen", lambda *_: run.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc")))
+    monkeypatch.setattr(
+        run.styles, "chosen", lambda *_: {1: run.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc"))}
+    )
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
         monkeypatch.setattr(run.pixels, name, lambda *_, value=value: value)
     monkeypatch.setattr(run.Gimp, "directory", lambda: str(tmp_path))

@@ -19,7 +19,7 @@ def slips(without_gimp: None) -> Any:
 
 
 def slip(slips: Any, job: str = "job") -> Any:
-    return slips.Slip(job, "ipc:///a/b", "Layer — 1", "photo.xcf", "starry_night.jpg")
+    return slips.Slip(job, "ipc:///a/b", "Layer — 1", "photo.xcf", ("starry_night.jpg", "été.png"))
 
 
 def test_a_slip_is_held_as_long_as_somebody_waits_for_its_painting(slips: Any, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_process_that_is_killed_lets_go_of_its_slip(slips: Any, tmp_path: Path
     code = (
         f"import sys, time; sys.path.insert(0, {str(plugin_install.source_folder())!r})\n"
         "import slips; from pathlib import Path\n"
-        f"held = slips.Held(slips.Slip('job', 'e', 'l', 'i', 's'), Path({str(tmp_path)!r}))\n"
+        f"held = slips.Held(slips.Slip('job', 'e', 'l', 'i', ('s',)), Path({str(tmp_path)!r}))\n"
         "print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -52,7 +52,11 @@ def test_a_process_that_is_killed_lets_go_of_its_slip(slips: Any, tmp_path: Path
     assert [found.held for found in slips.found(tmp_path)] == [False]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"job": "x"}', "null", "\x00"])
+NAMELESS = '{"job": "x", "styles": ["a"]}'
+UNSTYLED = '{"job": "x", "endpoint": "e", "layer": "l", "image": "i", "styles": []}'
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"job": "x"}', "null", "\x00", NAMELESS, UNSTYLED])
 def test_what_is_no_slip_is_passed_over(slips: Any, tmp_path: Path, content: str) -> None:
     folder = tmp_path / slips.FOLDER
     folder.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ def file(**changed: Any) -> bytes:
 def test_what_is_saved_comes_back() -> None:
     assert preset.parsed(preset.written(Preset(VALUES, (STYLE,)))) == Preset(VALUES, (STYLE,))
     assert preset.parsed(preset.written(Preset(VALUES))) == Preset(VALUES)
+    several = Preset(VALUES, (STYLE, replace(STYLE, weight=0.4)))
+    assert preset.parsed(preset.written(several)) == several
 
 
 def test_people_can_read_it_and_write_a_small_one_by_hand() -> None:
@@ -45,6 +48,7 @@ def test_what_a_newer_version_put_in_is_told_and_passed_over() -> None:
         {"styles": [1]}, {"styles": [{}]}, {"styles": [None] * 1000},
         {"styles": [{"name": "a", "width": 0, "height": 1, "sha256": ""}]},
         {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "copy": "*"}]},
+        {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "weight": -1}]},
         {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "copy": "A" * 140_000}]},
     ],
     ids=lambda changed: ",".join(f"{key} {str(value)[:20]}" for key, value in changed.items()),

@@ -65,26 +65,31 @@ def load(path: Path) -> Preset:
 
 def note(found: Preset | None, report: Report) -> None:
     """Say what of the preset is left out."""
-    left_out = [*found.ignored, *(style.name for style in found.styles[1:])] if found else []
-    if left_out:
-        report.note(f"this version does not know {', '.join(left_out)} of the preset: that is left out")
+    if found and found.ignored:
+        report.note(f"this version does not know {', '.join(found.ignored)} of the preset: that is left out")
 
 
 def styles(found: Preset | None) -> tuple[Style, ...]:
-    """The preset's style, made of its copy, with as many pixels as it had. Raises ImpastoError where there is none."""
-    copies = [style for style in (found.styles[:1] if found else ()) if style.copy]
-    if not copies:
+    """The preset's styles, made of their copies, with as many pixels as they had.
+
+    Raises ImpastoError where there is none, or one has no copy.
+    """
+    kept = found.styles if found else ()
+    if not kept or not all(style.copy for style in kept):
         sentence = "there is no copy of a style in the preset: name a picture with --style"
         raise ImpastoError(Code.BAD_REQUEST, sentence)
+    return tuple(Style(enlarged(_copy(style), style.size), style.weight) for style in kept)
+
+
+def _copy(style: preset.Style) -> Picture:
     with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
         path = Path(folder) / "style"
-        path.write_bytes(copies[0].copy)
+        path.write_bytes(style.copy)
         try:
-            small = pictures.load(path, replace(Limits(), side=preset.SIDE))
+            return pictures.load(path, replace(Limits(), side=preset.SIDE))
         except ImpastoError:
-            sentence = f"the copy of the style {copies[0].name} in the preset is damaged: name a picture with --style"
+            sentence = f"the copy of the style {style.name} in the preset is damaged: name a picture with --style"
             raise ImpastoError(Code.BAD_REQUEST, sentence) from None
-    return (Style(enlarged(small, copies[0].size)),)
 
 
 def enlarged(small: Picture, size: tuple[int, int]) -> Picture:
