@@ -35,7 +35,11 @@ def to_tensor(picture: Picture, whose: str) -> Tensor:
         band = samples[rows]
         if picture.dtype == "f32":
             if not numpy.isfinite(band).all():
-                raise ImpastoError(Code.BAD_REQUEST, f"{whose} holds samples that are not numbers (NaN or infinite).")
+                raise ImpastoError(
+                    Code.BAD_REQUEST,
+                    f"{whose} holds samples that are not numbers (NaN or infinite). Convert it to 16-bit integers, "
+                    "which have none.",
+                )
             numpy.clip(band.transpose(2, 0, 1), 0, 1, out=planes[:, rows])
         else:
             white = numpy.float32(numpy.iinfo(band.dtype).max)

@@ -353,16 +353,6 @@ def below_floating(image):
     return [image.get_layers()[-1]]
 
 
-def not_a_number():
-    """In a float image, after a division by nothing, say."""
-    image = image_of(precision="FLOAT_LINEAR")
-    layer = layer_of(image)
-    samples = array.array("f", read(layer))
-    samples[4], samples[9] = float("nan"), float("inf")
-    write(layer, samples)
-    return facts(image, layer)
-
-
 def style_in_a_group():
     """Of a style in another image, which has groups, the part that is selected."""
     other = image_of()
@@ -515,7 +505,6 @@ CASES = {
     **{f"layer: {name}": lambda prepare=prepare: prepared(prepare, True) for name, prepare in STATES.items()},
     **{f"layer: {name}": lambda place=place: prepared(lambda *_: None, **place) for name, place in PLACES.items()},
     **{f"other: {name}": lambda make=make: drawn(make) for name, make in OTHERS.items()},
-    "not a number": not_a_number,
     "a style in a group": style_in_a_group,
     **{f"colours: {name}": case for name, case in KEPT.items()},
     **({"layer: a link layer": lambda: prepared(link)} if hasattr(Gimp, "LinkLayer") else {}),

@@ -24,6 +24,7 @@ PAINTING = "^Painting harbour.png$"
 PAINTING_AGAIN = "^Painting "
 PAINTINGS = "^Neural Style Paintings$"
 PAINTED = "Starry night (style transfer)"
+TOPMOST = "Gimp.get_images()[0].get_layers()[0]"
 
 
 def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
@@ -92,22 +93,26 @@ def restyle(window: Window, style: Path) -> None:
     window.set_number("t", 30)
     window.add_latest_style()
     window.set_number("2", 50)
+    window.key("alt+m", "alt+k")  # More, Keep my colours
     window.screenshot(ARTIFACTS / "7-restyle.png")
     window.paint()
-    assert patiently(lambda: request(window)["strength"] == 30)
-    assert [each["weight"] for each in request(window)["styles"]] == [1, 0.5]
-    assert (request(window)["seed"], window.layers()) == (0, layers)
+    assert patiently(lambda: window.tell(f"{TOPMOST}.is_group()") == "True"), "the painting and its colours"
+    again = f"{TOPMOST}.get_children()[1]"
+    assert patiently(lambda: request(window, again)["strength"] == 30)
+    assert [each["weight"] for each in request(window, again)["styles"]] == [1, 0.5]
+    assert window.layers() == layers, "the group has the painting's name"
     window.focus()
     window.key("ctrl+z")
-    assert patiently(lambda: request(window)["strength"] == 50), "one undo step brings the last painting back"
+    assert patiently(lambda: window.tell(f"{TOPMOST}.is_group()") == "False"), "one undo step brings all of it back"
+    assert (request(window)["strength"], request(window)["seed"], window.layers()) == (50, 0, layers)
     assert len(request(window)["styles"]) == 1
     style.with_suffix(".away").rename(style)
 
 
-def request(window: Window) -> dict[str, Any]:
-    """What the topmost layer was painted with, as it says."""
-    parasite = "Gimp.get_images()[0].get_layers()[0].get_parasite('impasto')"
-    found: dict[str, Any] = json.loads(window.tell(f"bytes({parasite}.get_data()).decode()"))["record"]["request"]
+def request(window: Window, layer: str = TOPMOST) -> dict[str, Any]:
+    """What the layer was painted with, as it says."""
+    said = window.tell(f"bytes({layer}.get_parasite('impasto').get_data()).decode()")
+    found: dict[str, Any] = json.loads(said)["record"]["request"]
     return found
 
 
