@@ -23,7 +23,7 @@ from presets import Presets  # noqa: E402
 from preview import Preview  # noqa: E402
 from styles import Chosen  # noqa: E402
 
-TITLE, AGAIN = _("Neural Style Transfer"), _("Restyle Layer")
+TITLE, AGAIN, BATCH = _("Neural Style Transfer"), _("Restyle Layer"), _("Neural Style Batch")
 
 RECIPES = {
     "impasto": _("Impasto: painterly, coarse to fine"),
@@ -54,17 +54,19 @@ def ask(
     outline: Callable[[Mapping[int, Chosen]], Outline],
     made_with: Mapping[str, Any] | None = None,
     kept: Mapping[int, style_row.Kept | None] = MappingProxyType({}),
+    what: Callable[[Any], Any] | None = None,
 ) -> bool:
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
 
     source: the layer to paint, if it is known; chosen: gives the styles by their numbers, or raises ImpastoError: both
     for the preview. outline: what would be painted in those styles, for the forecast. made_with: of a layer that is
     painted again, the arguments that it was painted with; kept: its own styles, None for one that cannot be shown.
+    what: of a batch, makes the row for what is painted.
     """
     GimpUi.init("impasto")
     if made_with:
         stay_given(config, made_with)
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else TITLE)
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else BATCH if what else TITLE)
     dialog.set_ok_label(_("_Paint"))
     for name in SLIDERS:
         slider = dialog.get_spin_scale(name, 1.0)
@@ -82,7 +84,8 @@ def ask(
     preview.learnt = foreseen.again
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL)
     row.pack_start(beside(preview.box, foreseen.line), False, False, 0)
-    row.pack_start(column(style_rows.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
+    top = [what(config)] if what else []
+    row.pack_start(column(*top, style_rows.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(row, False, False, 0)
     Presets(dialog, config, RECIPES, preview.chosen).place()

@@ -68,11 +68,29 @@ FILTERS = {
             "such texts empty."
         ),
     ),
+    "plug-in-impasto-batch": Filter(
+        "batch",
+        _("Neural Style _Batch…"),
+        _("Paints several layers, images or the frames of an animation in the manner of another picture"),
+        _(
+            "Paints one after the other, as Neural Style Transfer does with one layer. What cannot be painted is "
+            "left out. paint: selected-layers, visible-layers, all-images (the selected layers of each) or frames "
+            "(the layers of an animation, painted into a new image, which is returned)."
+        ),
+    ),
 }
 """What there is, by the procedures' names."""
 
 STYLES = 4
 """As many can be given, the second and those after it by arguments that end with their number."""
+
+ONE, SEVERAL, NONE = (
+    Gimp.ProcedureSensitivityMask.DRAWABLE,
+    Gimp.ProcedureSensitivityMask.DRAWABLES,
+    Gimp.ProcedureSensitivityMask.NO_DRAWABLES,
+)
+SELECTED = {"run": ONE | SEVERAL, "restyle": ONE, "batch": ONE | SEVERAL | NONE}
+"""How many layers may be selected, by the modules."""
 
 AS_PAINTED = -1
 """The default of every number of what paints a layer again."""
@@ -123,7 +141,7 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         about = FILTERS[name]
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, about.module)
         procedure.set_image_types("*")
-        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+        procedure.set_sensitivity_mask(SELECTED[about.module])
         procedure.set_menu_label(about.label)
         procedure.add_menu_path("<Image>/Filters/Artistic")
         procedure.set_documentation(about.does, about.help, name)
@@ -133,6 +151,8 @@ class Impasto(Gimp.PlugIn):  # type: ignore[misc]  # gi has no types
         add_values(procedure, again)
         if again:
             add_living(procedure)
+        if about.module == "batch":
+            add_batch(procedure)
         return procedure
 
     def paintings(self, name: str) -> Any:
@@ -213,6 +233,14 @@ def add_values(procedure: Any, again: bool) -> None:
         False,
         WRITABLE,
     )
+
+
+def add_batch(procedure: Any) -> None:
+    """What only a batch is asked for, and what it returns."""
+    meaning = _("selected-layers, visible-layers, all-images or frames")
+    procedure.add_string_argument("paint", _("_What"), meaning, "selected-layers", WRITABLE)
+    meaning = _("In which the paintings are: the last one, where there are several")
+    procedure.add_image_return_value("image", _("Image"), meaning, True, WRITABLE)
 
 
 def add_living(procedure: Any) -> None:

@@ -84,7 +84,7 @@ def shape(layer: Any) -> Shape:
 
 
 def twin(copy: Any, layer: Any) -> Any:
-    """The layer in a copy of its image, by its place: GIMP gives the layers of a copy other tattoos."""
+    """The layer in a copy of its image, by its place: in copies of groups GIMP mixes tattoos up."""
     parent, place = layer.get_parent(), layer.get_image().get_item_position(layer)
     return (copy.get_layers() if parent is None else twin(copy, parent).get_children())[place]
 
@@ -108,6 +108,14 @@ def _with_filters(layer: Any) -> Iterator[Any]:
             yield copy
         finally:
             copy.delete()
+
+
+def read_eight_bit(layer: Any) -> Picture:
+    """The layer as it is stored, with alpha and in 8 bits, whatever the image is."""
+    width, height = layer.get_width(), layer.get_height()
+    whole = Gegl.Rectangle.new(0, 0, width, height)
+    data = layer.get_buffer().get(whole, 1.0, FORMATS[4, "u8"], Gegl.AbyssPolicy.NONE)
+    return Picture(width, height, 4, "u8", data)
 
 
 def read_small(layer: Any, box: Sequence[int], scale: float) -> Picture:

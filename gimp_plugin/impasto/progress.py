@@ -16,12 +16,18 @@ from language import _, plural
 
 
 class StatusBar:
-    """A `job.Watcher` for scripts: the bar of whoever called, and its Cancel button, which kills this process."""
+    """A `job.Watcher` for scripts: the bar of whoever called, and its Cancel button, which kills this process.
+
+    turn: which painting of several it is, said at its beginning.
+    """
 
     preview_side = 0
 
+    def __init__(self, turn: str = "") -> None:
+        self._turn = turn
+
     def begin(self, _job: object) -> None:
-        Gimp.progress_init(_("Impasto: looking for the daemon"))
+        Gimp.progress_init(self._turn or _("Impasto: looking for the daemon"))
         Gimp.progress_pulse()
 
     def say(self, sentence: str) -> None:

@@ -49,6 +49,10 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     """One call of the procedure, in any run mode: its return values."""
 
     def work() -> list[str]:
+        if len(drawables) > 1:
+            import batch
+
+            return batch.of_selected(procedure, run_mode, image, drawables, config)
         source = pixels.only_layer(drawables, LIMITS)
         ask(
             procedure,
@@ -176,7 +180,7 @@ def _carried_out(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
             order.place(result)
         except Exception as error:
             held.leave()
-            raise _not_inserted(result.job, error) from error
+            raise not_inserted(result.job, error) from error
         job.acknowledge()
     for style in reversed(order.styles):  # the first one is the latest
         if style.path is not None:
@@ -223,19 +227,22 @@ def insert(
 
 def watcher(run_mode: Any, source: Any) -> Watcher:
     """A window for an artist, the status bar for a script."""
-    if run_mode == Gimp.RunMode.NONINTERACTIVE or not _has_display():
+    if not shows_windows(run_mode):
         return progress.StatusBar()
     import window
 
     return window.Window(source)
 
 
-def _has_display() -> bool:
-    """Whether there can be windows: without a display, GimpUi ends the process."""
-    return bool(os.name == "nt" or sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"})
+def shows_windows(run_mode: Any) -> bool:
+    """Whether there is an artist, and there can be windows: without a display, GimpUi ends the process."""
+    return run_mode != Gimp.RunMode.NONINTERACTIVE and bool(
+        os.name == "nt" or sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}
+    )
 
 
-def _not_inserted(job: str, error: Exception) -> ImpastoError:
+def not_inserted(job: str, error: Exception) -> ImpastoError:
+    """The sentence for a painting that the daemon still has."""
     if not isinstance(error, ImpastoError):
         traceback.print_exception(error, file=sys.stderr)
     reason = str(error).rstrip(".") or repr(error)

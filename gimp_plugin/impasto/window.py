@@ -51,7 +51,7 @@ class Window:
         self._ending = self._warning = ""
         self._dialog = GimpUi.Dialog(title=_("Painting {name}").format(name=source.get_name()), role="impasto-painting")
         manual.at_f1(self._dialog, "plug-in-impasto-style-transfer")
-        before = _thumbnail(source)
+        before = thumbnail(source)
         self._size = before.get_width(), before.get_height()
         self._picture = Gtk.Image.new_from_pixbuf(before)
         self._bar = Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER)
@@ -131,7 +131,8 @@ class Window:
         self._line.set_from_pixbuf(pixbufs.made(sparkline.drawn(self._losses, *LINE, colour), *LINE, channels=4))
 
 
-def _thumbnail(layer: Any) -> Any:
+def thumbnail(layer: Any) -> Any:
+    """The layer as it looks, no larger than the window's picture."""
     width, height = layer.get_width(), layer.get_height()
     shrink = min(1.0, PICTURE / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))

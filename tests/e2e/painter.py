@@ -61,6 +61,8 @@ class TurnedRound:
             "request": request.describe(),
             "notes": [NOTE],
             "style_corners": corners(request.styles[0].picture),
+            "start_corners": corners(request.start) if request.start else [],
+            "start_shown": shown(request.start) if request.start else 0,
         }
         yield Painted(turned_round(request.content), record)
 
@@ -85,6 +87,12 @@ def corners(picture: Picture) -> list[list[float]]:
     """The top left and the bottom right pixel: enough to tell which way up a picture came, and its colours."""
     samples = samples_of(picture)
     return [list(samples[: picture.channels]), list(samples[-picture.channels :])]
+
+
+def shown(picture: Picture) -> float:
+    """The share of a picture of 8 bits that its alpha shows."""
+    alpha = bytes(picture.data)[3::4]
+    return sum(alpha) / 255 / len(alpha)
 
 
 def open_painter(device: str, weights: Path | None, offline: bool) -> TurnedRound:

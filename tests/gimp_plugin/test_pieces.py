@@ -20,6 +20,7 @@ class Anything:
     def __init__(self, *_, **__): pass
     def __getattr__(self, name): return Anything()
     def __call__(self, *_, **__): return Anything()
+    def __or__(self, _): return Anything()
 
 class PlugIn(Anything):
     __gtype__ = None
@@ -53,7 +54,7 @@ def __getattr__(name): return Anything()
 """
 """In place of GIMP's bindings: enough to query the plug-in, and to call it where it can do no more than fail."""
 
-PROCEDURES = [f"plug-in-impasto-{name}" for name in ("at-start", "paintings", "restyle", "style-transfer")]
+PROCEDURES = [f"plug-in-impasto-{name}" for name in ("at-start", "batch", "paintings", "restyle", "style-transfer")]
 
 MINORS = range(10, 15)
 """Python 3.10 is the oldest that GIMP 3 is seen with, 3.14 the newest."""
@@ -138,7 +139,7 @@ def test_with_a_piece_missing_it_is_there_and_says_what_to_type(here: Path, harm
     told = asked(here, sys.executable, "--call")
     assert told["procedures"] == PROCEDURES
     said = told["said"]
-    assert isinstance(said, dict) and len(said) == 3
+    assert isinstance(said, dict) and len(said) == 4
     version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     for name, sentence in said.items():
         assert f"Impasto's plug-in is not complete for this GIMP's {version}" in sentence, name

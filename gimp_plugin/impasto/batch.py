@@ -1,0 +1,246 @@
+"""Several paintings in a row: what is to be painted is asked for, painted one after the other, and put into its place.
+
+A painting that cannot be is left out, and told of at the end; whoever cancels keeps what is painted by then. What each
+is made of, and where it goes, is known by its sheet (`sheets`, `frames`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import headlines
+import progress
+import record
+import run as filter_run
+import sandbox
+import sheets
+import style_memory
+import styles
+from gi.repository import Gimp, GObject
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.messages import Result
+from impasto_protocol.request import Request
+from job import GivenUp, Job, Watcher
+from language import _
+from run import LIMITS
+from sheets import Piece, Sheet
+from slips import Held, Slip
+from styles import Chosen
+
+OF_ONE = frozenset({Code.BAD_REQUEST, Code.TOO_LARGE, Code.OUT_OF_MEMORY, Code.DIVERGED, Code.WORKER_DIED})
+"""What is wrong with one painting and need not be with the next; anything else ends the batch."""
+
+
+def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
+    """One call of the procedure for batches, in any run mode: its return values."""
+    images: list[Any] = []
+
+    def work() -> list[str]:
+        row = sheets.row(image, drawables)
+        ask(procedure, run_mode, image, next(iter(drawables or image.get_layers()), None), config, row)
+        chosen = styles.chosen(config, image, LIMITS)
+        found = sheets.found(config.get_property("paint"), image, drawables)
+        made = [sheets.made(each, chosen, config, is_watched(run_mode)) for each in found]
+        notes = painted(procedure.get_plug_in(), made, chosen, run_mode)
+        images.append(made[-1].image)
+        return notes
+
+    values = filter_run.answered(procedure, run_mode, work)
+    if not images:
+        return values
+    success = GObject.Value(Gimp.PDBStatusType, Gimp.PDBStatusType.SUCCESS)
+    return Gimp.ValueArray.new_from_values([success, GObject.Value(Gimp.Image, images[0])])
+
+
+def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
+    """What the filter itself does where several layers are selected; what the artist should know. Raises as `painted`
+    does."""
+    ask(procedure, run_mode, image, drawables[0], config)
+    chosen = styles.chosen(config, image, LIMITS)
+    made = [sheets.of_layers(image, sheets.selected_layers(image, drawables)[0].layers, chosen, config)]
+    return painted(procedure.get_plug_in(), made, chosen, run_mode)
+
+
+def ask(procedure: Any, run_mode: Any, image: Any, first: Any, config: Any, *row: Any) -> None:
+    """Have an artist fill in the arguments. first: a layer to try them on; row: makes what is above all else."""
+    filter_run.ask(
+        procedure,
+        run_mode,
+        config,
+        first,
+        lambda: styles.chosen(config, image, LIMITS),
+        lambda chosen: filter_run.outline(first, chosen, config),
+        None,
+        {},
+        *row,
+    )
+
+
+def painted(plug_in: Any, made: Sequence[Sheet], chosen: Mapping[int, Chosen], run_mode: Any) -> list[str]:
+    """Paint them; what the artist should know. Raises ImpastoError where nothing was painted, or GivenUp."""
+    used = list(chosen.values())
+    batch = Batch(plug_in, used, Turns(sum(len(sheet.pieces) for sheet in made), run_mode))
+    try:
+        batch.paint(made)
+    finally:
+        batch.turns.close()
+        for sheet in made:
+            sheet.close(batch.stopped)
+    for style in reversed(used if batch.kept else []):  # the first one is the latest
+        if style.path is not None:
+            style_memory.remember(style.picture.sha256(), style.path)
+    notes = batch.told()
+    if batch.left_out and not is_watched(run_mode):
+        Gimp.message("\n".join(notes))  # an artist is told anyway
+    return notes
+
+
+class Turns:
+    """The watchers of a batch's jobs, one after the other: its window's, or the status bar's for a script."""
+
+    def __init__(self, count: int, run_mode: Any) -> None:
+        self.count = count
+        self._window: Any = None
+        if filter_run.shows_windows(run_mode):
+            import batch_window
+
+            self._window = batch_window.Window()
+
+    def watcher(self, number: int, piece: Piece) -> Watcher:
+        """Of the painting of this number, from 1 on."""
+        turn = _("{number} of {all}: {name}").format(number=number, all=self.count, name=piece.name)
+        watcher: Watcher = self._window.turn(turn, piece.source()) if self._window else progress.StatusBar(turn)
+        return watcher
+
+    def close(self) -> None:
+        if self._window is not None:
+            self._window.close()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A painting that is not in its place yet: what the daemon keeps, and the slip that tells of it, until it is."""
+
+    piece: Piece
+    job: Job
+    held: Held
+    result: Result
+
+
+@dataclass
+class Batch:
+    """kept: how many are in their places; left_out: the others, each with a reason; notes: of those that are painted;
+    stopped: there is no more to come."""
+
+    plug_in: Any
+    used: Sequence[Chosen]
+    turns: Turns
+    begun: int = 0
+    kept: int = 0
+    stopped: bool = False
+    starts: bool = True
+    left_out: list[tuple[str, ImpastoError]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def paint(self, made: Sequence[Sheet]) -> None:
+        """All of them, one after the other, until one ends the batch."""
+        try:
+            for sheet in made:
+                self._sheet(sheet)
+        except GivenUp:
+            self.stopped = True
+        except ImpastoError as error:
+            self.stopped = True
+            self.left_out.append(("", error))
+
+    def told(self) -> list[str]:
+        """What the artist should know. Raises ImpastoError, or GivenUp, where nothing was painted."""
+        reasons = [_because(name, error) for name, error in self.left_out]
+        if not self.kept:
+            if self.stopped and not reasons:
+                raise GivenUp
+            code = self.left_out[0][1].code if reasons else Code.BAD_REQUEST
+            raise ImpastoError(code, "\n".join(reasons) or _("There is nothing to paint."))
+        count = self.turns.count
+        some = [_("{number} of {all} are painted.").format(number=self.kept, all=count)] if self.kept < count else []
+        return [*some, *reasons, *dict.fromkeys(self.notes)]
+
+    def _sheet(self, sheet: Sheet) -> None:
+        """Those of one image; the daemon keeps each until it is in its place."""
+        waiting: list[Finished] = []
+        with contextlib.ExitStack() as jobs:
+            try:
+                for piece in sheet.pieces:
+                    self.begun += 1
+                    waiting += self._piece(sheet, piece, jobs)
+                    if not sheet.together:
+                        self._put(sheet, waiting)
+            finally:
+                self._put(sheet, waiting)
+
+    def _piece(self, sheet: Sheet, piece: Piece, jobs: contextlib.ExitStack) -> list[Finished]:
+        """One painting, or none where it is left out. Raises GivenUp, and ImpastoError where others would fail too."""
+        try:
+            request = self._begun(piece.request())
+            job = Job(request)
+            slip = Slip(job.name, sandbox.endpoint(), piece.name, sheet.name, record.names(self.used))
+            held = jobs.enter_context(Held(slip, Path(Gimp.directory())))
+            jobs.enter_context(job)
+            result = job.wait(self.plug_in, self.turns.watcher(self.begun, piece))
+        except ImpastoError as error:
+            if error.problem.details.get("feature") == "start":
+                self._do_without_start()
+                return self._piece(sheet, piece, jobs)
+            if error.code not in OF_ONE:
+                raise
+            self.left_out.append((piece.name, error))
+            return []
+        return [Finished(piece, job, held, result)]
+
+    def _begun(self, request: Request) -> Request:
+        """With its start, which makes the seed idle, or without."""
+        if request.start is None:
+            return request
+        return replace(request, seed=0) if self.starts else replace(request, start=None)
+
+    def _do_without_start(self) -> None:
+        self.starts = False
+        self.notes.append(
+            _("The daemon is too old to begin a frame with the painting of the one before: each was painted afresh.")
+        )
+
+    def _put(self, sheet: Sheet, waiting: list[Finished]) -> None:
+        """Into their places, in one undo step; what cannot be is left with the daemon, and with its slip."""
+        if not waiting:
+            return
+        with sheet.step():
+            for finished in waiting:
+                self._place(finished)
+        waiting.clear()
+        Gimp.displays_flush()
+
+    def _place(self, finished: Finished) -> None:
+        try:
+            finished.piece.place(finished.result)
+        except Exception as error:
+            finished.held.leave()
+            self.left_out.append((finished.piece.name, filter_run.not_inserted(finished.result.job, error)))
+            return
+        finished.job.acknowledge()
+        finished.job.settle()
+        self.kept += 1
+        self.notes += record.notes(finished.result.record)
+
+
+def is_watched(run_mode: Any) -> bool:
+    """Whether there is an artist who sees what becomes of it."""
+    return bool(run_mode != Gimp.RunMode.NONINTERACTIVE)
+
+
+def _because(name: str, error: ImpastoError) -> str:
+    why = headlines.told(error)
+    return _("Not painted: {name}. {why}").format(name=name, why=why) if name else why

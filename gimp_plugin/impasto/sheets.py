@@ -1,0 +1,172 @@
+"""What a batch paints: for each image a sheet, with layers or with an animation's frames, and where each painting goes.
+
+Knows GIMP's images and layers; nothing of jobs or widgets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import colours
+import pixels
+import record
+import run as filter_run
+from gi.repository import Gimp
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.messages import Result
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import Request
+from language import _
+from styles import Chosen
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One painting. name: for people; request: reads what is painted, and raises ImpastoError where it cannot be;
+    source: a layer that looks like it, asked for after that; place: puts the painting where it belongs."""
+
+    name: str
+    request: Callable[[], Request]
+    source: Callable[[], Any]
+    place: Callable[[Result], None]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What an image gets.
+
+    image: where the paintings are; together: all of them at the end, else each when it is there; step: what surrounds
+    that; close: nothing more is wanted of it, or the batch was stopped.
+    """
+
+    name: str
+    image: Any
+    pieces: Sequence[Piece]
+    together: bool
+    step: Callable[[], contextlib.AbstractContextManager[None]]
+    close: Callable[[bool], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is painted in an image: layers, or the frames that they are, the first one first."""
+
+    image: Any
+    layers: Sequence[Any]
+    frames: bool = False
+
+
+def selected_layers(image: Any, drawables: Sequence[Any]) -> list[Found]:
+    """What is selected, from the bottom up, as it is stacked."""
+    return [Found(image, list(reversed(drawables)))]
+
+
+def visible_layers(image: Any, _drawables: Sequence[Any]) -> list[Found]:
+    """All that can be seen and is no group, but for what Impasto painted."""
+    ours = (record.PARASITE, colours.PARASITE)
+    seen = _seen(image.get_layers())
+    return [Found(image, [layer for layer in seen if not any(layer.get_parasite(name) for name in ours)])]
+
+
+def all_images(_image: Any, _drawables: Sequence[Any]) -> list[Found]:
+    """Of each image what is selected there."""
+    return [Found(each, list(reversed(each.get_selected_layers()))) for each in Gimp.get_images()]
+
+
+def frames(image: Any, _drawables: Sequence[Any]) -> list[Found]:
+    """All layers, as GIMP plays them."""
+    return [Found(image, list(reversed(image.get_layers())), frames=True)]
+
+
+WHAT: dict[str, Callable[[Any, Sequence[Any]], list[Found]]] = {
+    "selected-layers": selected_layers,
+    "visible-layers": visible_layers,
+    "all-images": all_images,
+    "frames": frames,
+}
+"""By the argument `paint`."""
+
+
+def found(what: str, image: Any, drawables: Sequence[Any]) -> list[Found]:
+    """What there is to paint. Raises ImpastoError."""
+    if what not in WHAT:
+        sentence = _("paint cannot be {what}. It is one of: {all}").format(what=what, all=", ".join(WHAT))
+        raise ImpastoError(Code.BAD_REQUEST, sentence, field="paint")
+    there = [each for each in WHAT[what](image, drawables) if each.layers]
+    if not there:
+        raise ImpastoError(Code.BAD_REQUEST, _("There is nothing to paint. Select a layer, then try again."))
+    return there
+
+
+def made(found: Found, chosen: Mapping[int, Chosen], config: Any, show: bool) -> Sheet:
+    """The sheet of what was found. show: a new image is shown while it is painted."""
+    if not found.frames:
+        return of_layers(found.image, found.layers, chosen, config)
+    from frames import Frames
+
+    return Frames(found.image, found.layers, chosen, config, show).sheet()
+
+
+def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], config: Any) -> Sheet:
+    """Each painting above its layer; one undo step for all. What is selected stays selected."""
+    keep = config.get_property(colours.ARGUMENT) and colours.are_in(image)
+
+    def piece(layer: Any) -> Piece:
+        origin, contents = record.origin(layer), list[Picture]()
+
+        def request() -> Request:
+            if not layer.is_valid():
+                raise ImpastoError(Code.BAD_REQUEST, _("the layer is not in the image any more"))
+            asked = filter_run.requested(pixels.only_layer([layer], filter_run.LIMITS), chosen, config)
+            if keep:
+                contents.append(asked.content)
+            return asked
+
+        def place(result: Result) -> None:
+            filter_run.insert(image, layer, origin, list(chosen.values()), result, *contents[-1:])
+
+        return Piece(layer.get_name(), request, lambda: layer, place)
+
+    return Sheet(image.get_name(), image, [*map(piece, layers)], True, lambda: one_step(image), lambda _stopped: None)
+
+
+@contextlib.contextmanager
+def one_step(image: Any) -> Iterator[None]:
+    """What is done to the image in here is one undo step, and what is selected stays so."""
+    if not image.is_valid():
+        yield
+        return
+    selected = image.get_selected_layers()
+    image.undo_group_start()
+    try:
+        yield
+    finally:
+        image.set_selected_layers([layer for layer in selected if layer.is_valid()])
+        image.undo_group_end()
+
+
+def row(image: Any, drawables: Sequence[Any]) -> Callable[[Any], Any]:
+    """Makes the dialog's row for what to paint, for the filter's arguments."""
+
+    def count(what: str) -> int:
+        return sum(len(each.layers) for each in WHAT[what](image, drawables))
+
+    def widget(config: Any) -> Any:
+        import batch_row  # needs a display
+
+        return batch_row.made(config, count)
+
+    return widget
+
+
+def _seen(layers: Sequence[Any]) -> Iterator[Any]:
+    """From the bottom up."""
+    for layer in reversed(layers):
+        if layer.get_visible():
+            if layer.is_group():
+                yield from _seen(layer.get_children())
+            else:
+                yield layer

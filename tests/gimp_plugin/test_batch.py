@@ -1,0 +1,78 @@
+"""What a batch says and computes, apart from GIMP."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from impasto_protocol.errors import Code, ImpastoError
+
+pytestmark = pytest.mark.usefixtures("without_gimp")
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "painted"),
+    [
+        ("Frame 1 (100ms)", "Frame 1 (100ms) (replace)"),
+        ("Frame 2 (100ms) (combine)", "Frame 2 (100ms) (replace)"),
+        ("Frame 3 (COMBINE) (100ms)", "Frame 3 (100ms) (replace)"),
+        ("Frame 4 (100ms)(replace)", "Frame 4 (100ms) (replace)"),
+        ("Background", "Background (replace)"),
+        ("(combine)", "(replace)"),
+    ],
+)
+def test_a_painted_frame_keeps_its_name_and_time_and_replaces_the_one_before(name: str, painted: str) -> None:
+    assert module("frames").frame_name(name) == painted
+    assert module("frames").frame_name(painted) == painted
+
+
+def test_what_is_hardly_different_is_begun_with_the_last_painting_and_what_has_changed_is_not() -> None:
+    kept = module("frames").KEPT
+    assert kept[0] == kept[8] == 255 and kept[20] == kept[255] == 0
+    assert sorted(kept, reverse=True) == list(kept)
+
+
+def test_the_dialog_offers_exactly_what_can_be_painted() -> None:
+    assert list(module("batch_row").WHAT) == list(module("sheets").WHAT)
+
+
+def test_another_word_for_what_to_paint_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ImpastoError, match="selected-layers, visible-layers, all-images, frames") as caught:
+        module("sheets").found("everything", None, [])
+    assert caught.value.code is Code.BAD_REQUEST
+
+
+def batch(count: int, **facts: Any) -> Any:
+    return module("batch").Batch(None, [], SimpleNamespace(count=count), **facts)
+
+
+def test_a_batch_that_left_nothing_out_has_nothing_to_tell_but_its_painters_notes() -> None:
+    assert batch(2, kept=2, notes=["a stand-in", "a stand-in"]).told() == ["a stand-in"]
+
+
+def test_what_is_left_out_is_told_with_its_name_and_reason() -> None:
+    left_out = [("sky", ImpastoError(Code.BAD_REQUEST, "It is empty.")), ("", ImpastoError(Code.DAEMON_LOST, "Gone."))]
+    assert batch(4, kept=2, left_out=left_out).told() == [
+        "2 of 4 are painted.",
+        "Not painted: sky. It is empty.",
+        "Gone.",
+    ]
+
+
+def test_whoever_cancels_before_anything_is_painted_is_told_nothing() -> None:
+    with pytest.raises(module("job").GivenUp):
+        batch(3, stopped=True).told()
+    assert batch(3, kept=1, stopped=True).told() == ["1 of 3 are painted."]
+
+
+def test_where_nothing_was_painted_the_first_reason_names_the_error() -> None:
+    left_out = [("sky", ImpastoError(Code.TOO_LARGE, "It is huge.")), ("sea", ImpastoError(Code.BAD_REQUEST, "Empty."))]
+    with pytest.raises(ImpastoError, match=r"Not painted: sky\. It is huge\.\nNot painted: sea\. Empty\.") as caught:
+        batch(2, left_out=left_out).told()
+    assert caught.value.code is Code.TOO_LARGE
