@@ -179,7 +179,7 @@ def paintings(plugin):
     return told
 
 
-def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None):
+def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1):
     """What `look` makes of the dialog and its config."""
     procedure, config = plugin.config(name)
     config.set_property("preview", False)
@@ -187,7 +187,12 @@ def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None):
     def no_style():
         raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
 
-    kept = {1: plugin.style_kept.Shown("Its own", layer.get_thumbnail(40, 40, 1))} if made_with else {}
+    if made_with:
+        made_with = {**made_with, **dict.fromkeys(plugin.styles.WEIGHTS, 100.0)}
+        for argument, value in made_with.items():
+            config.set_property(argument, value)
+    shown = plugin.style_kept.Shown("Its own", layer.get_thumbnail(40, 40, 1))
+    kept = dict.fromkeys(range(1, styles + 1), shown) if made_with else {}
     return opened(
         lambda window: look(window, config),
         lambda: plugin.dialog.ask(procedure, config, layer, no_style, lambda _: None, made_with, kept),
@@ -264,6 +269,71 @@ def reset(window):
     yield
     button(window, "Reset to _Factory Defaults", "_Factory Defaults").clicked()
     yield
+
+
+def several(window, config):
+    """A style is added, chosen and taken away again."""
+    choose(config)
+    told = [rows(window, config)]
+    button(window, "A_dd").clicked()
+    yield
+    told.append(rows(window, config))
+    config.set_property("style-file-2", Gio.File.new_for_path(str(FOLDER / "large.png")))
+    config.set_property("style-weight-2", 30.0)
+    yield
+    told.append(rows(window, config))
+    only(Gtk.Button, window, lambda it: it.get_tooltip_text() == "Remove this style" and it.get_mapped()).clicked()
+    yield
+    told.append(rows(window, config))
+    config.set_property("style-weight", 0.0)
+    yield
+    return [*told, rows(window, config)]
+
+
+def undecided(window, config):
+    """Another source is turned to for the layer's own style, and nothing chosen there; then it is left out."""
+    combos = [each for each in inside(window) if isinstance(each, Gtk.ComboBoxText)]
+    told = [rows(window, config)]
+    combos[1].set_active_id("style-file")
+    yield
+    told.append(rows(window, config))
+    config.set_property("style-weight-2", 0.0)
+    yield
+    return [*told, rows(window, config)]
+
+
+def rows(window, config):
+    """How many styles are shown, how many weights, whether the second is given, and whether it can be painted."""
+    mapped = [each for each in inside(window) if each.get_mapped()]
+    return {
+        "styles": sum(isinstance(each, Gtk.ComboBoxText) for each in mapped),
+        "weights": sum(isinstance(each, GimpUi.SpinScale) and "eight" in each.get_label() for each in mapped),
+        "second": config.get_property("style-file-2") is not None,
+        "ready": window.get_widget_for_response(Gtk.ResponseType.OK).get_sensitive(),
+    }
+
+
+def previewed(plugin, layer):
+    """What the preview asks for where there are two styles."""
+    _, config = plugin.config()
+    config.set_property("preview", False)
+    choose(config)
+    config.set_property("style-weight", 30.0)
+    config.set_property("style-file-2", Gio.File.new_for_path(str(FOLDER / "large.png")))
+    read = []
+
+    def chosen():
+        read.append(plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS))
+        return read[-1]
+
+    preview = plugin.preview.Preview(layer, config, chosen)
+    content = plugin.pixels.read_small(layer, (0, 0, 40, 40), 1.0)
+    requests = [preview._request(content)]
+    config.set_property("style-weight", 60.0)
+    requests.append(preview._request(content))
+    preview.close()
+    told = [[[*style.picture.size, style.weight] for style in request.styles] for request in requests]
+    return {"styles": told, "read": len(read)}
 
 
 def arrows(plugin, layer):
@@ -397,6 +467,9 @@ def main():
     told = {
         "settings": asked(plugin, settings_saved, layer),
         "restyled": asked(plugin, reset_again, layer, RESTYLE, MADE_WITH),
+        "several": asked(plugin, several, layer),
+        "undecided": asked(plugin, undecided, layer, RESTYLE, MADE_WITH, styles=2),
+        "previewed": previewed(plugin, layer),
         "arrows": arrows(plugin, layer),
         "presets": presets(plugin, layer),
         "foreseen": foreseen(plugin, layer),

@@ -59,6 +59,26 @@ def test_reset_brings_back_what_a_layer_was_painted_with(told: dict[str, Any]) -
     assert told["restyled"] == {"reset": {**CHOSEN, "style-file": None}}
 
 
+def test_styles_are_added_and_taken_away_and_weights_are_there_where_they_matter(told: dict[str, Any]) -> None:
+    one = {"styles": 1, "weights": 0, "second": False, "ready": True}
+    added = {"styles": 2, "weights": 2, "second": False, "ready": True}
+    assert told["several"] == [one, added, {**added, "second": True}, one, {**one, "ready": False}]
+
+
+def test_a_layer_s_own_style_is_not_taken_unseen_where_another_one_was_to_be(told: dict[str, Any]) -> None:
+    assert [rows["ready"] for rows in told["undecided"]] == [True, False, True]
+    assert [rows["styles"] for rows in told["undecided"]] == [2, 2, 1]
+
+
+def test_the_preview_is_painted_with_all_styles_and_reads_them_once(told: dict[str, Any]) -> None:
+    small, large = [48, 32], [700, 500]
+    assert told["previewed"]["styles"] == [
+        [[*small, pytest.approx(0.3)], [*large, 1]],
+        [[*small, pytest.approx(0.6)], [*large, 1]],
+    ]
+    assert told["previewed"]["read"] == 1
+
+
 def test_a_preset_brings_back_the_values_and_the_very_style_that_lies_on_this_machine(
     told: dict[str, Any], studio: Studio
 ) -> None:
