@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.impasto-installed
 # files come in their own order, for the largest in tests would leave the longest in time to the end.
 TESTS  := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test setup lint format types unit e2e bench chaos soak flood systemd fuzz fuzz-guided quality pictures clean
+.PHONY: demo test setup lint format types unit e2e bench chaos leaving soak flood systemd fuzz fuzz-guided quality pictures clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -52,6 +52,9 @@ bench: setup ## Ratios and tables measured in one run: make bench BENCH='--weigh
 
 chaos: setup ## Kill and stop client, worker and supervisor at random: make chaos CHAOS='--rounds 500 --seed 1'
 	$(BIN)/python -m tests.reliability.chaos $(CHAOS)
+
+leaving: setup ## Leave a painting that is under way in every way there is, in a real GIMP 3 with keys alone
+	$(BIN)/python -m tests.e2e.leaving
 
 soak: setup ## Thousands of jobs by many clients, and what the daemon holds: make soak SOAK='--jobs 10000'
 	$(BIN)/python -m tests.reliability.soak $(SOAK)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import daemon_start
 from gi.repository import GLib
+from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
 from impasto_protocol.messages import Accepted, Preview, Progress, Result
 from impasto_protocol.picture import Picture
@@ -121,7 +122,7 @@ class Job:
     def result(self) -> Result:
         """Of a job that has ended. Raises ImpastoError, and GivenUp after `cancel`."""
         if self._error is not None:
-            raise GivenUp if self._interrupt.is_set() else self._error
+            raise GivenUp if self._is_given_up else self._error
         assert self._result is not None
         return self._result
 
@@ -160,6 +161,12 @@ class Job:
         self._interrupt.set()
         self._settled.set()
         self._thread.join(GRACE)
+
+    @property
+    def _is_given_up(self) -> bool:
+        """By this process, or in the background, where the artist has another window to cancel it in."""
+        cancelled = isinstance(self._error, ImpastoError) and self._error.code is Code.CANCELLED
+        return self._interrupt.is_set() or (self._is_detached and cancelled)
 
     def _work(self) -> None:
         try:

@@ -75,7 +75,7 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
             image.undo_group_end()
 
     order = filter_run.Order(request, used, source.get_name(), image.get_name(), place)
-    told = filter_run.carried_out(procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source))
+    told = filter_run.carried_out(procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source, layer))
     return [*(note for style in used for note in style_kept.note(style)), *told, *notes]
 
 

@@ -225,13 +225,13 @@ def insert(
         raise
 
 
-def watcher(run_mode: Any, source: Any) -> Watcher:
-    """A window for an artist, the status bar for a script."""
+def watcher(run_mode: Any, source: Any, place: Any = None) -> Watcher:
+    """A window for an artist, the status bar for a script. place: the layer that is painted again, if any."""
     if not shows_windows(run_mode):
         return progress.StatusBar()
     import window
 
-    return window.Window(source)
+    return window.Window(source, place or source)
 
 
 def shows_windows(run_mode: Any) -> bool:

@@ -15,6 +15,7 @@ import sparkline
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
+from canvas import Switch  # noqa: E402
 from gi.repository import GdkPixbuf, GimpUi, Gtk  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
@@ -39,13 +40,14 @@ BUTTONS = {
 class Window:
     """A `job.Watcher` with a window of its own. GIMP stays usable behind it.
 
-    source: the layer that is painted. It stands in the window until there is a preview of what it becomes.
+    source: the layer that is painted. It stands in the window until there is a preview of what it becomes. place: the
+    layer that it comes to lie above on a canvas.
     """
 
-    preview_side = PICTURE
-
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, place: Any) -> None:
         GimpUi.init("impasto")
+        self._canvas = Switch(place, source)
+        self.preview_side = self._canvas.side(PICTURE)
         self._losses: list[float] = []
         self._step = 0
         self._ending = self._warning = ""
@@ -71,6 +73,8 @@ class Window:
         content.pack_start(_framed(self._picture), True, True, 0)
         content.pack_start(self._course(), False, False, 0)
         content.pack_start(self._about, False, False, 0)
+        content.pack_start(self._canvas.button, False, False, 0)
+        self._canvas.begin(job.name)
         GimpUi.window_set_transient(self._dialog)
         self.say(_("Looking for the daemon"))
         self._dialog.show_all()
@@ -97,8 +101,10 @@ class Window:
         iterate = pixbufs.of(picture)
         # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
         self._picture.set_from_pixbuf(iterate.scale_simple(*self._size, GdkPixbuf.InterpType.BILINEAR))
+        self._canvas.show(picture)
 
     def end(self) -> None:
+        self._canvas.close()
         self._dialog.destroy()
 
     def _answered(self, _dialog: Any, response: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from impasto_protocol.zmq_client import Client
 
-from . import painter, styles
+from . import leaving, painter, styles
 from .conftest import running_daemon
 from .studio import REPOSITORY, Studio, patiently
 from .test_life import jobs, states
@@ -40,6 +40,7 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
             window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
             cancel(window, studio)
             stop_and_keep(window, studio, style)
+            show_on_a_canvas(window, studio)
             paint(window, style)
             undo_and_repeat(window)
             restyle(window, style)
@@ -47,7 +48,8 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
             run_in_the_background(window, studio)
             close_the_image_meanwhile(window, studio)
             leave_one_in_the_background(window, studio, content)
-        with opened(studio, content) as window:  # the one before was killed
+            quit_while_another_is_to_be_painted(window, studio)
+        with opened(studio, content) as window:
             find_both_at_the_next_start(window, studio)
 
 
@@ -131,6 +133,20 @@ def stop_and_keep(window: Window, studio: Studio, style: Path) -> None:
     assert patiently(lambda: window.layers() == ["harbour.png"])
 
 
+def show_on_a_canvas(window: Window, studio: Studio) -> None:
+    """In a copy of the image, which goes with the painting."""
+    walk = leaving.Walk(window, studio, canvas=True)
+    walk.start()
+    window.focus(PAINTING)
+    window.key("alt+v")
+    assert patiently(walk.on_canvas), window.images()
+    assert ["harbour.png"] in window.images(), "the image itself has nothing of it"
+    window.screenshot(ARTIFACTS / "4-canvas.png")
+    walk.press("Escape")
+    walk.left("cancelled", 1)
+    window.do(f"Gimp.detach_parasite({leaving.WANTED!r})")
+
+
 def undo_and_repeat(window: Window) -> None:
     window.focus()
     window.key("ctrl+z")
@@ -189,12 +205,23 @@ def leave_one_in_the_background(window: Window, studio: Studio, content: Path) -
     into_the_background(window, studio)
 
 
+def quit_while_another_is_to_be_painted(window: Window, studio: Studio) -> None:
+    """That one is cancelled, the one in the background goes on."""
+    window.key("ctrl+f")
+    assert patiently(lambda: states(studio)[-1] == "queued")
+    window.focus()
+    window.key("ctrl+q")
+    walk = leaving.Walk(window, studio, canvas=False)
+    walk.discard()
+    walk.ended()
+
+
 def find_both_at_the_next_start(window: Window, studio: Studio) -> None:
     """The one whose image was closed is offered, the other goes on, with nobody waiting for it."""
-    assert states(studio)[-1] == "running"
+    assert states(studio)[-2:] == ["running", "cancelled"]
     window.focus(PAINTINGS)
     window.screenshot(ARTIFACTS / "8-offered.png")
-    assert patiently(lambda: pressed(window, "alt+a") and states(studio)[-1] == "cancelled")
+    assert patiently(lambda: pressed(window, "alt+a") and "running" not in states(studio))
     assert patiently(lambda: pressed(window, "alt+o") and [PAINTED] in window.images()), "it is an image of its own"
     assert patiently(lambda: not slips(studio))
     window.settled(ARTIFACTS / "9-opened.png")

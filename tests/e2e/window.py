@@ -82,7 +82,8 @@ class Window:
 
     def find(self, title: str) -> list[str]:
         said = self.hands("search", "--onlyvisible", "--name", title)
-        return [word for word in said.split() if word.isdigit()]  # a window that goes meanwhile is an X error
+        # A window that goes meanwhile is an X error, which has numbers too.
+        return [line for line in said.split("\n") if line.isdigit()]
 
     def shows(self, title: str, seconds: float = 30) -> bool:
         return patiently(lambda: bool(self.find(title)), seconds)

@@ -1,0 +1,198 @@
+"""The painting as it becomes, on a canvas of GIMP's own: in a copy of the image, which is shown while it paints.
+
+A layer in the image itself would damage the artist's history, even one that is put in and taken out with undo frozen:
+GIMP's undo steps count layers by their position, so one that is undone or made meanwhile brings a layer back in a wrong
+place, and undoing the deletion of that layer, or a flattening, brings it back for good. The copy shares its pixels
+with the image, has no undo, and never counts as changed, so GIMP asks nothing about it when it is closed or GIMP ends.
+
+Knows GIMP's images and one check button; knows nothing of jobs but a name, and nothing of the window that it is in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gi
+import pixels
+import slips
+from language import _
+
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gimp, Gtk  # noqa: E402
+from impasto_protocol.picture import Picture  # noqa: E402
+
+WANTED = "impasto-canvas-wanted"
+"""GIMP keeps a parasite of this name for as long as the artist wants a canvas. The arguments of the last call would
+not know: GIMP keeps them of a call with the dialog alone, and only where that succeeds."""
+SIDE = 1024
+"""Longest side in pixels of the previews that are wanted for it."""
+REST = 5
+"""After a frame, this many times as long as it took belongs to the artist."""
+MARK = "impasto-canvas"
+"""The parasite of such a copy: the job's name and the display's number, 0 for none."""
+
+
+class Canvas:
+    """A copy of the layer's image in a display of its own, with the painting above the layer.
+
+    like: the layer whose size and place the painting has; job: its name. Raises ValueError where the layer is gone.
+    """
+
+    def __init__(self, layer: Any, like: Any, job: str) -> None:
+        if not (layer.is_valid() and like.is_valid()):
+            raise ValueError("the image was closed")
+        image = layer.get_image()
+        where = [each.get_id() for each in _all(image.get_layers())].index(layer.get_id())
+        self._place = pixels.extent(like)
+        self._name = _("Painting {name}").format(name=like.get_name())
+        self._image = image.duplicate()
+        self._layer = _all(self._image.get_layers())[where]
+        self._painting: Any = None
+        self._rests_until = 0.0
+        self._job = job
+        self._image.undo_disable()
+        self._image.clean_all()
+        _mark(self._image, job)
+        self._display = Gimp.Display.new(self._image)
+        _mark(self._image, job, self._display.get_id())
+
+    @property
+    def is_open(self) -> bool:
+        """Until it, or the artist, closes it."""
+        return bool(self._image.is_valid() and self._display.is_valid())
+
+    def show(self, picture: Picture) -> None:
+        """The iterate, enlarged to the layer's size. One that comes too soon for GIMP is left out."""
+        began = time.monotonic()
+        if began < self._rests_until or not self.is_open:
+            return
+        with _silence():
+            before, self._painting = self._painting, self._made(picture)
+            pixels.insert_above(self._image, self._layer, self._painting)
+            if before is not None and before.is_valid():
+                self._image.remove_layer(before)
+            self._image.clean_all()
+            Gimp.displays_flush()
+        now = time.monotonic()
+        self._rests_until = now + REST * (now - began)
+
+    def close(self) -> None:
+        """Take it away, and bring the artist's image back to the front."""
+        if self.is_open:
+            with _silence():
+                self._display.delete()
+                home = Gimp.default_display()
+                if home is not None and home.is_valid():
+                    home.present()
+
+    def _made(self, picture: Picture) -> Any:
+        """A layer of the copy's with the picture, not yet inserted."""
+        offsets, size = self._place
+        image, small = pixels.new_image(picture, self._name)
+        _mark(image, self._job)
+        try:
+            small.scale(*size, False)  # GIMP enlarges it: so only the small one travels
+            layer = Gimp.Layer.new_from_drawable(small, self._image)
+        finally:
+            image.delete()
+        layer.set_name(self._name)
+        layer.set_offsets(*offsets)
+        if not Gimp.Selection.is_empty(self._image):
+            layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+        return layer
+
+
+class Switch:
+    """The check button that opens the canvas and closes it. GIMP remembers how it stood.
+
+    layer, like: as `Canvas` has them. button: to be put into a window.
+    """
+
+    def __init__(self, layer: Any, like: Any) -> None:
+        self._layer, self._like = layer, like
+        self._job = ""
+        self._picture: Picture | None = None
+        self._canvas: Canvas | None = None
+        self.button = Gtk.CheckButton.new_with_mnemonic(_("Show on a Can_vas"))
+        self.button.set_tooltip_text(
+            _("In a copy of the image, which is closed when the painting is over. Your image stays as it is.")
+        )
+        self.button.set_active(Gimp.get_parasite(WANTED) is not None)
+        self.button.connect("toggled", self._toggled)
+
+    def side(self, usual: int) -> int:
+        """Longest side in pixels of the previews wanted, where without a canvas they are of the usual one."""
+        return max(SIDE, usual) if self.button.get_active() else usual
+
+    def begin(self, job: str) -> None:
+        """The painting of this name is about to begin. What a plug-in that was killed has left is swept up."""
+        self._job = job
+        with _silence():
+            sweep(Path(Gimp.directory()))
+
+    def show(self, picture: Picture) -> None:
+        """The iterate, small."""
+        self._picture = picture
+        if self._canvas is not None and not self._canvas.is_open:
+            self.button.set_active(False)  # the artist has closed it
+        elif self.button.get_active():
+            self._shown(picture)
+
+    def close(self) -> None:
+        """The painting is over."""
+        if self._canvas is not None:
+            self._canvas.close()
+            self._canvas = None
+
+    def _toggled(self, _button: Any) -> None:
+        if not self.button.get_active():
+            Gimp.detach_parasite(WANTED)
+            self.close()
+            return
+        Gimp.attach_parasite(Gimp.Parasite.new(WANTED, Gimp.PARASITE_PERSISTENT, b"yes"))
+        if self._picture is not None:
+            self._shown(self._picture)
+
+    def _shown(self, picture: Picture) -> None:
+        try:
+            self._canvas = self._canvas or Canvas(self._layer, self._like, self._job)
+            self._canvas.show(picture)
+        except ValueError:
+            self.button.set_active(False)
+
+
+def sweep(profile: Path) -> None:
+    """Close the canvases of paintings for which no process waits any more."""
+    alive = {found.slip.job for found in slips.found(profile) if found.held}
+    for image in Gimp.get_images():
+        mark = image.get_parasite(MARK)
+        if mark is not None:
+            job, display = bytes(mark.get_data()).decode().split()
+            if job not in alive:
+                shown = Gimp.Display.id_is_valid(int(display))
+                (Gimp.Display.get_by_id(int(display)) if shown else image).delete()
+
+
+def _mark(image: Any, job: str, display: int = 0) -> None:
+    """Should this process be killed, others know what to do with the image."""
+    image.attach_parasite(Gimp.Parasite.new(MARK, 0, f"{job} {display}".encode()))  # 0: it is not saved
+
+
+def _all(layers: list[Any]) -> list[Any]:
+    """These layers and those in their groups, in the order in which the dock shows them."""
+    return [each for layer in layers for each in (layer, *(_all(layer.get_children()) if layer.is_group() else ()))]
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """The artist may close the copy at any moment: what GIMP then has against a call is not for dialogs."""
+    plug_in = Gimp.get_plug_in()
+    plug_in.set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
+    try:
+        yield
+    finally:
+        plug_in.set_pdb_error_handler(Gimp.PDBErrorHandler.INTERNAL)
