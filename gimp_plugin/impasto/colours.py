@@ -40,7 +40,7 @@ def insert_above(image: Any, source: Any, painting: Any, content: Picture) -> No
     group = Gimp.GroupLayer.new(image, painting.get_name())
     image.undo_group_start()
     try:
-        pixels.insert_above(image, source, group)
+        _insert(image, source, group)
         painting.set_name(_inner_name(painting.get_name()))
         image.insert_layer(painting, group, 0)
         _add_above(painting, source, content)
@@ -106,6 +106,14 @@ def seen(painting: Picture, content: Picture) -> Picture:
         return pixels.read(image.merge_visible_layers(Gimp.MergeType.CLIP_TO_BOTTOM_LAYER))
     finally:
         image.delete()
+
+
+def _insert(image: Any, source: Any, group: Any) -> None:
+    try:
+        pixels.insert_above(image, source, group)
+    except BaseException:
+        group.delete()
+        raise
 
 
 def _add_above(painting: Any, source: Any, content: Picture) -> None:

@@ -84,7 +84,7 @@ def shape(layer: Any) -> Shape:
 
 
 def twin(copy: Any, layer: Any) -> Any:
-    """The layer in a copy of its image, by its place: in copies of groups GIMP mixes tattoos up."""
+    """The layer in a copy of its image, by its place: GIMP gives the layers of a copy other tattoos."""
     parent, place = layer.get_parent(), layer.get_image().get_item_position(layer)
     return (copy.get_layers() if parent is None else twin(copy, parent).get_children())[place]
 

@@ -106,8 +106,8 @@ def source_of(layer: Any, painted: Painted, config: Any) -> Any:
     """The layer to paint from: the one that is given, or the one that it was painted from. Raises ImpastoError."""
     image = layer.get_image()
     given = config.get_property("source-layer")
-    found = given or image.get_layer_by_tattoo(painted.tattoo)
-    if found is None or (given is None and not _is_like(found, painted)):
+    found = given or _remembered(image, painted)
+    if found is None:
         raise _refused(
             _(
                 "The layer that {name} was painted from ({source}) is not in this image. Choose the layer to paint "
@@ -160,9 +160,14 @@ def earlier(painted: Painted, config: Any) -> str:
     return painted.job
 
 
-def _is_like(layer: Any, painted: Painted) -> bool:
-    """Whether a layer with the right tattoo may be the source: in another image it is any layer's."""
-    return layer.get_name() == painted.source_name or pixels.extent(layer)[1] == painted.source_size
+def _remembered(image: Any, painted: Painted) -> Any:
+    """The source by its name, or where it has got another one by its tattoo and its size; None where it is not there.
+
+    In a copy of the image, or in another one, its tattoo is any layer's.
+    """
+    named, numbered = image.get_layer_by_name(painted.source_name), image.get_layer_by_tattoo(painted.tattoo)
+    is_like = numbered is not None and pixels.extent(numbered)[1] == painted.source_size
+    return named or (numbered if is_like else None)
 
 
 def _refused(sentence: str) -> ImpastoError:

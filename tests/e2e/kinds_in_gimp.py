@@ -387,12 +387,17 @@ def saturated(image, layer):
     write(layer, array.array("f", (-0.3, 0.93, 0.1, 1.0) * (WIDTH * HEIGHT)))
 
 
-def again(which, change=None, wanted=False, first=True):
+def again(which, change=None, wanted=False, first=True, moved=None):
     """Painted again after the source has changed. which: (group, painting, colours) to what the artist has selected;
-    change: what else was done to them. first: whether it kept the colours at first, wanted: whether it shall."""
+    change: what else was done to them. first: whether it kept the colours at first, wanted: whether it shall.
+    moved: the image to the one in which it is painted again."""
     image = image_of()
     source = layer_of(image)
     assert paint(image, [source], keep_colours=first)["status"] == "success"
+    if moved is not None:
+        other = moved(image)
+        image.delete()
+        image, source = other, other.get_layer_by_name("source")
     painting = painting_of(image)
     group = painting.get_parent()
     colours = group.get_children()[0] if group else None
@@ -403,6 +408,7 @@ def again(which, change=None, wanted=False, first=True):
     before, colours_before = tree(image), colours and packed(read(colours))
     result = paint_again(image, [which(group, painting, colours)], keep_colours=wanted)
     result |= {"before": before, "after": tree(image), "source": packed(read(source)), **about(painting_of(image))}
+    result["source_place"] = about(source)["offsets"], about(source)["size"]
     home = painting_of(image).get_parent()
     if home:
         result |= {"colours_before": colours_before, "colours": packed(read(home.get_children()[0]))}
@@ -410,6 +416,16 @@ def again(which, change=None, wanted=False, first=True):
     result["seen"] = packed(look(image, painting))
     image.delete()
     return result
+
+
+def reloaded(image):
+    file = Gio.File.new_for_path(str(FOLDER / "kept.xcf"))
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+
+
+def resized(group, painting, colours):
+    group.get_image().get_layer_by_name("source").resize(20, 10, 4, 1)
 
 
 def scribble(group, painting, colours):
@@ -432,6 +448,11 @@ KEPT = {
     "the painting again": lambda: again(lambda group, painting, colours: painting),
     "the group again": lambda: again(lambda group, painting, colours: group),
     "the colours again": lambda: again(lambda group, painting, colours: colours),
+    "a larger source": lambda: again(lambda group, painting, colours: group, resized),
+    "from an XCF": lambda: again(lambda group, painting, colours: group, moved=reloaded),
+    "in a copy of the image": lambda: again(
+        lambda group, painting, colours: group, moved=lambda image: image.duplicate()
+    ),
     "changed colours": lambda: again(lambda group, painting, colours: group, scribble),
     "locked colours": lambda: again(
         lambda group, painting, colours: painting, lambda group, painting, colours: colours.set_lock_content(True)

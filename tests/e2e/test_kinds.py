@@ -245,14 +245,23 @@ def test_greys_have_no_colours_to_keep_and_the_artist_is_told(kinds: dict[str, F
     assert "has no colours to keep" in facts["notes"][-1]
 
 
-@pytest.mark.parametrize("which", ["painting", "group", "colours"])
-def test_painting_and_colours_follow_the_source_whichever_is_selected(kinds: dict[str, Facts], which: str) -> None:
-    facts = of(kinds, f"colours: the {which} again")
+@pytest.mark.parametrize(
+    "case",
+    ["the painting again", "the group again", "the colours again", "from an XCF", "in a copy of the image"],
+)
+def test_painting_and_colours_follow_the_source_whichever_is_selected(kinds: dict[str, Facts], case: str) -> None:
+    facts = of(kinds, f"colours: {case}")
     assert facts["after"] == facts["before"] == [[NAME, [COLOURS, INSIDE]], "source"]
     assert error(facts) <= U8
     assert colours_off(facts) <= 2.5
     assert facts["colours"] == facts["source"] != facts["colours_before"]
     assert not [note for note in facts["notes"] if COLOURS in note]
+
+
+def test_both_follow_the_size_and_the_place_of_the_source(kinds: dict[str, Facts]) -> None:
+    facts = of(kinds, "colours: a larger source")
+    assert [facts["offsets"], facts["size"]] == facts["source_place"] == [[-1, 3], [20, 10]]
+    assert facts["colours"] == facts["source"]
 
 
 @pytest.mark.parametrize("why", ["changed", "locked"])
