@@ -106,7 +106,7 @@ def source_of(layer: Any, painted: Painted, config: Any) -> Any:
     """The layer to paint from: the one that is given, or the one that it was painted from. Raises ImpastoError."""
     image = layer.get_image()
     given = config.get_property("source-layer")
-    found = given or _remembered(image, painted)
+    found = given or _remembered(layer, painted)
     if found is None:
         raise _refused(
             _(
@@ -160,14 +160,16 @@ def earlier(painted: Painted, config: Any) -> str:
     return painted.job
 
 
-def _remembered(image: Any, painted: Painted) -> Any:
+def _remembered(layer: Any, painted: Painted) -> Any:
     """The source by its name, or where it has got another one by its tattoo and its size; None where it is not there.
 
-    In a copy of the image, or in another one, its tattoo is any layer's.
+    In a copy of the image, or in another one, its tattoo is any layer's, the painting's own too.
     """
+    image = layer.get_image()
     named, numbered = image.get_layer_by_name(painted.source_name), image.get_layer_by_tattoo(painted.tattoo)
     is_like = numbered is not None and pixels.extent(numbered)[1] == painted.source_size
-    return named or (numbered if is_like else None)
+    found = named or (numbered if is_like else None)
+    return None if found is not None and found.get_id() == layer.get_id() else found
 
 
 def _refused(sentence: str) -> ImpastoError:
