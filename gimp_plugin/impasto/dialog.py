@@ -15,6 +15,7 @@ import style_rows
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
+from accessible import named  # noqa: E402
 from foreseen import Foreseen  # noqa: E402
 from gi.repository import GimpUi, Gtk  # noqa: E402
 from impasto_protocol.request import Outline  # noqa: E402
@@ -70,7 +71,7 @@ def ask(
     dialog.set_ok_label(_("_Paint"))
     for name in SLIDERS:
         slider = dialog.get_spin_scale(name, 1.0)
-        slider.set_range(LOWEST[name], slider.get_range()[1])
+        named(slider, slider.get_label()).set_range(LOWEST[name], slider.get_range()[1])
     if made_with and config.get_property("keep-colours"):  # they are kept: there is a layer of them
         dialog.set_sensitive("keep-colours", False, None, None, False)
     dialog.get_label("more-title", _("_More"), False, True)

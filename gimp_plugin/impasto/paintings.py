@@ -22,6 +22,7 @@ import slips
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
+from accessible import described  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
 from impasto_protocol.jobstate import State  # noqa: E402
@@ -181,6 +182,7 @@ class Window:
     def _show(self, paintings: list[Painting]) -> None:
         for row in self._list.get_children():
             row.destroy()
+        self._labels: set[str] = set()
         self._sentences = [Gtk.Label(xalign=0) for _ in paintings]
         rows = [self._row(*of) for of in zip(paintings, self._sentences)]
         for row in rows or [Gtk.Label(label=NONE)]:
@@ -191,7 +193,9 @@ class Window:
         row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
         row.pack_start(sentence, True, True, 0)
         for label, act in self._acts(painting):
-            button = Gtk.Button.new_with_mnemonic(label)
+            button = Gtk.Button.new_with_mnemonic(label if label not in self._labels else label.replace("_", ""))
+            self._labels.add(label)  # a mnemonic is one button's: the first's
+            described(button, sentence)
             button.connect("clicked", self._pressed, act, painting)
             row.pack_start(button, False, False, 0)
         return row

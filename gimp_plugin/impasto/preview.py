@@ -19,6 +19,7 @@ import progress as words
 import styles
 
 gi.require_version("Gtk", "3.0")
+from accessible import named, shows_focus  # noqa: E402
 from gi.repository import Gdk, GLib, Gtk  # noqa: E402
 from impasto_protocol import __version__  # noqa: E402
 from impasto_protocol.errors import ImpastoError  # noqa: E402
@@ -44,8 +45,6 @@ LINES = 40
 """Pixels of height that are kept for sentences."""
 DRAG = _("Drag the picture, or use the arrow keys, to see another part")
 ARROWS = {Gdk.KEY_Left: (-1, 0), Gdk.KEY_Right: (1, 0), Gdk.KEY_Up: (0, -1), Gdk.KEY_Down: (0, 1)}
-FOCUS = b".impasto-preview:focus { outline: 2px solid; outline-offset: -2px; }"
-"""How the picture shows that the arrow keys go to it."""
 
 
 class Preview:
@@ -180,8 +179,8 @@ class Preview:
         pad.connect("button-release-event", self._let_go)
         pad.connect("key-press-event", self._key_pressed)
         pad.set_can_focus(True)
-        pad.get_accessible().set_name(_("Preview"))
-        pad.add(self._picture)
+        shows_focus(frame, named(pad, _("Preview")))
+        pad.add(named(self._picture, DRAG))
         frame.add(pad)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
         for widget in (frame, self._about):

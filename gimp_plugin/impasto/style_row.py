@@ -15,6 +15,7 @@ import recent_styles
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
+from accessible import described, named  # noqa: E402
 from gi.repository import GdkPixbuf, GObject, Gtk, Pango  # noqa: E402
 from language import _  # noqa: E402
 from styles import argument  # noqa: E402
@@ -28,6 +29,9 @@ SOURCES = {
 
 OWN = "own"
 """Beside them, where a layer is painted again: its own style. None of the arguments is set then."""
+
+LABELS = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+"""Of equal width."""
 
 THUMBNAIL = 160
 """Longest side in pixels of the first style's picture in the dialog."""
@@ -134,6 +138,9 @@ def file_page(config: Any, number: int) -> Any:
     chooser.connect("file-set", lambda it: config.set_property(name, it.get_file()))
     # Room is kept for it: a dialog that grows does not shrink again.
     thumbnail = Gtk.Image(height_request=side, width_request=side)
+    chooser.connect("file-set", lambda it: config.set_property("style-file", it.get_file()))
+    # Room is kept for it: a dialog that grows does not shrink again.
+    thumbnail = named(Gtk.Image(height_request=THUMBNAIL), _("Style picture"))
 
     def refresh(*_: object) -> None:
         file = config.get_property(name)
@@ -146,6 +153,9 @@ def file_page(config: Any, number: int) -> Any:
 
     row = labelled(_("Style _file") if number == 1 else _("File"), chooser)
     row.pack_start(recent_styles.button(lambda file: config.set_property(name, file)), False, False, 0)
+    row = labelled(_("Style _file"), chooser)
+    chooser.forall(lambda button: described(button, row.get_children()[0]))  # it has the keys, and a file's name alone
+    row.pack_start(recent_styles.button(lambda file: config.set_property("style-file", file)), False, False, 0)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
     column.pack_start(row, False, False, 0)
     (column if number == 1 else row).pack_start(thumbnail, False, False, 0)
@@ -164,14 +174,17 @@ def own_page(kept: Kept, number: int) -> Any:
     column = Gtk.Box(orientation=lie, spacing=6)
     column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), number > 1, number > 1, 0)
     column.pack_start(Gtk.Image.new_from_pixbuf(small), False, False, 0)
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+    column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), False, False, 0)
+    column.pack_start(named(Gtk.Image.new_from_pixbuf(small), kept.name), False, False, 0)
     column.show_all()
     return column
 
 
 def labelled(text: str, widget: Any) -> Any:
-    """A widget behind its label, whose mnemonic goes to it."""
-    label = Gtk.Label.new_with_mnemonic(text)
-    label.set_mnemonic_widget(widget)
+    """A widget behind its label, whose mnemonic goes to it. The widgets of such rows begin below each other."""
+    label = Gtk.Label(label=text, use_underline=True, xalign=0, mnemonic_widget=widget)
+    LABELS.add_widget(label)
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
     row.pack_start(label, False, False, 0)
     row.pack_start(widget, True, True, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gettext
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,58 @@ def test_a_warning_stays_below_the_preview_while_its_recipe_is_chosen_and_takes_
     assert said["seen"] and said["all of it"].startswith("NOT painted with VGG19") and len(said["all of it"]) > 400
     assert said["high"] < 80
     assert still == said and not other["seen"]
+WINDOWS = ("dialog", "restyle", "painting", "paintings")
+CONTROLS = ("button", "push button", "toggle button", "check box", "combo box", "slider", "spin button", "progress bar")
+"""Roles, in ATK's words, of what is pressed, set or read."""
+KEYED = ("button", "push button", "toggle button", "check box", "slider", "spin button")
+PICTURES = ("icon", "image")
+GIMPS = "gimp30-libgimp"
+"""The catalogue of GIMP's own buttons in our dialog."""
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_no_letter_leads_to_two_controls_of_a_window_in_any_language(
+    told: dict[str, Any], studio: Studio, name: str
+) -> None:
+    for language, windows in told["windows"].items():
+        found: dict[str, dict[str, Any]] = {}
+        for each in windows[name]["mnemonics"]:
+            letter = re.search("_([^_])", in_language(studio, language, each["text"]))
+            if letter and are_together(each, found.setdefault(letter[1].lower(), each)):
+                assert each is found[letter[1].lower()], f"{language}: {each['text']} and {found[letter[1].lower()]}"
+        assert len(found) >= 3
+
+
+def in_language(studio: Studio, language: str, text: str) -> str:
+    """A text of GIMP's as that language has it; GIMP is English here. Ours are in it already."""
+    folder = (studio.gimp.root or Path("/")) / "usr/share/locale"
+    return gettext.translation(GIMPS, folder, [language], fallback=True).gettext(text)
+
+
+def are_together(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two controls can be seen at once: those on different pages of one stack cannot."""
+    pages = dict(one["pages"])
+    return all(pages.get(stack, page) == page for stack, page in other["pages"])
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_every_control_and_every_picture_has_a_name_for_a_screen_reader(told: dict[str, Any], name: str) -> None:
+    for language, windows in told["windows"].items():
+        seen = windows[name]["accessible"]
+        assert len([each for each in seen if each["role"] in CONTROLS]) >= 3
+        for each in seen:
+            if each["focusable"] or each["role"] in (*CONTROLS, *PICTURES):
+                assert each["name"] or each["type"] == "Label", f"{language}: {each}"
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_what_can_be_set_can_be_reached_with_the_keyboard(told: dict[str, Any], name: str) -> None:
+    for each in told["windows"]["en"][name]["accessible"]:
+        assert each["focusable"] or each["role"] not in KEYED, each
+
+
+def test_the_arrow_keys_move_the_previews_part_and_no_others_do(told: dict[str, Any]) -> None:
+    start, *boxes = told["arrows"]["boxes"]
+    assert told["arrows"]["focus"]
+    moves = [[x - start[0], y - start[1]] for x, y, *_ in boxes]
+    assert moves == [[56, 0], [112, 0], [112, 56], [56, 56], [56, 0], [56, 0]], "a quarter of what is seen"
