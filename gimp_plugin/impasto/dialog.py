@@ -102,7 +102,7 @@ def stay_given(config: Any, values: Mapping[str, Any]) -> None:
     """Reset brings back what the layer was painted with: an argument that is left out becomes that again."""
 
     def back(_config: Any, about: Any) -> None:
-        if config.get_property(about.name) == about.default_value:
+        if config.get_property(about.name) == about.default_value != values[about.name]:
             config.set_property(about.name, values[about.name])
 
     for name in values:

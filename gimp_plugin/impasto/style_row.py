@@ -137,10 +137,7 @@ def file_page(config: Any, number: int) -> Any:
     chooser.connect("update-preview", _preview)
     chooser.connect("file-set", lambda it: config.set_property(name, it.get_file()))
     # Room is kept for it: a dialog that grows does not shrink again.
-    thumbnail = Gtk.Image(height_request=side, width_request=side)
-    chooser.connect("file-set", lambda it: config.set_property("style-file", it.get_file()))
-    # Room is kept for it: a dialog that grows does not shrink again.
-    thumbnail = named(Gtk.Image(height_request=THUMBNAIL), _("Style picture"))
+    thumbnail = named(Gtk.Image(height_request=side, width_request=side), _("Style picture"))
 
     def refresh(*_: object) -> None:
         file = config.get_property(name)
@@ -152,10 +149,8 @@ def file_page(config: Any, number: int) -> Any:
         thumbnail.set_from_pixbuf(pixbufs.of_file(Path(path), side) if path else None)
 
     row = labelled(_("Style _file") if number == 1 else _("File"), chooser)
-    row.pack_start(recent_styles.button(lambda file: config.set_property(name, file)), False, False, 0)
-    row = labelled(_("Style _file"), chooser)
     chooser.forall(lambda button: described(button, row.get_children()[0]))  # it has the keys, and a file's name alone
-    row.pack_start(recent_styles.button(lambda file: config.set_property("style-file", file)), False, False, 0)
+    row.pack_start(recent_styles.button(lambda file: config.set_property(name, file)), False, False, 0)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
     column.pack_start(row, False, False, 0)
     (column if number == 1 else row).pack_start(thumbnail, False, False, 0)
@@ -173,9 +168,6 @@ def own_page(kept: Kept, number: int) -> Any:
     lie = Gtk.Orientation.VERTICAL if number == 1 else Gtk.Orientation.HORIZONTAL
     column = Gtk.Box(orientation=lie, spacing=6)
     column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), number > 1, number > 1, 0)
-    column.pack_start(Gtk.Image.new_from_pixbuf(small), False, False, 0)
-    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-    column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), False, False, 0)
     column.pack_start(named(Gtk.Image.new_from_pixbuf(small), kept.name), False, False, 0)
     column.show_all()
     return column

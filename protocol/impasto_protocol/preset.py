@@ -34,6 +34,7 @@ VALUES: Mapping[str, schema.Reader] = {
     "stroke-size": schema.number(10, 400),
     "max-size": schema.integer(0, 32_768),
     "seed": schema.integer(0, 2**31 - 1),
+    "keep-colours": schema.flag,
 }
 """What a preset sets, under the names and in the ranges of the filter's arguments in GIMP."""
 

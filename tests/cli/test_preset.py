@@ -95,11 +95,14 @@ def test_strokes_have_an_option_of_their_own(stylized: Stylize, tmp_path: Path) 
 
 
 def test_what_is_newer_is_said_and_left_out(stylized: Stylize, file: Path) -> None:
-    file.write_text(file.read_text().replace('"seed"', '"sparkle": true,\n "seed"'))
+    newer = '"sparkle": true,\n "keep-colours": true,\n "seed"'
+    file.write_text(file.read_text().replace('"seed"', newer))
     assert isinstance(stylized("--preset", file), Request)
     noted = Noted()
     note(load(file), noted)
-    assert noted.said == ["this version does not know sparkle of the preset: that is left out"]
+    newer, colours = noted.said
+    assert newer == "this version does not know sparkle of the preset: that is left out"
+    assert "--colour luminance" in colours
 
 
 @pytest.mark.parametrize(

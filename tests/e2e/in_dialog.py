@@ -204,7 +204,14 @@ def all_of_it(window, _config):
     return looked_over(window)
 
 
-MADE_WITH = {"recipe": "gatys", "strength": 70.0, "stroke-size": 100.0, "max-size": 512, "seed": 7}
+MADE_WITH = {
+    "recipe": "gatys",
+    "strength": 70.0,
+    "stroke-size": 100.0,
+    "max-size": 512,
+    "seed": 7,
+    "keep-colours": False,
+}
 
 
 def windows(plugin, layer):

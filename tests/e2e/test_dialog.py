@@ -18,8 +18,15 @@ from .studio import Studio
 
 pytestmark = pytest.mark.gimp
 
-INITIAL = {"recipe": "impasto", "strength": 50.0, "stroke-size": 100.0, "max-size": 1024, "seed": 0}
-CHOSEN = {"recipe": "gatys", "strength": 70.0, "stroke-size": 100.0, "max-size": 512, "seed": 7}
+INITIAL = {
+    "recipe": "impasto",
+    "strength": 50.0,
+    "stroke-size": 100.0,
+    "max-size": 1024,
+    "seed": 0,
+    "keep-colours": False,
+}
+CHOSEN = {"recipe": "gatys", "strength": 70.0, "stroke-size": 100.0, "max-size": 512, "seed": 7, "keep-colours": False}
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +142,8 @@ def test_a_warning_stays_below_the_preview_while_its_recipe_is_chosen_and_takes_
     assert said["seen"] and said["all of it"].startswith("NOT painted with VGG19") and len(said["all of it"]) > 400
     assert said["high"] < 80
     assert still == said and not other["seen"]
+
+
 WINDOWS = ("dialog", "restyle", "painting", "paintings")
 CONTROLS = ("button", "push button", "toggle button", "check box", "combo box", "slider", "spin button", "progress bar")
 """Roles, in ATK's words, of what is pressed, set or read."""

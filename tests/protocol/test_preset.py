@@ -11,7 +11,7 @@ from impasto_protocol import preset
 from impasto_protocol.errors import ProtocolError
 from impasto_protocol.preset import Preset, Style
 
-VALUES = {"recipe": "gatys", "strength": 70.0, "stroke-size": 50.0, "max-size": 512, "seed": 7}
+VALUES = {"recipe": "gatys", "strength": 70.0, "stroke-size": 50.0, "max-size": 512, "seed": 7, "keep-colours": True}
 STYLE = Style("Stürmische Nacht.jpg", (2000, 1500), "ab" * 32, b"\x89PNG and more")
 
 
@@ -44,7 +44,8 @@ def test_what_a_newer_version_put_in_is_told_and_passed_over() -> None:
     [
         {"strength": 101}, {"strength": float("nan")}, {"strength": float("inf")}, {"strength": "70"},
         {"strength": True}, {"stroke-size": 0}, {"max-size": -1}, {"max-size": 1.5}, {"seed": 2**31}, {"seed": 10**400},
-        {"recipe": "../etc"}, {"recipe": ""}, {"recipe": 1}, {preset.MARK: 0}, {preset.MARK: "1"}, {"styles": {}},
+        {"recipe": "../etc"}, {"recipe": ""}, {"recipe": 1}, {"keep-colours": 1}, {preset.MARK: 0}, {preset.MARK: "1"},
+        {"styles": {}},
         {"styles": [1]}, {"styles": [{}]}, {"styles": [None] * 1000},
         {"styles": [{"name": "a", "width": 0, "height": 1, "sha256": ""}]},
         {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "copy": "*"}]},

@@ -67,6 +67,8 @@ def note(found: Preset | None, report: Report) -> None:
     """Say what of the preset is left out."""
     if found and found.ignored:
         report.note(f"this version does not know {', '.join(found.ignored)} of the preset: that is left out")
+    if found and found.values.get("keep-colours"):
+        report.note("the preset keeps the colours in a layer of their own, and a file has none: try --colour luminance")
 
 
 def styles(found: Preset | None) -> tuple[Style, ...]:
