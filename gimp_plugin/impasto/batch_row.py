@@ -37,7 +37,7 @@ def made(config: Any, count: Callable[[str], int]) -> Any:
 
     config.connect("notify::paint", follow)
     follow()
-    row = style_row.labelled(_("_What"), GimpUi.prop_string_combo_box_new(config, "paint", store, 0, 1))
+    row = style_row.labelled(_("What t_o paint"), GimpUi.prop_string_combo_box_new(config, "paint", store, 0, 1))
     row.pack_start(paintings, False, False, 0)
     row.show_all()
     return row

@@ -15,6 +15,7 @@ import window
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
+from accessible import named  # noqa: E402
 from gi.repository import GdkPixbuf, GimpUi, Gtk  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
@@ -41,8 +42,8 @@ class Window:
         self._dialog.connect("response", self._answered)
         self._turn = Gtk.Label(xalign=0, ellipsize=3)
         # As large as any picture will be in it: the window is not to change with each.
-        self._picture = Gtk.Image(width_request=window.PICTURE, height_request=window.PICTURE)
-        self._bar = Gtk.ProgressBar(show_text=True)
+        self._picture = named(Gtk.Image(width_request=window.PICTURE, height_request=window.PICTURE), window.BECOMING)
+        self._bar = named(Gtk.ProgressBar(show_text=True), window.PROGRESS)
         self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
         content = self._dialog.get_content_area()
         content.set_border_width(12)

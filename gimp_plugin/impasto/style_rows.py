@@ -11,6 +11,7 @@ from typing import Any
 import gi
 
 gi.require_version("Gtk", "3.0")
+from accessible import named  # noqa: E402
 from gi.repository import Gtk  # noqa: E402
 from language import _  # noqa: E402
 from style_row import Kept, Row  # noqa: E402
@@ -57,14 +58,13 @@ class _Rows:
 
     def _slider(self, number: int) -> Any:
         slider = self._dialog.get_spin_scale(argument(WEIGHT, number), 1.0)
-        slider.set_range(0.0, FULL)
+        named(slider, slider.get_label()).set_range(0.0, FULL)
         return slider
 
     def _remover(self, number: int) -> Any:
         button = Gtk.Button.new_from_icon_name("list-remove-symbolic", Gtk.IconSize.BUTTON)
         button.set_tooltip_text(_("Remove this style"))
-        button.get_accessible().set_name(_("Remove this style"))
-        button.connect("clicked", self._one_less, number)
+        named(button, _("Remove this style")).connect("clicked", self._one_less, number)
         return button
 
     def _one_more(self, _button: Any) -> None:

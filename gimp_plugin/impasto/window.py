@@ -15,8 +15,8 @@ import sparkline
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from canvas import Switch  # noqa: E402
 from accessible import named  # noqa: E402
+from canvas import Switch  # noqa: E402
 from gi.repository import GdkPixbuf, GimpUi, Gtk  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
@@ -24,7 +24,7 @@ from impasto_protocol.picture import Picture  # noqa: E402
 from job import Job  # noqa: E402
 from language import _  # noqa: E402
 
-LOSSES = _("The losses so far")
+BECOMING, PROGRESS, LOSSES = _("The picture as it becomes"), _("Progress"), _("The losses so far")
 PICTURE = 480
 """Longest side in pixels of the picture in the window."""
 LINE = (120, 32)
@@ -57,8 +57,8 @@ class Window:
         manual.at_f1(self._dialog, "plug-in-impasto-style-transfer")
         before = thumbnail(source)
         self._size = before.get_width(), before.get_height()
-        self._picture = named(Gtk.Image.new_from_pixbuf(before), _("The picture as it becomes"))
-        self._bar = named(Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER), _("Progress"))
+        self._picture = named(Gtk.Image.new_from_pixbuf(before), BECOMING)
+        self._bar = named(Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER), PROGRESS)
         self._line = named(Gtk.Image(tooltip_text=LOSSES), LOSSES)
         self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
 

@@ -26,7 +26,7 @@ from gi.repository import Atk, Gdk, Gimp, GimpUi, Gio, GLib, Gtk  # noqa: E402
 FOLDER = Path(os.environ["IMPASTO_TEST_FOLDER"])
 PLUG_IN = FOLDER / "profile/plug-ins/impasto"
 OURS = {path.stem for path in PLUG_IN.glob("*.py")}
-STYLE_TRANSFER, RESTYLE = "plug-in-impasto-style-transfer", "plug-in-impasto-restyle"
+STYLE_TRANSFER, RESTYLE, BATCH = (f"plug-in-impasto-{name}" for name in ("style-transfer", "restyle", "batch"))
 
 
 class Plugin:
@@ -107,7 +107,13 @@ def mnemonics(window):
     for widget in inside(window):
         text = widget.get_label() if isinstance(widget, (Gtk.Label, GimpUi.SpinScale)) else None
         marked = isinstance(widget, GimpUi.SpinScale) or (text and widget.get_use_underline())
-        if text and marked and re.search("_[^_]", text):
+        chooser = widget.get_ancestor(Gtk.Button)  # GIMP's own choosers have a Browse… each
+        if (
+            text
+            and marked
+            and re.search("_[^_]", text)
+            and "Chooser" not in type(chooser and chooser.get_parent()).__name__
+        ):
             yield {"text": text, "pages": list(pages(widget))}
 
 
@@ -142,7 +148,7 @@ def accessible(it):
 class Job:
     """In place of a job that is under way."""
 
-    is_steered = True
+    name, is_steered = "1" * 32, True
 
 
 class Found:
@@ -160,8 +166,8 @@ class Found:
     open = throw_away = finish = None
 
 
-def painting(plugin, layer):
-    window = plugin.window.Window(layer)
+def painting(plugin, window):
+    """What is in a window while a job is under way."""
     window.begin(Job())
     progress = plugin.progress.Progress(job="j", state=plugin.progress.State.RUNNING, step=1, steps=2)
     window.show(progress, None)
@@ -179,7 +185,7 @@ def paintings(plugin):
     return told
 
 
-def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1):
+def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1, row=None):
     """What `look` makes of the dialog and its config."""
     procedure, config = plugin.config(name)
     config.set_property("preview", False)
@@ -195,7 +201,7 @@ def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1):
     kept = dict.fromkeys(range(1, styles + 1), shown) if made_with else {}
     return opened(
         lambda window: look(window, config),
-        lambda: plugin.dialog.ask(procedure, config, layer, no_style, lambda _: None, made_with, kept),
+        lambda: plugin.dialog.ask(procedure, config, layer, no_style, lambda _: None, made_with, kept, row),
     )
 
 
@@ -219,7 +225,9 @@ def windows(plugin, layer):
     return {
         "dialog": asked(plugin, all_of_it, layer),
         "restyle": asked(plugin, all_of_it, layer, RESTYLE, MADE_WITH),
-        "painting": painting(plugin, layer),
+        "batch": asked(plugin, all_of_it, layer, BATCH, row=lambda config: plugin.batch_row.made(config, lambda _: 2)),
+        "painting": painting(plugin, plugin.window.Window(layer, layer)),
+        "batch painting": painting(plugin, plugin.batch_window.Window()),
         "paintings": paintings(plugin),
     }
 
