@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,32 @@ def fitted(pixbuf: Any, side: int) -> Any:
     return pixbuf.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
 
 
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height that a picture file's header promises; None where it is of no kind that is known here.
+
+    Of PNG and GIF it is read here: some GdkPixbufs unpack the whole picture for it, which may be of any size.
+    """
+    with path.open("rb") as file:
+        start = file.read(24)
+    if start.startswith(b"\x89PNG\r\n\x1a\n") and len(start) == 24:
+        width, height = struct.unpack(">II", start[16:])
+    elif start.startswith(b"GIF8") and len(start) >= 10:
+        width, height = struct.unpack("<HH", start[6:10])
+    else:
+        kind, width, height = GdkPixbuf.Pixbuf.get_file_info(str(path))
+        if kind is None:
+            return None
+    return width, height
+
+
 def of_file(path: Path, side: int) -> Any:
     """A picture file, its longest side this long; None where it cannot be shown (GIMP may open it all the same)."""
     if not path.is_file():
         return None
-    kind, width, height = GdkPixbuf.Pixbuf.get_file_info(str(path))
-    if kind is None or width * height > LARGEST:
-        return None
     try:
+        size = size_of(path)
+        if size is None or size[0] * size[1] > LARGEST:
+            return None
         return GdkPixbuf.Pixbuf.new_from_file_at_size(str(path), side, side)
-    except GLib.Error:
+    except (OSError, GLib.Error):
         return None

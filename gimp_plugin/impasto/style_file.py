@@ -10,9 +10,10 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import pixbufs
 import pixels
 import whole
-from gi.repository import GdkPixbuf, Gimp, Gio
+from gi.repository import Gimp, Gio
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
@@ -21,7 +22,7 @@ from language import _
 ANIMATIONS = (b"GIF8", b"RIFF", b"\x8aMNG", b"\x89PNG")
 """First bytes of the formats whose layers are frames in time, the first one lowest."""
 
-SAYS_NOTHING = ("execution error", "calling error")
+SAYS_NOTHING = ("execution error", "calling error", "success")
 """What GIMP answers where a loader gave no reason."""
 
 
@@ -96,9 +97,9 @@ def _check_readable(path: Path) -> None:
 
 def _check_size(path: Path, limits: Limits) -> None:
     """Refuse by the file's header what would fill the memory, before a pixel is unpacked."""
-    kind, width, height = GdkPixbuf.Pixbuf.get_file_info(str(path))
-    if kind is not None:
-        _check_pixels(path, width, height, limits)
+    size = pixbufs.size_of(path)
+    if size is not None:
+        _check_pixels(path, *size, limits)
 
 
 def _check_pixels(path: Path, width: int, height: int, limits: Limits) -> None:

@@ -47,7 +47,7 @@ REFUSED = {
     "style missing.png": "does not exist",
     "style folder": "is not a file",
     "style bad_empty.png": "is empty",
-    "style bad_text.png": "cannot be opened as a picture",
+    "style bad_text.png": "cannot be opened as a picture. Choose another one.",
     "style bad_bomb.png": "has 60000×60000 pixels, more than Impasto takes",
     "style bad_bomb.gif": "has 65535×65535 pixels, more than Impasto takes",
     **{
