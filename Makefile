@@ -8,7 +8,8 @@ STAMP  := $(VENV)/.impasto-installed
 # files come in their own order, for the largest in tests would leave the longest in time to the end.
 TESTS  := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test setup lint format types unit e2e bench chaos leaving soak flood systemd fuzz fuzz-guided quality pictures clean
+.PHONY: demo test setup lint format types unit e2e gimp-3.2 bench chaos leaving soak flood systemd fuzz fuzz-guided quality \
+  pictures clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -46,6 +47,9 @@ unit: setup ## The tests that need no GIMP
 
 e2e: setup ## The tests in a real GIMP 3 alone, of the version that is wanted: make e2e GIMP=3.2
 	IMPASTO_TEST_GIMP=$(GIMP) $(BIN)/python -m pytest -m gimp
+
+gimp-3.2: ## A root with GIMP 3.2, once (as root, about a minute, 1.3 GB): from then on `make test` looks at that one too
+	tests/gimp_root.sh 3.2
 
 bench: setup ## Ratios and tables measured in one run: make bench BENCH='--weights FILE --only step'
 	$(BIN)/python -m benchmarks.bench $(BENCH)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a folder with a real GIMP 3 in it, for machines whose distribution has none, and prints its path.
-# gimp_root.sh [3.0|3.2]: which GIMP; 3.0 unless said.
+# gimp_root.sh [3.0|3.2 [kept]]: which GIMP; 3.0 unless said. kept: print a root that is there, build none.
 # Needs root, a Debian-like system and the network, once: the folder is kept in the user's cache (1.3 GB each).
 # Nothing stays mounted: every mount lives in a namespace that ends with the command that needs it.
 set -eu
@@ -24,6 +24,7 @@ if [ -x "$CONSOLE" ]; then
     exit
 fi
 
+[ "${2:-}" != kept ] || fail "there is no root with GIMP $GIMP yet: make gimp-$GIMP builds it"
 [ "$(id -u)" = 0 ] || fail "a GIMP for the tests can only be built as root; or install GIMP 3 on this machine"
 command -v apt-get >/dev/null || fail "a GIMP for the tests can only be built on a Debian-like system"
 unshare -m true 2>/dev/null || fail "this machine allows no mount namespaces (unshare -m), as in some containers"

@@ -69,14 +69,15 @@ class Gimp:
     root: Path | None
 
     @classmethod
-    def find(cls, wanted: str = WANTED) -> Gimp:
-        """The machine's own GIMP 3, of the version that is wanted, else one in a root. Raises NoGimp."""
+    def find(cls, wanted: str = WANTED, *, build: bool = True) -> Gimp:
+        """The machine's own GIMP 3, of the version that is wanted, else one in a root. build: make the root where there
+        is none. Raises NoGimp."""
         for name in CONSOLES:
             if shutil.which(name):
                 said = subprocess.run([name, "--version"], capture_output=True, text=True).stdout
                 if f" {wanted or '3.'}" in said:
                     return cls(name, None)
-        command = [str(REPOSITORY / "tests" / "gimp_root.sh"), wanted or USUAL]
+        command = [str(REPOSITORY / "tests" / "gimp_root.sh"), wanted or USUAL, *([] if build else ["kept"])]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         if built.returncode:
             lines = built.stderr.strip().splitlines()

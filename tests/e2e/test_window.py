@@ -197,7 +197,7 @@ def into_the_background(window: Window, studio: Studio) -> None:
 def leave_one_in_the_background(window: Window, studio: Studio, content: Path) -> None:
     window.do(f"Gimp.Display.new(Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path({str(content)!r})))")
     assert patiently(lambda: window.layers() == ["Background"])
-    window.title = "Untitled"  # what a script opens has no name
+    window.title = f"Untitled|{content.stem}"  # what a script opens has no name in GIMP 3.0, and its file's in 3.2
     window.reopen_filter()
     window.set_number("e", painter.SLOW)
     window.paint()
