@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import gi
+import manual
 import style_row
 import style_rows
 
@@ -69,6 +70,7 @@ def ask(
         stay_given(config, made_with)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else BATCH if what else TITLE)
     dialog.set_ok_label(_("_Paint"))
+    manual.at_f1(dialog, procedure.get_name())  # GIMP 3.2 has Help's button alone
     for name in SLIDERS:
         slider = dialog.get_spin_scale(name, 1.0)
         named(slider, slider.get_label()).set_range(LOWEST[name], slider.get_range()[1])

@@ -1,4 +1,4 @@
-"""F1 in a window of our own opens the manual, as it does in GIMP's own dialogs and menus.
+"""F1 in our windows opens the manual, as it does in GIMP's own dialogs and menus.
 
 Knows GDK, and by which names GIMP knows our pages: the procedures'.
 """
