@@ -238,7 +238,8 @@ def windows(plugin, layer):
 def values(config):
     file = config.get_property("style-file")
     plain = {name: config.get_property(name) for name in MADE_WITH}
-    return {**plain, "style-file": file and file.get_path()}
+    # GIMP 3.2 loads file:////a as //a, which is the same file.
+    return {**plain, "style-file": file and "/" + file.get_path().lstrip("/")}
 
 
 def weights(plugin, config):
