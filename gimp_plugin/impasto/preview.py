@@ -114,6 +114,7 @@ class Preview:
             self._timer = 0
         if self._job is not None:
             self._job.cancel()
+            self._job.acknowledge()  # nobody wants a picture that has come meanwhile
             self._job.settle()
             self._job = None
 
