@@ -90,8 +90,14 @@ class Window:
 
     def focus(self, title: str | None = None) -> None:
         """Bring a window to the front."""
-        assert self.shows(title or self.title), f"no window {title or self.title!r}"
-        self.hands("windowactivate", "--sync", self.find(title or self.title)[-1])
+        found: list[str] = []
+
+        def there() -> bool:
+            found[:] = self.find(title or self.title)
+            return bool(found)
+
+        assert patiently(there, 30), f"no window {title or self.title!r}"
+        self.hands("windowactivate", "--sync", found[-1])
 
     def layers(self) -> list[str]:
         """The names of the image's layers, top first."""
