@@ -387,6 +387,22 @@ def test_the_painting_is_acknowledged_once_it_is_in_the_image(
     assert events == ["inserted", "acknowledged", "closed"]
 
 
+def test_a_preview_that_is_painted_when_another_one_is_begun_is_not_left_with_the_daemon(
+    painting: tuple[Any, list[str]],
+) -> None:
+    _, events = painting
+    job, preview = module("job"), object.__new__(module("preview").Preview)
+    painted = threading.Event()  # GTK is busy: nobody else hears of it yet
+    job.GLib.idle_add.side_effect = lambda _call: painted.set() if preview._job._result else None
+    preview._timer, preview._job = 0, job.Job(MagicMock(), "preview")
+    thread = preview._job._thread
+    preview._job.start(MagicMock(preview_side=0), lambda: None)
+    assert painted.wait(5)
+    preview._stop()
+    thread.join(5)
+    assert events == ["acknowledged", "closed"]
+
+
 @pytest.mark.parametrize("foreseen", [FORECAST.as_map(), {}, {"of": "the future"}])
 def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
     painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch, foreseen: dict[str, Any]
