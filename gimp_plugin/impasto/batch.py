@@ -61,7 +61,7 @@ def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any],
     does."""
     ask(procedure, run_mode, image, drawables[0], config)
     chosen = styles.chosen(config, image, LIMITS)
-    made = [sheets.of_layers(image, sheets.selected_layers(image, drawables)[0].layers, chosen, config)]
+    made = [sheets.of_layers(image, drawables, chosen, config)]
     return painted(procedure.get_plug_in(), made, chosen, run_mode)
 
 

@@ -238,7 +238,7 @@ def add_values(procedure: Any, again: bool) -> None:
 def add_batch(procedure: Any) -> None:
     """What only a batch is asked for, and what it returns."""
     meaning = _("selected-layers, visible-layers, all-images or frames")
-    procedure.add_string_argument("paint", _("_What"), meaning, "selected-layers", WRITABLE)
+    procedure.add_string_argument("paint", _("What t_o paint"), meaning, "selected-layers", WRITABLE)
     meaning = _("In which the paintings are: the last one, where there are several")
     procedure.add_image_return_value("image", _("Image"), meaning, True, WRITABLE)
 

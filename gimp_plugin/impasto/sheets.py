@@ -60,8 +60,8 @@ class Found:
 
 
 def selected_layers(image: Any, drawables: Sequence[Any]) -> list[Found]:
-    """What is selected, from the bottom up, as it is stacked."""
-    return [Found(image, list(reversed(drawables)))]
+    """What is selected."""
+    return [Found(image, list(drawables))]
 
 
 def visible_layers(image: Any, _drawables: Sequence[Any]) -> list[Found]:
@@ -73,7 +73,7 @@ def visible_layers(image: Any, _drawables: Sequence[Any]) -> list[Found]:
 
 def all_images(_image: Any, _drawables: Sequence[Any]) -> list[Found]:
     """Of each image what is selected there."""
-    return [Found(each, list(reversed(each.get_selected_layers()))) for each in Gimp.get_images()]
+    return [Found(each, each.get_selected_layers()) for each in Gimp.get_images()]
 
 
 def frames(image: Any, _drawables: Sequence[Any]) -> list[Found]:
