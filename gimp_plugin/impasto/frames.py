@@ -99,7 +99,6 @@ class Frames:
                 self._made.remove_layer(self._layers[last])
         if not self._painted and not self._show:
             self._made.delete()
-        self._made.clean_all()
 
     def _start(self, number: int) -> Picture | None:
         """The last painting, transparent where this frame is another; none where there is little to begin with."""

@@ -128,6 +128,7 @@ def frames():
     told, painted = call(image, [], paint="frames", seed=7)
     told["untouched"] = rows(image.get_layers()) == before
     told["layers"] = rows(painted.get_layers())
+    told["unsaved"] = painted.is_dirty()
     told["kind"] = painted.get_base_type().value_nick
     told["corners"] = [[pixel(layer, 0, 0), pixel(layer, 8, 8)] for layer in painted.get_layers()]
     records = [layer.get_parasite("impasto") for layer in painted.get_layers()]

@@ -77,7 +77,7 @@ def test_all_images_are_painted_each_in_its_own_place(batch: dict[str, Facts]) -
 
 def test_frames_become_an_image_of_their_own_with_their_times_and_as_they_are_seen(batch: dict[str, Facts]) -> None:
     facts = batch["frames"]
-    assert facts["untouched"] and facts["kind"] == "rgb" and facts["sizes"] == [[32, 24]] * 4
+    assert facts["untouched"] and facts["unsaved"] and facts["kind"] == "rgb" and facts["sizes"] == [[32, 24]] * 4
     assert [name for name, _ in reversed(facts["layers"])] == [
         "Frame 1 (100ms) (replace)",
         "Frame 2 (200ms) (replace)",
