@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import gi
+import low_display
 import manual
 import style_row
 import style_rows
@@ -90,7 +91,7 @@ def ask(
     top = [what(config)] if what else []
     row.pack_start(column(*top, style_rows.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
     row.show()
-    dialog.get_content_area().pack_start(row, False, False, 0)
+    dialog.get_content_area().pack_start(low_display.scrolled(row), True, True, 0)
     Presets(dialog, config, RECIPES, preview.chosen).place()
     try:
         return bool(dialog.run())

@@ -272,6 +272,17 @@ def settings_saved(window, config):
     return told
 
 
+def all_open(window, _config):
+    """How high the dialog is at least with all that there is, and how high that would be without a scroll bar."""
+    for _ in range(3):
+        button(window, "A_dd").clicked()
+    only(Gtk.Expander, window).set_expanded(True)
+    for _ in range(20):
+        yield
+    content = only(Gtk.Viewport, window).get_child()
+    return {"window": window.get_preferred_height()[0], "content": content.get_preferred_height()[1]}
+
+
 def reset_again(window, config):
     choose(config)
     config.set_property("strength", 3.0)
@@ -486,6 +497,7 @@ def main():
         "several": asked(plugin, several, layer),
         "undecided": asked(plugin, undecided, layer, RESTYLE, MADE_WITH, styles=2),
         "previewed": previewed(plugin, layer),
+        "all open": asked(plugin, all_open, layer),
         "arrows": arrows(plugin, layer),
         "presets": presets(plugin, layer),
         "foreseen": foreseen(plugin, layer),

@@ -18,6 +18,7 @@ from .studio import Studio
 
 pytestmark = pytest.mark.gimp
 
+DISPLAY = 1366, 768
 INITIAL = {
     "recipe": "impasto",
     "strength": 50.0,
@@ -37,7 +38,7 @@ def told(studio: Studio) -> Iterator[dict[str, Any]]:
     styles.picture().save(studio.folder / "starry_night.png")
     styles.large().save(studio.folder / "large.png")
     script = Path(__file__).with_name("in_dialog.py").read_text(encoding="utf-8")
-    display = studio.start("Xvfb", "-displayfd", "1", "-screen", "0", "1366x768x24", "-nolisten", "tcp")
+    display = studio.start("Xvfb", "-displayfd", "1", "-screen", "0", "{}x{}x24".format(*DISPLAY), "-nolisten", "tcp")
     try:
         assert display.stdout is not None
         number = next(line.strip() for line in display.stdout if line.strip().isdigit())
@@ -194,6 +195,11 @@ def test_every_control_and_every_picture_has_a_name_for_a_screen_reader(told: di
 def test_what_can_be_set_can_be_reached_with_the_keyboard(told: dict[str, Any], name: str) -> None:
     for each in told["windows"]["en"][name]["accessible"]:
         assert each["focusable"] or each["role"] not in KEYED, each
+
+
+def test_the_buttons_stay_in_sight_on_a_low_display_whatever_is_open(told: dict[str, Any]) -> None:
+    assert told["all open"]["content"] > 600
+    assert told["all open"]["window"] < DISPLAY[1] - 40, "with its title"
 
 
 def test_the_arrow_keys_move_the_previews_part_and_no_others_do(told: dict[str, Any]) -> None:
