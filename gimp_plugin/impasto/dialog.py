@@ -78,7 +78,7 @@ def ask(
     if made_with and config.get_property("keep-colours"):  # they are kept: there is a layer of them
         dialog.set_sensitive("keep-colours", False, None, None, False)
     dialog.get_label("more-title", _("_More"), False, True)
-    dialog.fill_box("more", [*MORE, *(["source-layer"] if made_with else [])])
+    dialog.fill_box("more", [*MORE, *([] if what else ["choose"]), *(["source-layer"] if made_with else [])])
     dialog.fill_expander("more-expander", "more-title", False, "more")
     values = dialog.fill_box(
         "values", ["strength", "stroke-size", *(["continue"] if made_with else []), "more-expander", "preview"]

@@ -221,6 +221,13 @@ def add_values(procedure: Any, again: bool) -> None:
     procedure.add_boolean_aux_argument(
         "preview", _("Pre_view"), _("Paint a part of the layer while you choose"), True, WRITABLE
     )
+    procedure.add_boolean_aux_argument(
+        "choose",
+        _("Choose among iterates _before inserting"),
+        _("When the painting is finished, its window shows it from its beginning on, and you say which it is to be"),
+        False,
+        WRITABLE,
+    )
     procedure.add_string_argument("recipe", _("Rec_ipe"), _("How it is painted, by name"), recipe, WRITABLE)
     add = {float: procedure.add_double_argument, int: procedure.add_int_argument}
     for name, label, meaning, lowest, highest, default in NUMBERS:

@@ -7,9 +7,11 @@ GIMP's thread, and may steer.
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import daemon_start
 from gi.repository import GLib
@@ -18,12 +20,16 @@ from impasto_protocol.forecast import Forecast
 from impasto_protocol.messages import Accepted, Preview, Progress, Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
-from impasto_protocol.zmq_client import Interrupt, new_job_name
+from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
 
 GRACE = 0.5
 """Seconds that a cancel may take before GIMP ends this process (it often leaves less)."""
 FAREWELL = 2.0
 """Seconds that the client may take to send its last message."""
+
+
+Errand = Callable[[Client], None]
+"""What the client's thread is to do."""
 
 
 class GivenUp(Exception):
@@ -52,6 +58,16 @@ class Watcher(Protocol):
         """The job is over, however it ended."""
 
 
+@runtime_checkable
+class Chooser(Watcher, Protocol):
+    """A watcher that has so many iterates kept, and in the end says which one it is to be."""
+
+    iterates: int
+
+    def choose(self, result: Result) -> Result:
+        """The painting, or one of the iterates that it names. Raises GivenUp."""
+
+
 class Nobody:
     """Who watches a job in the background."""
 
@@ -72,7 +88,8 @@ class Job:
     """A thread owns the client and never touches GIMP; the main thread never touches the client, save for the
     `Interrupt`s, which are made for that.
 
-    The daemon keeps the painting until `acknowledge`: what cannot be inserted can still be fetched.
+    The daemon keeps the painting until `acknowledge`: what cannot be inserted can still be fetched. kept: the steps of
+    those previews that are kept as iterates.
     """
 
     def __init__(self, request: Request, agent: str = daemon_start.AGENT) -> None:
@@ -86,7 +103,9 @@ class Job:
         self._forecast: Forecast | None = None
         self._result: Result | None = None
         self._error: BaseException | None = None
-        self._settled = threading.Event()
+        self._errands: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
+        self.kept: set[int] = set()
+        self._keeps_iterates = False
         self._safe = False
         self._is_steered = False
         self._is_detached = False
@@ -108,10 +127,11 @@ class Job:
         try:
             self.start(watcher, loop.quit)
             loop.run()
+            result = self.result()
+            return self._watcher.choose(result) if isinstance(self._watcher, Chooser) else result
         finally:
             plug_in.on_quit = None
             self._watcher.end()
-        return self.result()
 
     def start(self, watcher: Watcher, over: Callable[[], object]) -> None:
         """Hand it in. From now on the watcher is told, and when it has ended `over` is called, on GIMP's thread."""
@@ -146,20 +166,30 @@ class Job:
         """Whether the daemon knows `finish` and `detach`; false until it is known."""
         return self._is_steered
 
+    @property
+    def keeps_iterates(self) -> bool:
+        """Whether the daemon knows how to; false until it is known."""
+        return self._keeps_iterates
+
+    def fetch(self, step: int, then: Callable[[Result | ImpastoError], object]) -> None:
+        """Have an iterate brought, of a job that has ended; `then` is called with it, or with why not, on GIMP's
+        thread."""
+        self._errands.put(partial(self._fetch, step, then))
+
     def acknowledge(self) -> None:
         """The painting is where it should be: the daemon may forget it."""
         self._safe = True
 
     def settle(self) -> None:
         """No more is wanted of it: the client says what it has to say, and goes."""
-        self._settled.set()
+        self._errands.put(None)
 
     def leave(self) -> None:
         """Cancel at the daemon what is not detached, in whatever time is left before this process is killed."""
         if self._is_detached:
             return
         self._interrupt.set()
-        self._settled.set()
+        self.settle()
         self._thread.join(GRACE)
 
     @property
@@ -171,23 +201,46 @@ class Job:
     def _work(self) -> None:
         try:
             with contextlib.closing(daemon_start.connect(self._say, self._interrupt, agent=self._agent)) as client:
-                self._is_steered = client.offers("steer")
+                self._is_steered, self._keeps_iterates = client.offers("steer"), client.offers("iterates")
+                wanted = self._watcher.iterates if isinstance(self._watcher, Chooser) else 0
                 self._result = client.stylize(
                     self._request,
                     job=self.name,
                     preview=self._watcher.preview_side,
+                    iterates=wanted if self._keeps_iterates else 0,
                     on_accepted=self._accepted,
                     on_progress=self._show,
                     on_preview=self._preview,
                     interrupt=self._interrupt,
                 )
                 self._tell(self._over)
-                self._settled.wait()
+                self._attend(client)
                 if self._safe:
                     client.acknowledge(self._result.job)
         except BaseException as error:
             self._error = error
             self._tell(self._over)
+
+    def _attend(self, client: Client) -> None:
+        """Do what is asked for until all is settled. The daemon is shown that somebody is still there: an artist may
+        take her time."""
+        while True:
+            try:
+                errand = self._errands.get(timeout=client.welcome.heartbeat)
+            except queue.Empty:
+                with contextlib.suppress(ImpastoError):  # it will be missed when it is asked for something
+                    client.stay()
+                continue
+            if errand is None:
+                return
+            errand(client)
+
+    def _fetch(self, step: int, then: Callable[[Result | ImpastoError], object], client: Client) -> None:
+        try:
+            found: Result | ImpastoError = client.fetch(self.name, step)
+        except ImpastoError as error:
+            found = error
+        self._tell(lambda: then(found))
 
     # In the client's thread: each only hands over to GIMP's.
 
@@ -202,6 +255,8 @@ class Job:
         self._tell(lambda: self._watcher.show(news, self._forecast))
 
     def _preview(self, news: Preview) -> None:
+        if news.kept:
+            self.kept.add(news.step)
         self._tell(lambda: self._watcher.preview(news.pictures[0], news.step))
 
     def _tell(self, call: Callable[[], object]) -> None:

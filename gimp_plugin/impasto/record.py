@@ -44,6 +44,7 @@ class Painted:
 
     styles: one at least. arguments: of the filter, by name. tattoo: of the layer that it was painted from, whose name
     and size are source_name and source_size; job: the daemon's name for the painting.
+    step: where it is an earlier iterate of the painting, which one; else 0.
     """
 
     styles: tuple[PaintedStyle, ...]
@@ -52,6 +53,7 @@ class Painted:
     tattoo: int
     source_name: str
     source_size: tuple[int, int]
+    step: int = 0
 
 
 def origin(source: Any) -> dict[str, object]:
@@ -63,7 +65,8 @@ def keep(layer: Any, source: Mapping[str, object], styles: Sequence[Chosen], res
     """Keep with the layer all that it takes to paint it again: the layer that it was painted from (its `origin`), the
     styles, and how it was painted. Undone with what else is done to the layer."""
     told = [named(style.name) | ({"copy_of": style.copy_of} if style.copy_of else {}) for style in styles]
-    attach(layer, told, result.record, job=result.job, source=source)
+    which = {"step": result.step} if result.step else {}
+    attach(layer, told, result.record, job=result.job, source=source, **which)
     copies = {number: style.copy or style_copy.made(style.picture) for number, style in enumerate(styles, 1)}
     for number in NUMBERS:
         name = argument(STYLE, number)
@@ -139,6 +142,7 @@ def parsed(data: bytes) -> Painted:
         tattoo=schema.integer(0, 2**32 - 1)(source.get("tattoo", 0), "tattoo"),
         source_name=schema.text()(source.get("name", ""), "name"),
         source_size=content,
+        step=schema.integer()(kept.get("step", 0), "step"),
     )
 
 

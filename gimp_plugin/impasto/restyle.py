@@ -75,7 +75,9 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
             image.undo_group_end()
 
     order = filter_run.Order(request, used, source.get_name(), image.get_name(), place)
-    told = filter_run.carried_out(procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source, layer))
+    told = filter_run.carried_out(
+        procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source, config, layer)
+    )
     return [*(note for style in used for note in style_kept.note(style)), *told, *notes]
 
 
@@ -157,6 +159,13 @@ def earlier(painted: Painted, config: Any) -> str:
         return ""
     if not painted.job:
         raise _refused(_("The layer does not say which job painted it, so there is none to go on from: paint it anew."))
+    if painted.step:
+        raise _refused(
+            _(
+                "The layer is an earlier iterate of its painting, that of step {step}, and the daemon can go on from "
+                "the end alone: paint it anew."
+            ).format(step=painted.step)
+        )
     return painted.job
 
 

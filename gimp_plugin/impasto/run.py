@@ -62,7 +62,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
             lambda: styles.chosen(config, image, LIMITS),
             lambda chosen: outline(source, chosen, config),
         )
-        return paint(procedure.get_plug_in(), image, source, config, watcher(run_mode, source))
+        return paint(procedure.get_plug_in(), image, source, config, watcher(run_mode, source, config))
 
     return answered(procedure, run_mode, work)
 
@@ -225,13 +225,16 @@ def insert(
         raise
 
 
-def watcher(run_mode: Any, source: Any, place: Any = None) -> Watcher:
-    """A window for an artist, the status bar for a script. place: the layer that is painted again, if any."""
+def watcher(run_mode: Any, source: Any, config: Any, place: Any = None) -> Watcher:
+    """A window for an artist, who may choose among iterates there, if that was wished; the status bar for a script.
+    place: the layer that is painted again, if any."""
     if not shows_windows(run_mode):
         return progress.StatusBar()
+    import scrubber
     import window
 
-    return window.Window(source, place or source)
+    kind = scrubber.Scrubber if config.get_property("choose") else window.Window
+    return kind(source, place or source)
 
 
 def shows_windows(run_mode: Any) -> bool:

@@ -64,7 +64,7 @@ def cancel(window: Window, studio: Studio) -> None:
     window.settled(ARTIFACTS / "2-dialog.png")
     previews = [job for job in jobs(studio) if "preview" in job["agent"]]
     assert previews and {job["state"] for job in previews} <= {"succeeded", "cancelled"}, "one for each change"
-    assert not any(job["kept"] for job in previews)
+    assert patiently(lambda: not any(job["kept"] for job in jobs(studio)))
     window.paint()
     assert patiently(lambda: "running" in states(studio))
     assert window.shows(PAINTING), "there is a window while it paints"
@@ -95,13 +95,15 @@ def restyle(window: Window, style: Path) -> None:
     window.set_number("t", 30)
     window.add_latest_style()
     window.set_number("2", 50)
-    window.key("alt+m", "alt+k")  # More, Keep my colours
+    window.key("alt+m", "alt+k", "alt+b")  # More, Keep my colours, Choose among iterates before inserting
     window.screenshot(ARTIFACTS / "7-restyle.png")
     window.paint()
+    choose_the_first(window)
     assert patiently(lambda: window.tell(f"{TOPMOST}.is_group()") == "True"), "the painting and its colours"
     again = f"{TOPMOST}.get_children()[1]"
     assert patiently(lambda: request(window, again)["strength"] == 30)
     assert [each["weight"] for each in request(window, again)["styles"]] == [1, 0.5]
+    assert kept(window, again)["step"] == 1, "the layer says which iterate it is"
     assert window.layers() == layers, "the group has the painting's name"
     window.focus()
     window.key("ctrl+z")
@@ -111,10 +113,24 @@ def restyle(window: Window, style: Path) -> None:
     style.with_suffix(".away").rename(style)
 
 
+def choose_the_first(window: Window) -> None:
+    """Of the iterates that were kept, when the painting is finished."""
+    window.focus(PAINTING_AGAIN)
+    window.at_rest()
+    window.screenshot(ARTIFACTS / "7-choosing.png")
+    window.key("Home", "alt+k")
+
+
+def kept(window: Window, layer: str = TOPMOST) -> dict[str, Any]:
+    """What the layer says of how it was painted."""
+    said = window.tell(f"bytes({layer}.get_parasite('impasto').get_data()).decode()")
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
 def request(window: Window, layer: str = TOPMOST) -> dict[str, Any]:
     """What the layer was painted with, as it says."""
-    said = window.tell(f"bytes({layer}.get_parasite('impasto').get_data()).decode()")
-    found: dict[str, Any] = json.loads(said)["record"]["request"]
+    found: dict[str, Any] = kept(window, layer)["record"]["request"]
     return found
 
 

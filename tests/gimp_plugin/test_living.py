@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from impasto_protocol.errors import Code, ImpastoError
@@ -74,6 +75,13 @@ def test_a_layer_of_an_earlier_version_has_at_least_its_values() -> None:
     painted = parsed({name: value for name, value in KEPT.items() if name not in ("job", "source")})
     assert painted.arguments["strength"] == 70
     assert (painted.job, painted.tattoo) == ("", 0)
+
+
+def test_a_layer_that_is_an_earlier_iterate_says_which_and_is_not_gone_on_from() -> None:
+    restyle, painted = module("restyle"), parsed({**KEPT, "step": 40})
+    assert (painted.step, parsed(KEPT).step) == (40, 0)
+    with pytest.raises(ImpastoError, match="that of step 40"):
+        restyle.earlier(painted, MagicMock())
 
 
 BROKEN: list[tuple[tuple[str | int, ...], object]] = [

@@ -13,6 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -333,6 +334,7 @@ class Handed:
     """A client whose daemon has painted already; `events` has what became of the painting, in order."""
 
     foreseen: Mapping[str, Any] = {}
+    welcome = SimpleNamespace(heartbeat=2.0)
 
     def __init__(self, events: list[str]) -> None:
         self._events = events
