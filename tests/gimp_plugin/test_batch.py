@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.messages import Result
+from impasto_protocol.picture import Picture
+from impasto_protocol.request import Request, Style
 
 pytestmark = pytest.mark.usefixtures("without_gimp")
 
@@ -76,3 +83,66 @@ def test_where_nothing_was_painted_the_first_reason_names_the_error() -> None:
     with pytest.raises(ImpastoError, match=r"Not painted: sky\. It is huge\.\nNot painted: sea\. Empty\.") as caught:
         batch(2, left_out=left_out).told()
     assert caught.value.code is Code.TOO_LARGE
+
+
+PIXEL = Picture(1, 1, 3, "u8", b"abc")
+REQUEST = Request(PIXEL, (Style(PIXEL),), seed=7)
+
+
+def painted(monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Callable[[Request], None]) -> Any:
+    """A batch of these requests, by a daemon that refuses some; its `asked` are those it has painted."""
+    asked: list[Request] = []
+
+    def job(request: Request) -> Any:
+        def wait(*_: object) -> Result:
+            refuse(request)
+            asked.append(request)
+            return Result(job="j", pictures=(PIXEL,))
+
+        made = MagicMock(wait=wait)
+        made.__exit__.return_value = False
+        return made
+
+    sheets, batches = module("sheets"), module("batch")
+    monkeypatch.setattr(batches, "Job", job)
+    monkeypatch.setattr(batches, "Held", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(batches, "Slip", MagicMock())
+
+    def piece(number: int, request: Request) -> Any:
+        return sheets.Piece(f"layer {number}", lambda: request, lambda: None, lambda _result: None)
+
+    pieces = [piece(number, request) for number, request in enumerate(requests)]
+    made = sheets.Sheet("image", None, pieces, True, contextlib.nullcontext, lambda _stopped: None)
+    found = batch(len(requests))
+    found.turns.watcher = lambda *_: None
+    found.paint([made])
+    found.asked = asked
+    return found
+
+
+def test_an_older_daemon_paints_each_frame_afresh_and_that_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(request: Request) -> None:
+        if request.start:
+            raise ImpastoError(Code.VERSION_MISMATCH, "This daemon is older.", feature="start")
+
+    found = painted(monkeypatch, [REQUEST, *[replace(REQUEST, start=PIXEL)] * 2], refuse)
+    assert found.asked == [REQUEST] * 3 and found.kept == 3
+    (note,) = found.told()
+    assert note.startswith("The daemon is too old to begin a frame with the painting of the one before")
+
+
+def test_a_start_makes_the_seed_idle_and_so_it_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = painted(monkeypatch, [REQUEST, replace(REQUEST, start=PIXEL)], lambda _: None)
+    assert [request.seed for request in found.asked] == [7, 0]
+
+
+@pytest.mark.parametrize(("code", "kept"), [(Code.OUT_OF_MEMORY, 2), (Code.UNKNOWN_RECIPE, 1)])
+def test_one_that_fails_is_left_out_and_only_what_all_would_meet_with_ends_the_batch(
+    monkeypatch: pytest.MonkeyPatch, code: Code, kept: int
+) -> None:
+    def refuse(request: Request) -> None:
+        if request.strength == 1:
+            raise ImpastoError(code, "It cannot be.")
+
+    found = painted(monkeypatch, [REQUEST, replace(REQUEST, strength=1), REQUEST], refuse)
+    assert found.kept == kept and "It cannot be." in found.told()[1]
