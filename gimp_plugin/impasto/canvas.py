@@ -23,6 +23,7 @@ from language import _
 
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gimp, Gtk  # noqa: E402
+from impasto_protocol.errors import ImpastoError  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
 
 WANTED = "impasto-canvas-wanted"
@@ -137,13 +138,22 @@ class Switch:
     def show(self, picture: Picture) -> None:
         """The iterate, small."""
         self._picture = picture
-        if self._canvas is not None and not self._canvas.is_open:
-            self.button.set_active(False)  # the artist has closed it
+        if self._is_closed():
+            self.button.set_active(False)
         elif self.button.get_active():
             self._shown(picture)
 
     def close(self) -> None:
         """The painting is over."""
+        if self._is_closed():
+            self.button.set_active(False)
+        self._put_away()
+
+    def _is_closed(self) -> bool:
+        """By the artist, who does not want it then."""
+        return self._canvas is not None and not self._canvas.is_open
+
+    def _put_away(self) -> None:
         if self._canvas is not None:
             self._canvas.close()
             self._canvas = None
@@ -151,7 +161,7 @@ class Switch:
     def _toggled(self, _button: Any) -> None:
         if not self.button.get_active():
             Gimp.detach_parasite(WANTED)
-            self.close()
+            self._put_away()
             return
         Gimp.attach_parasite(Gimp.Parasite.new(WANTED, Gimp.PARASITE_PERSISTENT, b"yes"))
         if self._picture is not None:
@@ -161,7 +171,7 @@ class Switch:
         try:
             self._canvas = self._canvas or Canvas(self._layer, self._like, self._job)
             self._canvas.show(picture)
-        except ValueError:
+        except (ValueError, ImpastoError):  # the artist has just closed or deleted something
             self.button.set_active(False)
 
 

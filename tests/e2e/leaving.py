@@ -47,6 +47,9 @@ class Walk:
     def begin(self) -> None:
         """The same, and seen."""
         self.start()
+        if bool(self.window.tell(f"Gimp.get_parasite({WANTED!r}) or ''")) != self.canvas:
+            self.window.focus(PAINTING)
+            self.window.key("alt+v")
         assert patiently(lambda: self.on_canvas() == self.canvas), self.window.images()
 
     def on_canvas(self) -> bool:
@@ -247,7 +250,7 @@ LAST: dict[str, Callable[[Walk], None]] = {
 
 
 def prepare(at: Walk) -> None:
-    """The values of a painting that takes long, with or without a canvas, to be repeated."""
+    """The values of a painting that takes long, to be repeated."""
     at.window.at_rest(0.7)  # docks find their size only by and by
     at.window.open_filter()
     at.window.choose_style(at.studio.folder / "a_style.png")
@@ -255,9 +258,6 @@ def prepare(at: Walk) -> None:
     at.window.paint()
     at.window.focus(PAINTING)
     assert patiently(lambda: at.state() == "running")
-    wanted = bool(at.window.tell(f"Gimp.get_parasite({WANTED!r}) or ''"))
-    if wanted != at.canvas:
-        at.window.key("alt+v")
     at.press("alt+s")
     at.left("succeeded", 2)
     at.image("ctrl+z")
