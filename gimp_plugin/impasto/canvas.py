@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import gi
+import pixbufs
 import pixels
 import slips
 from language import _
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gimp, Gtk  # noqa: E402
+from gi.repository import GdkPixbuf, Gimp, Gtk  # noqa: E402
 from impasto_protocol.errors import ImpastoError  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
 
@@ -47,14 +48,14 @@ class Canvas:
         if not (layer.is_valid() and like.is_valid()):
             raise ValueError("the image was closed")
         image = layer.get_image()
-        where = [each.get_id() for each in _all(image.get_layers())].index(layer.get_id())
-        self._place = pixels.extent(like)
+        ids = [each.get_id() for each in _all(image.get_layers())]
+        where = [ids.index(each.get_id()) for each in (layer, like)]
         self._name = _("Painting {name}").format(name=like.get_name())
         self._image = image.duplicate()
-        self._layer = _all(self._image.get_layers())[where]
+        copies = _all(self._image.get_layers())
+        self._layer, self._like = (copies[index] for index in where)
         self._painting: Any = None
         self._rests_until = 0.0
-        self._job = job
         self._image.undo_disable()
         self._image.clean_all()
         _mark(self._image, job)
@@ -69,11 +70,12 @@ class Canvas:
     def show(self, picture: Picture) -> None:
         """The iterate, enlarged to the layer's size. One that comes too soon for GIMP is left out."""
         began = time.monotonic()
-        if began < self._rests_until or not self.is_open:
+        if began < self._rests_until or not (self.is_open and self._like.is_valid()):
             return
         with _silence():
             before, self._painting = self._painting, self._made(picture)
             pixels.insert_above(self._image, self._layer, self._painting)
+            pixels.show_selected(self._painting)
             if before is not None and before.is_valid():
                 self._image.remove_layer(before)
             self._image.clean_all()
@@ -92,19 +94,10 @@ class Canvas:
 
     def _made(self, picture: Picture) -> Any:
         """A layer of the copy's with the picture, not yet inserted."""
-        offsets, size = self._place
-        image, small = pixels.new_image(picture, self._name)
-        _mark(image, self._job)
-        try:
-            small.scale(*size, False)  # GIMP enlarges it: so only the small one travels
-            layer = Gimp.Layer.new_from_drawable(small, self._image)
-        finally:
-            image.delete()
-        layer.set_name(self._name)
-        layer.set_offsets(*offsets)
-        if not Gimp.Selection.is_empty(self._image):
-            layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
-        return layer
+        _offsets, size = pixels.extent(self._like)
+        # Enlarged here, for GIMP itself takes several times as long, in which it does nothing else.
+        large = pixbufs.of(picture).scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
+        return pixels.new_layer(self._image, self._like, pixbufs.picture(large), self._name)
 
 
 class Switch:

@@ -26,6 +26,14 @@ def made(data: bytes, width: int, height: int, channels: int) -> Any:
     )
 
 
+def picture(pixbuf: Any) -> Picture:
+    """The other way round: without the padding that a pixbuf may have at the end of its rows."""
+    width, height, channels = pixbuf.get_width(), pixbuf.get_height(), pixbuf.get_n_channels()
+    data, row = memoryview(pixbuf.read_pixel_bytes().get_data()), pixbuf.get_rowstride()
+    rows = (data[top * row : top * row + width * channels] for top in range(height))
+    return Picture(width, height, channels, "u8", b"".join(rows))
+
+
 def fitted(pixbuf: Any, side: int) -> Any:
     """Made larger or smaller so that its longest side is this long."""
     zoom = side / max(pixbuf.get_width(), pixbuf.get_height())
