@@ -25,8 +25,8 @@ WHAT = {
 def made(config: Any, count: Callable[[str], int]) -> Any:
     """The row. count: how many paintings a value of `paint` makes."""
     store = Gtk.ListStore(str, str)
-    for name, label in WHAT.items():
-        store.append([name, label])
+    for each in WHAT.items():
+        store.append(each[::-1])  # a screen reader reads the first column
     if config.get_property("paint") not in WHAT:
         config.set_property("paint", next(iter(WHAT)))
     paintings = Gtk.Label(xalign=1)
@@ -37,7 +37,7 @@ def made(config: Any, count: Callable[[str], int]) -> Any:
 
     config.connect("notify::paint", follow)
     follow()
-    row = style_row.labelled(_("What t_o paint"), GimpUi.prop_string_combo_box_new(config, "paint", store, 0, 1))
+    row = style_row.labelled(_("What t_o paint"), GimpUi.prop_string_combo_box_new(config, "paint", store, 1, 0))
     row.pack_start(paintings, False, False, 0)
     row.show_all()
     return row

@@ -135,10 +135,10 @@ def column(*widgets: Any) -> Any:
 def recipe_row(config: Any) -> Any:
     """The recipe as a combo box: `recipe` is a text, so that a script's wrong name is an error and no default."""
     store = Gtk.ListStore(str, str)
-    for name, label in RECIPES.items():
-        store.append([name, label])
+    for each in RECIPES.items():
+        store.append(each[::-1])  # a screen reader reads the first column
     if config.get_property("recipe") not in RECIPES:
         config.set_property("recipe", next(iter(RECIPES)))
-    row = style_row.labelled(_("Rec_ipe"), GimpUi.prop_string_combo_box_new(config, "recipe", store, 0, 1))
+    row = style_row.labelled(_("Rec_ipe"), GimpUi.prop_string_combo_box_new(config, "recipe", store, 1, 0))
     row.show_all()
     return row

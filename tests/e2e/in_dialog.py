@@ -107,13 +107,9 @@ def mnemonics(window):
     for widget in inside(window):
         text = widget.get_label() if isinstance(widget, (Gtk.Label, GimpUi.SpinScale)) else None
         marked = isinstance(widget, GimpUi.SpinScale) or (text and widget.get_use_underline())
-        chooser = widget.get_ancestor(Gtk.Button)  # GIMP's own choosers have a Browse… each
-        if (
-            text
-            and marked
-            and re.search("_[^_]", text)
-            and "Chooser" not in type(chooser and chooser.get_parent()).__name__
-        ):
+        button = widget.get_ancestor(Gtk.Button)
+        is_gimps = button is not None and "Chooser" in type(button.get_parent()).__name__  # each has its Browse…
+        if text and marked and re.search("_[^_]", text) and not is_gimps:
             yield {"text": text, "pages": list(pages(widget))}
 
 

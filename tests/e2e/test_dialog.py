@@ -191,6 +191,15 @@ def test_every_control_and_every_picture_has_a_name_for_a_screen_reader(told: di
                 assert each["name"], f"{language}: {each}"
 
 
+@pytest.mark.parametrize("name", ["dialog", "restyle", "batch"])
+def test_a_screen_reader_reads_what_is_chosen_and_not_by_which_name_a_script_knows_it(
+    told: dict[str, Any], name: str
+) -> None:
+    chosen = {each["name"] for each in told["windows"]["en"][name]["accessible"] if each["role"] == "combo box"}
+    assert chosen & {"Impasto: painterly, coarse to fine", "Gatys 2016: the original paper, from noise"}
+    assert not chosen & {"impasto", "gatys", "selected-layers"}
+
+
 @pytest.mark.parametrize("name", WINDOWS)
 def test_what_can_be_set_can_be_reached_with_the_keyboard(told: dict[str, Any], name: str) -> None:
     for each in told["windows"]["en"][name]["accessible"]:
