@@ -50,7 +50,7 @@ class Plugin:
         return procedure, procedure.create_config()
 
 
-def opened(look, opens):
+def opened(look, opens, answer=Gtk.ResponseType.CANCEL):
     """What the steps of `look` make of the dialog that `opens` runs; GTK does what it has to do between them."""
     seen = {}
 
@@ -65,7 +65,7 @@ def opened(look, opens):
             seen["told"] = end.value
         except Exception:
             seen["told"] = {"failed": traceback.format_exc()}
-        dialogs[0].response(Gtk.ResponseType.CANCEL)
+        dialogs[0].response(answer)
         return False
 
     GLib.timeout_add(10, meanwhile)
@@ -418,6 +418,36 @@ def presets(plugin, layer):
     return told
 
 
+def presets_by_menu(plugin, layer):
+    """Saved and opened through the menu and its windows."""
+    _, config = plugin.config()
+    choose(config)
+    dialog = Gtk.Dialog()
+    style = plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS)
+    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, lambda: style)
+    save, load = (item for item in reversed(buttons.button.get_popup().get_children()))
+    file = FOLDER / "by menu.json"
+
+    def named(chooser):
+        offered = chooser.get_current_name()
+        chooser.set_current_folder(str(FOLDER))
+        chooser.set_current_name(file.stem)
+        for _ in range(20):
+            yield
+        return offered
+
+    def found(chooser):
+        chooser.set_filename(str(file))
+        while chooser.get_filename() != str(file):
+            yield
+
+    told = {"offered": opened(named, save.activate, Gtk.ResponseType.ACCEPT), "saved": file.exists()}
+    config.set_property("strength", 1.0)
+    opened(found, load.activate, Gtk.ResponseType.ACCEPT)
+    dialog.destroy()
+    return {**told, "opened": values(config)}
+
+
 def foreseen(plugin, layer):
     """The dialog's line about the whole: where nothing can be said, where it can, and where not any more."""
     procedure, config = plugin.config()
@@ -496,6 +526,7 @@ def main():
         "all open": asked(plugin, all_open, layer),
         "arrows": arrows(plugin, layer),
         "presets": presets(plugin, layer),
+        "presets by menu": presets_by_menu(plugin, layer),
         "foreseen": foreseen(plugin, layer),
         "lacking": lacking(plugin, layer),
         "windows": {language: windows(Plugin(language), layer) for language in languages},

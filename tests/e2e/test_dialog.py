@@ -102,6 +102,14 @@ def test_a_preset_brings_several_styles_each_with_its_weight(told: dict[str, Any
     assert (several["notes"], several["weights"]) == ([], [40, 100])
 
 
+def test_a_preset_is_saved_and_opened_through_the_menu_and_named_after_its_style(
+    told: dict[str, Any], studio: Studio
+) -> None:
+    style = str(studio.folder / "starry_night.png")
+    values = {**CHOSEN, "style-file": style}
+    assert told["presets by menu"] == {"offered": "starry_night.json", "saved": True, "opened": values}
+
+
 def test_a_preset_from_elsewhere_brings_its_style_along_whatever_that_is_called(
     told: dict[str, Any], studio: Studio
 ) -> None:
