@@ -170,15 +170,25 @@ def earlier(painted: Painted, config: Any) -> str:
 
 
 def _remembered(layer: Any, painted: Painted) -> Any:
-    """The source by its name, or where it has got another one by its tattoo and its size; None where it is not there.
+    """The layer of which two are right: the source's name, tattoo and size; None where none is. The name goes first.
 
-    In a copy of the image, or in another one, its tattoo is any layer's, the painting's own too.
+    Artists rename and resize a source; and in a copy of the image its tattoo is any layer's, the painting's own too.
     """
     image = layer.get_image()
-    named, numbered = image.get_layer_by_name(painted.source_name), image.get_layer_by_tattoo(painted.tattoo)
-    is_like = numbered is not None and pixels.extent(numbered)[1] == painted.source_size
-    found = named or (numbered if is_like else None)
-    return None if found is not None and found.get_id() == layer.get_id() else found
+    found = (
+        image.get_layer_by_name(painted.source_name) if painted.source_name else None,
+        image.get_layer_by_tattoo(painted.tattoo) if painted.tattoo else None,
+    )
+    return next((each for each in found if each is not None and _is_source(each, layer, painted)), None)
+
+
+def _is_source(found: Any, layer: Any, painted: Painted) -> bool:
+    right = (
+        found.get_name() == painted.source_name,
+        found.get_tattoo() == painted.tattoo,
+        pixels.extent(found)[1] == painted.source_size,
+    )
+    return found.get_id() != layer.get_id() and sum(right) >= 2
 
 
 def _refused(sentence: str) -> ImpastoError:

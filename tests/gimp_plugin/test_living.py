@@ -166,6 +166,59 @@ def test_this_machine_remembers_where_the_styles_lie_that_it_painted_with_last(
     assert memory.find("a") is None
 
 
+class Lying:
+    """A layer in an image."""
+
+    def __init__(self, name: str, tattoo: int, size: tuple[int, int]) -> None:
+        self.name, self.tattoo, self.size = name, tattoo, size
+        self.get_name, self.get_tattoo, self.get_id = (lambda: name), (lambda: tattoo), (lambda: id(self))
+        self.get_width, self.get_height, self.get_offsets = (lambda: size[0]), (lambda: size[1]), (lambda: (True, 0, 0))
+
+
+class Lain:
+    """An image of these layers and a painting, which answers as GIMP does: to what no layer has, with an error."""
+
+    def __init__(self, *layers: Lying) -> None:
+        self.painting = MagicMock(**{"get_image.return_value": self})
+        self._layers = layers
+
+    def get_layer_by_name(self, name: str) -> Any:
+        assert name, "GIMP shows an error"
+        return next((layer for layer in self._layers if layer.name == name), None)
+
+    def get_layer_by_tattoo(self, tattoo: int) -> Any:
+        assert tattoo > 0, "GIMP shows an error"
+        return next((layer for layer in self._layers if layer.tattoo == tattoo), None)
+
+
+AS_IT_WAS = Lying("lake", 3, (8, 2))
+RENAMED, LARGER, OF_A_COPY = Lying("lake, cleaned", 3, (8, 2)), Lying("lake", 3, (9, 9)), Lying("lake", 5, (8, 2))
+OTHER_LAKE, OTHER = Lying("lake", 7, (9, 9)), Lying("boat", 3, (8, 2))
+
+
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [
+        ([AS_IT_WAS], AS_IT_WAS),
+        ([LARGER], LARGER),
+        ([RENAMED], RENAMED),
+        ([OTHER_LAKE, RENAMED], RENAMED),
+        ([OF_A_COPY], OF_A_COPY),
+        ([OTHER, OF_A_COPY], OF_A_COPY),
+        ([OTHER_LAKE], None),
+        ([Lying("boat", 3, (9, 9)), OTHER_LAKE], None),
+        ([], None),
+    ],
+)
+def test_a_source_is_known_by_two_of_its_name_its_number_and_its_size(layers: list[Lying], found: Lying | None) -> None:
+    assert module("restyle")._remembered(Lain(*layers).painting, parsed(KEPT)) is found
+
+
+def test_what_is_not_told_of_a_source_is_not_looked_for() -> None:
+    untold = parsed({**KEPT, "source": {"tattoo": 0, "name": ""}})
+    assert module("restyle")._remembered(Lain(AS_IT_WAS).painting, untold) is None
+
+
 @pytest.fixture
 def memory(tmp_path: Path) -> Any:
     found = module("style_memory")
