@@ -81,9 +81,12 @@ def parsed(data: bytes) -> Preset:
     content = json.loads(data.decode("utf-8-sig"))
     schema.integer(1)(content[MARK], MARK)
     known = {MARK, STYLES, *VALUES}
+    styles = tuple(_style(style) for style in schema.list_of(_any)(content.get(STYLES, []), STYLES))
+    if styles and not any(style.weight for style in styles):
+        raise schema.bad("weight", "must be above 0 for one of the styles at least")
     return Preset(
         values={name: read(content[name], name) for name, read in VALUES.items() if name in content},
-        styles=tuple(_style(style) for style in schema.list_of(_any)(content.get(STYLES, []), STYLES)),
+        styles=styles,
         ignored=tuple(_shown(str(name)) for name in content if name not in known),
     )
 

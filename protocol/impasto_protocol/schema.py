@@ -57,7 +57,7 @@ def integer(low: int = 0, high: int = 2**53 - 1) -> Reader:
         if isinstance(value, bool) or not isinstance(value, int):
             raise bad(name, "must be a whole number")
         if not low <= value <= high:
-            raise bad(name, f"must be from {low} to {high}, not {value}")
+            raise bad(name, f"must be from {low} to {high}, not {told(value)}")
         return value
 
     return read
@@ -69,10 +69,14 @@ def number(low: float = -math.inf, high: float = math.inf) -> Reader:
     def read(value: object, name: str) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise bad(name, "must be a number")
-        if not math.isfinite(value) or not low <= value <= high:
+        try:
+            exact = float(value)
+        except OverflowError:  # of a whole number, which may have any number of digits
+            exact = math.inf
+        if not math.isfinite(exact) or not low <= exact <= high:
             bounds = "a finite number" if math.isinf(high) else f"a number from {low:g} to {high:g}"
-            raise bad(name, f"must be {bounds}, not {value}")
-        return float(value)
+            raise bad(name, f"must be {bounds}, not {told(value)}")
+        return exact
 
     return read
 

@@ -110,12 +110,13 @@ def test_what_is_newer_is_said_and_left_out(stylized: Stylize, file: Path) -> No
     [
         (b"{", "it is no preset, or a damaged one"),
         (b'{"impasto-preset": 1, "strength": 900}', "strength must be a number from 0 to 100, not 900"),
+        (b'{"impasto-preset": 1, "strength": %d}' % 10**400, "strength must be a number from 0 to 100, not 1000"),
         (b" " * (preset.LARGEST + 1), "no preset has more than"),
         (b'{"impasto-preset": 1}', "name a picture with --style"),
         (preset.written(Preset({}, (Style("x", (9, 9), "", b"GIF89a no picture"),))), "the copy of the style x"),
         (preset.written(Preset({}, (style(side=600),))), "the copy of the style red.png"),
     ],
-    ids=["damaged", "out of range", "large", "no style", "no picture", "larger than a copy"],
+    ids=["damaged", "out of range", "many digits", "large", "no style", "no picture", "larger than a copy"],
 )
 def test_one_that_cannot_be_used_is_one_sentence(stylized: Stylize, file: Path, content: bytes, sentence: str) -> None:
     file.write_bytes(content)

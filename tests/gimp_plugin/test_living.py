@@ -108,10 +108,13 @@ BROKEN: list[tuple[tuple[str | int, ...], object]] = [
     (("record", "request", "recipe"), ["gatys"]),
     (("record", "request", "strength"), float("nan")),
     (("record", "request", "strength"), "70"),
+    (("record", "request", "strength"), 10**400),
+    (("record", "request", "styles", 0, "weight"), 10**400),
     (("record", "request", "seed"), True),
     (("record", "request", "max_size"), 1.5),
     (("record", "request", "settings"), 3),
     (("record", "request", "settings", "style_size"), float("inf")),
+    (("record", "request", "settings", "style_size"), 10**400),
 ]
 
 

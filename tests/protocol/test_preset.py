@@ -43,6 +43,7 @@ def test_what_a_newer_version_put_in_is_told_and_passed_over() -> None:
     "changed",
     [
         {"strength": 101}, {"strength": float("nan")}, {"strength": float("inf")}, {"strength": "70"},
+        {"strength": 10**400}, {"stroke-size": -(10**400)},
         {"strength": True}, {"stroke-size": 0}, {"max-size": -1}, {"max-size": 1.5}, {"seed": 2**31}, {"seed": 10**400},
         {"recipe": "../etc"}, {"recipe": ""}, {"recipe": 1}, {"keep-colours": 1}, {preset.MARK: 0}, {preset.MARK: "1"},
         {"styles": {}},
@@ -50,6 +51,8 @@ def test_what_a_newer_version_put_in_is_told_and_passed_over() -> None:
         {"styles": [{"name": "a", "width": 0, "height": 1, "sha256": ""}]},
         {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "copy": "*"}]},
         {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "weight": -1}]},
+        {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "weight": 10**400}]},
+        {"styles": 2 * [{"name": "a", "width": 1, "height": 1, "sha256": "", "weight": 0}]},
         {"styles": [{"name": "a", "width": 1, "height": 1, "sha256": "", "copy": "A" * 140_000}]},
     ],
     ids=lambda changed: ",".join(f"{key} {str(value)[:20]}" for key, value in changed.items()),
