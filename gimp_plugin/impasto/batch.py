@@ -12,22 +12,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import call
 import headlines
+import order
 import progress
 import record
-import run as filter_run
 import sandbox
 import sheets
 import style_memory
 import styles
+from frames import Frames
 from gi.repository import Gimp, GObject
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.messages import Result
 from impasto_protocol.request import Request
 from job import GivenUp, Job, Watcher
 from language import _
-from run import LIMITS
-from sheets import Piece, Sheet
+from order import LIMITS
+from sheets import Found, Piece, Sheet
 from slips import Held, Slip
 from styles import Chosen
 
@@ -44,16 +46,23 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         ask(procedure, run_mode, image, next(iter(drawables or image.get_layers()), None), config, row)
         chosen = styles.chosen(config, image, LIMITS)
         found = sheets.found(config.get_property("paint"), image, drawables)
-        made = [sheets.made(each, chosen, config, is_watched(run_mode)) for each in found]
+        made = [sheet(each, chosen, config, is_watched(run_mode)) for each in found]
         notes = painted(procedure.get_plug_in(), made, chosen, run_mode)
         images.append(made[-1].image)
         return notes
 
-    values = filter_run.answered(procedure, run_mode, work)
+    values = call.answered(procedure, run_mode, work)
     if not images:
         return values
     success = GObject.Value(Gimp.PDBStatusType, Gimp.PDBStatusType.SUCCESS)
     return Gimp.ValueArray.new_from_values([success, GObject.Value(Gimp.Image, images[0])])
+
+
+def sheet(found: Found, chosen: Mapping[int, Chosen], config: Any, show: bool) -> Sheet:
+    """The sheet of what was found. show: a new image is shown while it is painted."""
+    if found.frames:
+        return Frames(found.image, found.layers, chosen, config, show).sheet()
+    return sheets.of_layers(found.image, found.layers, chosen, config)
 
 
 def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
@@ -67,13 +76,13 @@ def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any],
 
 def ask(procedure: Any, run_mode: Any, image: Any, first: Any, config: Any, *row: Any) -> None:
     """Have an artist fill in the arguments. first: a layer to try them on; row: makes what is above all else."""
-    filter_run.ask(
+    call.ask(
         procedure,
         run_mode,
         config,
         first,
         lambda: styles.chosen(config, image, LIMITS),
-        lambda chosen: filter_run.outline(first, chosen, config),
+        lambda chosen: order.outline(first, chosen, config),
         None,
         {},
         *row,
@@ -105,7 +114,7 @@ class Turns:
     def __init__(self, count: int, run_mode: Any) -> None:
         self.count = count
         self._window: Any = None
-        if filter_run.shows_windows(run_mode):
+        if call.shows_windows(run_mode):
             import batch_window
 
             self._window = batch_window.Window()
@@ -228,7 +237,7 @@ class Batch:
             finished.piece.place(finished.result)
         except Exception as error:
             finished.held.leave()
-            self.left_out.append((finished.piece.name, filter_run.not_inserted(finished.result.job, error)))
+            self.left_out.append((finished.piece.name, order.not_inserted(finished.result.job, error)))
             return
         finished.job.acknowledge()
         finished.job.settle()

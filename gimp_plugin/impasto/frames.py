@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 
 import colours
+import order
 import pixels
 import record
-import run as filter_run
 from gi.repository import Gegl, Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.messages import Result
@@ -77,7 +77,7 @@ class Frames:
             self._layers[number] = layer
             if self._show and len(self._layers) == 1:
                 Gimp.Display.new(self._made)
-        request = filter_run.requested(self._layers[number], self._chosen, self._config)
+        request = order.requested(self._layers[number], self._chosen, self._config)
         own = {"colour": OWN_COLOURS} if self._config.get_property(colours.ARGUMENT) else {}
         return replace(request, settings={**request.settings, **own}, start=self._start(number))
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import call
 import colours
+import order
 import pixels
 import record
-import run as filter_run
 import style_kept
 import styles
 from gi.repository import Gimp
@@ -21,8 +22,8 @@ from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.messages import Result
 from impasto_protocol.request import Outline
 from language import _
+from order import LIMITS
 from record import Painted
-from run import LIMITS
 from styles import Chosen
 
 FILTER = "plug-in-impasto-style-transfer"
@@ -33,7 +34,7 @@ LEFT_OUT = (None, "", -1)
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
     """One call of the procedure, in any run mode: its return values."""
-    return filter_run.answered(procedure, run_mode, lambda: restyle(procedure, run_mode, image, drawables, config))
+    return call.answered(procedure, run_mode, lambda: restyle(procedure, run_mode, image, drawables, config))
 
 
 def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
@@ -49,14 +50,14 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
             return styles_of(image, seen, painted, copies, config)
 
         def outline(chosen: Mapping[int, Chosen]) -> Outline:
-            return replace(filter_run.outline(seen, chosen, config), resume=earlier(painted, config))
+            return replace(order.outline(seen, chosen, config), resume=earlier(painted, config))
 
-        filter_run.ask(procedure, run_mode, config, seen, shown, outline, made_with, kept_styles(painted, copies))
+        call.ask(procedure, run_mode, config, seen, shown, outline, made_with, kept_styles(painted, copies))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)
     chosen = styles_of(image, source, painted, copies, config)
-    request = replace(filter_run.requested(source, chosen, config), resume=earlier(painted, config))
+    request = replace(order.requested(source, chosen, config), resume=earlier(painted, config))
     used = list(chosen.values())
     keep, notes = config.get_property(colours.ARGUMENT), list[str]()
 
@@ -74,10 +75,8 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         finally:
             image.undo_group_end()
 
-    order = filter_run.Order(request, used, source.get_name(), image.get_name(), place)
-    told = filter_run.carried_out(
-        procedure.get_plug_in(), order, lambda: filter_run.watcher(run_mode, source, config, layer)
-    )
+    asked = order.Order(request, used, source.get_name(), image.get_name(), place)
+    told = order.carried_out(procedure.get_plug_in(), asked, lambda: call.watcher(run_mode, source, config, layer))
     return [*(note for style in used for note in style_kept.note(style)), *told, *notes]
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import colours
+import order
 import pixels
 import record
-import run as filter_run
 from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.messages import Result
@@ -101,15 +101,6 @@ def found(what: str, image: Any, drawables: Sequence[Any]) -> list[Found]:
     return there
 
 
-def made(found: Found, chosen: Mapping[int, Chosen], config: Any, show: bool) -> Sheet:
-    """The sheet of what was found. show: a new image is shown while it is painted."""
-    if not found.frames:
-        return of_layers(found.image, found.layers, chosen, config)
-    from frames import Frames
-
-    return Frames(found.image, found.layers, chosen, config, show).sheet()
-
-
 def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], config: Any) -> Sheet:
     """Each painting above its layer; one undo step for all. What is selected stays selected."""
     keep = config.get_property(colours.ARGUMENT) and colours.are_in(image)
@@ -120,13 +111,13 @@ def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], c
         def request() -> Request:
             if not layer.is_valid():
                 raise ImpastoError(Code.BAD_REQUEST, _("the layer is not in the image any more"))
-            asked = filter_run.requested(pixels.only_layer([layer], filter_run.LIMITS), chosen, config)
+            asked = order.requested(pixels.only_layer([layer], order.LIMITS), chosen, config)
             if keep:
                 contents.append(asked.content)
             return asked
 
         def place(result: Result) -> None:
-            filter_run.insert(image, layer, origin, list(chosen.values()), result, *contents[-1:])
+            order.insert(image, layer, origin, list(chosen.values()), result, *contents[-1:])
 
         return Piece(layer.get_name(), request, lambda: layer, place)
 

@@ -346,7 +346,7 @@ def previewed(plugin, layer):
     read = []
 
     def chosen():
-        read.append(plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS))
+        read.append(plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS))
         return read[-1]
 
     preview = plugin.preview.Preview(layer, config, chosen)
@@ -390,8 +390,8 @@ def presets(plugin, layer):
     buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, dict)
     file = plugin.preset_file
     choose(config)
-    chosen = plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS)
-    large = plugin.style_file.load(FOLDER / "large.png", plugin.run.LIMITS)
+    chosen = plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS)
+    large = plugin.style_file.load(FOLDER / "large.png", plugin.order.LIMITS)
     stranger = plugin.styles.Chosen("../../großes Bild\n.png", large)
     names = ("mine", "theirs", "several", "nothing", "bad", "newer", "recipe")
     paths = {name: FOLDER / f"{name}.json" for name in names}

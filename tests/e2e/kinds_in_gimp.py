@@ -33,6 +33,7 @@ sys.path.insert(0, str(PLUG_IN))
 import impasto  # noqa: E402
 
 impasto.use_own_libraries()
+import order  # noqa: E402
 import pixels  # noqa: E402
 import progress  # noqa: E402
 import restyle  # noqa: E402
@@ -71,7 +72,7 @@ def paint(image, drawables, **given):
     config = arguments("style-transfer", image, **{"style_layer": STYLE, **given})
 
     def work():
-        source = pixels.only_layer(drawables, run.LIMITS)
+        source = pixels.only_layer(drawables, order.LIMITS)
         return run.paint(Procedure(), image, source, config, progress.StatusBar())
 
     return told(work)

@@ -166,15 +166,15 @@ def test_an_answer_that_comes_when_the_dialog_is_closed_is_not_shown(bench: Benc
 
 
 def test_what_is_foreseen_is_what_will_be_asked_for(without_gimp: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, source = module("run"), MagicMock()
+    order, source = module("order"), MagicMock()
     values = {"recipe": "gatys", "strength": 70.0, "stroke-size": 50.0, "max-size": 512, "seed": 3}
     values |= {"style-weight": 100.0, "style-weight-3": 50.0}
     config = SimpleNamespace(get_property=values.__getitem__)
     content, style = Picture(4, 3, 4, "f32", bytes(192)), Picture(2, 1, 3, "u8", bytes(6))
     for name, value in (("read", content), ("shape", content.shape), ("check_visible", None)):
-        monkeypatch.setattr(run.pixels, name, lambda *_, value=value: value)
-    chosen = {number: run.styles.Chosen("style.png", style) for number in (1, 3)}
-    assert run.outline(source, chosen, config) == run.requested(source, chosen, config).outline
+        monkeypatch.setattr(order.pixels, name, lambda *_, value=value: value)
+    chosen = {number: order.styles.Chosen("style.png", style) for number in (1, 3)}
+    assert order.outline(source, chosen, config) == order.requested(source, chosen, config).outline
 
 
 def test_the_preview_keeps_a_warning_in_sight_and_says_when_the_daemon_may_know_more(without_gimp: None) -> None:

@@ -365,14 +365,15 @@ def named() -> Any:
 def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Any, list[str]]:
     """The plug-in's `run` with everything before and after the job left out; a GLib loop made of an event."""
     run, job, events, quitting = module("run"), module("job"), list[str](), threading.Event()
+    order = module("order")
     monkeypatch.setattr(job.daemon_start, "connect", lambda *_, **__: Handed(events))
     monkeypatch.setattr(
-        run.styles, "chosen", lambda *_: {1: run.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc"))}
+        order.styles, "chosen", lambda *_: {1: order.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc"))}
     )
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
-        monkeypatch.setattr(run.pixels, name, lambda *_, value=value: value)
-    monkeypatch.setattr(run.Gimp, "directory", lambda: str(tmp_path))
-    monkeypatch.setattr(run.record, "keep", lambda *_: None)
+        monkeypatch.setattr(order.pixels, name, lambda *_, value=value: value)
+    monkeypatch.setattr(order.Gimp, "directory", lambda: str(tmp_path))
+    monkeypatch.setattr(order.record, "keep", lambda *_: None)
     loop = job.GLib.MainLoop.return_value
     loop.run.side_effect = lambda: quitting.wait(5)
     loop.quit.side_effect = quitting.set
@@ -384,8 +385,8 @@ def test_the_painting_is_acknowledged_once_it_is_in_the_image(
     painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, events = painting
-    monkeypatch.setattr(run.pixels, "insert_above", lambda *_: events.append("inserted"))
-    run.paint(MagicMock(), named(), named(), MagicMock(), run.progress.StatusBar())
+    monkeypatch.setattr(module("pixels"), "insert_above", lambda *_: events.append("inserted"))
+    run.paint(MagicMock(), named(), named(), MagicMock(), module("progress").StatusBar())
     assert events == ["inserted", "acknowledged", "closed"]
 
 
@@ -411,9 +412,9 @@ def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
 ) -> None:
     run, _ = painting
     monkeypatch.setattr(Handed, "foreseen", foreseen)
-    monkeypatch.setattr(run.pixels, "insert_above", lambda *_: None)
-    run.paint(MagicMock(), named(), named(), MagicMock(), run.progress.StatusBar())
-    told = [call.args[0] for call in run.progress.Gimp.progress_set_text.call_args_list]
+    monkeypatch.setattr(module("pixels"), "insert_above", lambda *_: None)
+    run.paint(MagicMock(), named(), named(), MagicMock(), module("progress").StatusBar())
+    told = [call.args[0] for call in module("progress").Gimp.progress_set_text.call_args_list]
     known = Forecast.of(foreseen) is not None
     assert told == [
         "Waiting" + " (4000×3000, 6 tiles, about 3 min, 5.1 GB)" * known,
@@ -432,11 +433,11 @@ def test_a_painting_that_cannot_be_inserted_is_left_with_the_daemon_and_the_way_
     def fail(*_: object) -> None:
         raise RuntimeError(reason)
 
-    monkeypatch.setattr(run.pixels, "insert_above", fail)
+    monkeypatch.setattr(module("pixels"), "insert_above", fail)
     with pytest.raises(
         ImpastoError, match=rf"{reason.rstrip('.')}\. It is not lost.*impasto fetch 01234567 -o FILE\.png"
     ):
-        run.paint(MagicMock(), image, named(), MagicMock(), run.progress.StatusBar())
+        run.paint(MagicMock(), image, named(), MagicMock(), module("progress").StatusBar())
     assert events == ["closed"]
 
 

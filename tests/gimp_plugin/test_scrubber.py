@@ -195,7 +195,7 @@ def test_the_artist_is_asked_at_the_end_where_that_was_wished(monkeypatch: pytes
     monkeypatch.setenv("DISPLAY", ":1")
     config = MagicMock()
     config.get_property.side_effect = {"choose": wish}.get
-    watcher = importlib.import_module("run").watcher("interactive", a_layer(), config)
+    watcher = importlib.import_module("call").watcher("interactive", a_layer(), config)
     assert isinstance(watcher, importlib.import_module("job").Chooser) is wish
 
 

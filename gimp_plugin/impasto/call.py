@@ -1,0 +1,74 @@
+"""What the calls of all filters have in common: an artist is asked, somebody watches, and what came of it is returned.
+
+Knows GIMP's procedures and run modes; nothing of layers, styles or the daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import headlines
+import progress
+import record
+from gi.repository import Gimp, GLib
+from impasto_protocol.errors import Code, ImpastoError
+from job import GivenUp, Watcher
+from language import _
+
+
+def answered(procedure: Any, run_mode: Any, work: Callable[[], list[str]]) -> Any:
+    """The return values of a procedure that does this work; what the work returns, the artist is told."""
+    try:
+        notes = work()
+    except GivenUp:
+        return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
+    except ImpastoError as error:
+        return _failed(procedure, headlines.told(error), error.code)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        sentence = _("Something unforeseen happened in Impasto's plug-in: {error!r}. Nothing was changed.").format(
+            error=error
+        )
+        return _failed(procedure, sentence, Code.INTERNAL)
+    if notes and run_mode == Gimp.RunMode.INTERACTIVE:
+        Gimp.message("\n".join(notes))
+    Gimp.displays_flush()
+    return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+
+
+def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
+    """Have an artist fill in the arguments; a script has. more: as `dialog.ask` has it. Raises GivenUp."""
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        import dialog  # needs a display, which scripts have not
+
+        if not dialog.ask(procedure, config, *more):
+            raise GivenUp
+
+
+def watcher(run_mode: Any, source: Any, config: Any, place: Any = None) -> Watcher:
+    """A window for an artist, who may choose among iterates there, if that was wished; the status bar for a script.
+    place: the layer that is painted again, if any."""
+    if not shows_windows(run_mode):
+        return progress.StatusBar()
+    import scrubber
+    import window
+
+    kind = scrubber.Scrubber if config.get_property("choose") else window.Window
+    return kind(source, place or source)
+
+
+def shows_windows(run_mode: Any) -> bool:
+    """Whether there is an artist, and there can be windows: without a display, GimpUi ends the process."""
+    return run_mode != Gimp.RunMode.NONINTERACTIVE and bool(
+        os.name == "nt" or sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}
+    )
+
+
+def _failed(procedure: Any, sentence: str, code: Code) -> Any:
+    """The error as GIMP shows it: its sentence, and its code as on the command line."""
+    text = record.printable(f"{sentence} [{code.value}]")
+    return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(text[:1].upper() + text[1:]))
