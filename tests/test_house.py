@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,20 @@ def test_imports_point_one_way(rule: str, files: list[Path], allowed: set[str]) 
 
 OWNS_THE_DEVICE = {"painter", "networks", "resuming", "checkpoints", "tensors", "device"}
 """Modules of the daemon that know torch, beside the engine: the worker alone loads them, by name."""
+
+
+def test_no_two_files_of_the_plug_in_need_each_other() -> None:
+    """Not even inside functions: whoever reads one knows what to read before."""
+    files = {path.stem: path for path in PLUGIN.glob("*.py")}
+    needs = {name: {each.split(".")[0] for each in imports(path)} & set(files) - {name} for name, path in files.items()}
+    assert list(TopologicalSorter(needs).static_order())
+
+
+def test_the_map_has_every_file_of_the_plug_in() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("### The plug-in")[2].partition("\n## ")[0]
+    files = {path.stem for path in PLUGIN.glob("*.py")}
+    assert set(re.findall(r"`(\w+)`", table)) >= files
 
 
 @pytest.mark.parametrize(
