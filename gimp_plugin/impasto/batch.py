@@ -36,6 +36,10 @@ from styles import Chosen
 OF_ONE = frozenset({Code.BAD_REQUEST, Code.TOO_LARGE, Code.OUT_OF_MEMORY, Code.DIVERGED, Code.WORKER_DIED})
 """What is wrong with one painting and need not be with the next; anything else ends the batch."""
 
+TOGETHER = 64
+"""As many paintings of an image at most come to their places in one step: each that waits for the others takes
+memory and open files."""
+
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
     """One call of the procedure for batches, in any run mode: its return values."""
@@ -113,16 +117,19 @@ class Turns:
 
     def __init__(self, count: int, run_mode: Any) -> None:
         self.count = count
+        self._shown = call.shows_windows(run_mode)
         self._window: Any = None
-        if call.shows_windows(run_mode):
-            import batch_window
-
-            self._window = batch_window.Window()
 
     def watcher(self, number: int, piece: Piece) -> Watcher:
         """Of the painting of this number, from 1 on."""
         turn = _("{number} of {all}: {name}").format(number=number, all=self.count, name=piece.name)
-        watcher: Watcher = self._window.turn(turn, piece.source()) if self._window else progress.StatusBar(turn)
+        if not self._shown:
+            return progress.StatusBar(turn)
+        if self._window is None:
+            import batch_window
+
+            self._window = batch_window.Window()
+        watcher: Watcher = self._window.turn(turn, piece.source())
         return watcher
 
     def close(self) -> None:
@@ -179,34 +186,39 @@ class Batch:
         return [*some, *reasons, *dict.fromkeys(self.notes)]
 
     def _sheet(self, sheet: Sheet) -> None:
-        """Those of one image; the daemon keeps each until it is in its place."""
+        """Those of one image."""
+        size = TOGETHER if sheet.together else 1
+        for first in range(0, len(sheet.pieces), size):
+            self._together(sheet, sheet.pieces[first : first + size])
+
+    def _together(self, sheet: Sheet, pieces: Sequence[Piece]) -> None:
+        """Those that come to their places in one step; the daemon keeps each until then, and nothing is held after."""
         waiting: list[Finished] = []
         with contextlib.ExitStack() as jobs:
             try:
-                for piece in sheet.pieces:
+                for piece in pieces:
                     self.begun += 1
                     waiting += self._piece(sheet, piece, jobs)
-                    if not sheet.together:
-                        self._put(sheet, waiting)
             finally:
                 self._put(sheet, waiting)
 
     def _piece(self, sheet: Sheet, piece: Piece, jobs: contextlib.ExitStack) -> list[Finished]:
         """One painting, or none where it is left out. Raises GivenUp, and ImpastoError where others would fail too."""
         try:
-            request = self._begun(piece.request())
-            job = Job(request)
-            slip = Slip(job.name, sandbox.endpoint(), piece.name, sheet.name, record.names(self.used))
-            held = jobs.enter_context(Held(slip, Path(Gimp.directory())))
-            jobs.enter_context(job)
-            result = job.wait(self.plug_in, self.turns.watcher(self.begun, piece))
+            with contextlib.ExitStack() as own:
+                job = Job(self._begun(piece.request()))
+                slip = Slip(job.name, sandbox.endpoint(), piece.name, sheet.name, record.names(self.used))
+                held = own.enter_context(Held(slip, Path(Gimp.directory())))
+                own.enter_context(job)
+                result = job.wait(self.plug_in, self.turns.watcher(self.begun, piece))
+                jobs.push(own.pop_all())
         except ImpastoError as error:
             if error.problem.details.get("feature") == "start":
                 self._do_without_start()
                 return self._piece(sheet, piece, jobs)
             if error.code not in OF_ONE:
                 raise
-            self.left_out.append((piece.name, error))
+            self.left_out.append((piece.name, error.with_traceback(None)))  # that would hold the pixels
             return []
         return [Finished(piece, job, held, result)]
 
@@ -252,4 +264,4 @@ def is_watched(run_mode: Any) -> bool:
 
 def _because(name: str, error: ImpastoError) -> str:
     why = headlines.told(error)
-    return _("Not painted: {name}. {why}").format(name=name, why=why) if name else why
+    return _("Not painted: {name}. {why}").format(name=name, why=why.replace("\n", " ")) if name else why

@@ -24,6 +24,13 @@ from job import Job, Nobody, Watcher  # noqa: E402
 from language import _  # noqa: E402
 
 
+class Away(Nobody):
+    """Who watches what is painted while the window is away: each painting is in the background from its beginning."""
+
+    def begin(self, job: Job) -> None:
+        job.detach()
+
+
 class Window:
     """A `job.Watcher` of one job after the other."""
 
@@ -55,7 +62,7 @@ class Window:
     def turn(self, sentence: str, source: Any) -> Watcher:
         """Who watches the next painting, whose turn it is by this sentence. source: a layer that looks like it."""
         if self._hidden:
-            return Nobody()
+            return Away()
         self._turn.set_text(sentence)
         before = window.thumbnail(source)
         self._size = before.get_width(), before.get_height()

@@ -51,10 +51,12 @@ class Frames:
                 Code.BAD_REQUEST,
                 _("The image has a floating selection. Anchor it, or make it a layer, then try again."),
             )
+        pixels.check_size(image.get_width(), image.get_height(), order.LIMITS)
         self._name, self._chosen, self._config, self._show = image.get_name(), chosen, config, show
         self._names = [layer.get_name() for layer in layers]
+        self._made = emptied(image)
         self._played = image.duplicate()
-        self._made = emptied(image.duplicate())
+        self._display: Any = None
         self._layers: dict[int, Any] = {}
         self._painted: list[int] = []
 
@@ -75,8 +77,8 @@ class Frames:
                 layer = self._seen(number, self._made, frame_name(self._names[number]))
                 self._made.insert_layer(layer, None, 0)
             self._layers[number] = layer
-            if self._show and len(self._layers) == 1:
-                Gimp.Display.new(self._made)
+            if self._show and self._display is None:
+                self._display = Gimp.Display.new(self._made)
         request = order.requested(self._layers[number], self._chosen, self._config)
         own = {"colour": OWN_COLOURS} if self._config.get_property(colours.ARGUMENT) else {}
         return replace(request, settings={**request.settings, **own}, start=self._start(number))
@@ -89,16 +91,20 @@ class Frames:
         self._painted.append(number)
 
     def _close(self, stopped: bool) -> None:
-        """Of a batch that was stopped the frame that was being painted goes."""
+        """Of a batch that was stopped the frame that was being painted goes; where nothing was painted all of it."""
         self._played.delete()
         if not self._made.is_valid():
+            return
+        if not self._painted:
+            if self._display is None:
+                self._made.delete()
+            elif self._display.is_valid():
+                self._display.delete()  # and with its only display GIMP deletes an image
             return
         last = max(self._layers, default=-1)
         if stopped and last >= 0 and last not in self._painted:
             with unrecorded(self._made):
                 self._made.remove_layer(self._layers[last])
-        if not self._painted and not self._show:
-            self._made.delete()
 
     def _start(self, number: int) -> Picture | None:
         """The last painting, transparent where this frame is another; none where there is little to begin with."""
@@ -107,8 +113,7 @@ class Frames:
         before = self._painted[-1]
         painting = pixels.read_eight_bit(self._layers[before])
         changed = self._changed(before, number)
-        shown = int.from_bytes(painting.data[3::4], "little") & int.from_bytes(changed.translate(KEPT), "little")
-        alpha = shown.to_bytes(len(changed), "little")
+        alpha = bytes(map(min, painting.data[3::4], changed.translate(KEPT)))
         if sum(alpha) < LEAST_SAME * 255 * len(alpha):
             return None
         data = bytearray(painting.data)
@@ -157,14 +162,19 @@ def frame_name(name: str) -> str:
 
 
 def emptied(image: Any) -> Any:
-    """An image without its layers, in RGB: a palette would be too poor for a painting."""
-    image.undo_disable()
-    if image.get_base_type() != Gimp.ImageBaseType.RGB:
-        image.convert_rgb()
-    for layer in image.get_layers():
-        image.remove_layer(layer)
-    image.undo_enable()
-    return image
+    """A copy of the image without its layers, in RGB: a palette would be too poor for a painting."""
+    copy = image.duplicate()
+    try:
+        copy.undo_disable()
+        if copy.get_base_type() != Gimp.ImageBaseType.RGB:
+            copy.convert_rgb()
+        for layer in copy.get_layers():
+            copy.remove_layer(layer)
+        copy.undo_enable()
+    except BaseException:
+        copy.delete()
+        raise
+    return copy
 
 
 @contextlib.contextmanager

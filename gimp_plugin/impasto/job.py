@@ -199,8 +199,10 @@ class Job:
         return self._interrupt.is_set() or (self._is_detached and cancelled)
 
     def _work(self) -> None:
-        try:
-            with contextlib.closing(daemon_start.connect(self._say, self._interrupt, agent=self._agent)) as client:
+        with contextlib.ExitStack() as clients:
+            try:
+                connection = daemon_start.connect(self._say, self._interrupt, agent=self._agent)
+                client = clients.enter_context(contextlib.closing(connection))
                 self._is_steered, self._keeps_iterates = client.offers("steer"), client.offers("iterates")
                 wanted = self._watcher.iterates if isinstance(self._watcher, Chooser) else 0
                 self._result = client.stylize(
@@ -213,13 +215,16 @@ class Job:
                     on_preview=self._preview,
                     interrupt=self._interrupt,
                 )
+            except BaseException as error:
+                self._error = error
+                return
+            finally:
+                del self._request  # a job may be kept for long, and this has all the pixels
                 self._tell(self._over)
-                self._attend(client)
+            self._attend(client)
+            with contextlib.suppress(ImpastoError):  # the daemon then keeps the painting a day for nothing
                 if self._safe:
                     client.acknowledge(self._result.job)
-        except BaseException as error:
-            self._error = error
-            self._tell(self._over)
 
     def _attend(self, client: Client) -> None:
         """Do what is asked for until all is settled. The daemon is shown that somebody is still there: an artist may

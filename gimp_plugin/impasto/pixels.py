@@ -48,7 +48,14 @@ def only_layer(drawables: list[Any], limits: Limits) -> Any:
         raise _refused(_("The image has a floating selection. Anchor it, or make it a layer, then try again."))
     if layer.is_group() and not layer.get_children():
         raise _refused(_("This layer group is empty: there is nothing to paint."))
-    width, height = layer.get_width(), layer.get_height()
+    check_size(layer.get_width(), layer.get_height(), limits)
+    if not layer.mask_intersect()[0]:
+        raise _refused(_("The selection lies outside this layer: there is nothing to paint."))
+    return layer
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Raises ImpastoError where a layer of this size, in pixels, is too large to be painted."""
     if max(width, height) > limits.side or width * height > limits.pixels:
         raise ImpastoError(
             Code.TOO_LARGE,
@@ -57,9 +64,6 @@ def only_layer(drawables: list[Any], limits: Limits) -> Any:
                 "all). Scale it down, or paint it in parts."
             ).format(width=width, height=height, side=limits.side, pixels=limits.pixels),
         )
-    if not layer.mask_intersect()[0]:
-        raise _refused(_("The selection lies outside this layer: there is nothing to paint."))
-    return layer
 
 
 def read(layer: Any, box: Sequence[int] = ()) -> Picture:

@@ -117,7 +117,7 @@ def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], c
             return asked
 
         def place(result: Result) -> None:
-            order.insert(image, layer, origin, list(chosen.values()), result, *contents[-1:])
+            order.insert(image, layer, origin, list(chosen.values()), result, contents.pop() if contents else None)
 
         return Piece(layer.get_name(), request, lambda: layer, place)
 

@@ -139,12 +139,22 @@ def frames():
     return told
 
 
+def frames_of_nothing():
+    """None of them can be painted."""
+    image = image_of()
+    layer_of(image, "Frame 1", NOTHING)
+    told, _ = call(image, [], paint="frames")
+    image.delete()
+    return told
+
+
 CASES = {
     "selected": selected,
     "visible": visible,
     "nothing": nothing_at_all,
     "images": images,
     "frames": frames,
+    "frames of nothing": frames_of_nothing,
 }
 
 told = {}

@@ -100,4 +100,5 @@ def test_a_frame_begins_with_the_painting_before_but_for_what_has_changed(batch:
 
 
 def test_no_image_is_left_behind(batch: dict[str, Facts]) -> None:
-    assert [facts["images_left"] for name, facts in batch.items() if name != "said"] == [0] * 5
+    assert batch["frames of nothing"]["status"] == "execution-error"
+    assert [facts["images_left"] for name, facts in batch.items() if name != "said"] == [0] * 6

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
+import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -146,3 +150,132 @@ def test_one_that_fails_is_left_out_and_only_what_all_would_meet_with_ends_the_b
 
     found = painted(monkeypatch, [REQUEST, replace(REQUEST, strength=1), REQUEST], refuse)
     assert found.kept == kept and "It cannot be." in found.told()[1]
+
+
+def test_a_headline_is_in_the_line_that_says_what_is_not_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module("headlines"), "is_english", False)
+    left_out = [("sky", ImpastoError(Code.OUT_OF_MEMORY, "It needs 9 GB."))]
+    (_, told) = batch(2, kept=1, left_out=left_out).told()
+    assert told.startswith("Not painted: sky. There is not enough memory.") and told.endswith(" It needs 9 GB.")
+    assert "\n" not in told
+
+
+class Daemon:
+    """A client whose daemon paints each at once."""
+
+    welcome = SimpleNamespace(heartbeat=1.0)
+
+    def offers(self, _feature: str) -> bool:
+        return True
+
+    def stylize(self, *_: object, job: str, **__: object) -> Result:
+        return Result(job=job, pictures=(Picture(1, 1, 3, "u8", b"abc"),))
+
+    def acknowledge(self, job: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("together", "most"), [(False, 0), (True, 2)])
+def test_what_is_in_its_place_is_let_go_of_and_what_waits_keeps_no_pixels_but_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, together: bool, most: int
+) -> None:
+    batches, sheets, jobs = module("batch"), module("sheets"), module("job")
+    monkeypatch.setattr(batches, "TOGETHER", 3)
+    monkeypatch.setattr(batches.Gimp, "directory", lambda: str(tmp_path))
+    monkeypatch.setattr(jobs.daemon_start, "connect", lambda *_, **__: Daemon())
+    over = threading.Semaphore(0)
+    jobs.GLib.MainLoop.return_value.run.side_effect = lambda: over.acquire(timeout=5)
+    jobs.GLib.MainLoop.return_value.quit.side_effect = over.release
+    jobs.GLib.idle_add.side_effect = lambda call: call()
+    made: weakref.WeakSet[Any] = weakref.WeakSet()
+    asked: list[weakref.ref[Request]] = []
+    held: list[tuple[int, int, int]] = []
+
+    def request() -> Request:
+        gc.collect()
+        slips = len(list(tmp_path.glob("*/*.json")))
+        held.append((len(made), slips, sum(each() is not None for each in asked)))
+        asked.append(weakref.ref(new := replace(REQUEST)))
+        return new
+
+    def job(request: Request) -> Any:
+        made.add(new := jobs.Job(request))
+        return new
+
+    monkeypatch.setattr(batches, "Job", job)
+    pieces = [sheets.Piece("a layer", request, lambda: None, lambda _result: None)] * 7
+    found = batch(len(pieces))
+    found.plug_in, found.used = MagicMock(), [SimpleNamespace(name="style.png")]
+    found.turns.watcher = lambda *_: jobs.Nobody()
+    found.paint([sheets.Sheet("image", None, pieces, together, contextlib.nullcontext, lambda _stopped: None)])
+    assert found.kept == 7 and not found.left_out
+    assert max(jobs for jobs, _, _ in held) == max(slips for _, slips, _ in held) == most
+    assert max(requests for _, _, requests in held) == 0
+
+
+def test_each_painting_whose_turn_comes_while_the_window_is_away_is_left_to_the_daemon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    windows, window = module("batch_window"), module("window")
+    monkeypatch.setattr(window, "thumbnail", MagicMock())
+    opened, jobs = windows.Window(), [MagicMock() for _ in range(3)]
+    for job in jobs:
+        opened.turn("its turn", MagicMock()).begin(job)
+        if job is jobs[1]:
+            opened._answered(None, window.BACKGROUND)
+    assert [job.detach.called for job in jobs] == [False, True, True]
+
+
+def frames(monkeypatch: pytest.MonkeyPatch, show: bool) -> tuple[Any, Any, Any]:
+    """The frames of an image; the image that becomes of them; the display that shows it."""
+    module_, image, made = module("frames"), MagicMock(), MagicMock()
+    image.get_floating_sel.return_value = None
+    image.get_width.return_value = image.get_height.return_value = 1
+    monkeypatch.setattr(module_, "emptied", lambda _image: made)
+    monkeypatch.setattr(module_.order, "requested", lambda *_: REQUEST)
+    return module_.Frames(image, [MagicMock()], {}, MagicMock(), show), made, module_.Gimp.Display.new.return_value
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("show", [False, True])
+def test_where_no_frame_is_painted_nothing_of_the_new_image_is_left(
+    monkeypatch: pytest.MonkeyPatch, show: bool, begun: bool
+) -> None:
+    made, image, display = frames(monkeypatch, show)
+    if begun:
+        made._names = ["Frame 1"]
+        made._played.get_layers.return_value = []
+        made.sheet().pieces[0].request()
+    made.sheet().close(False)
+    assert made._played.delete.called
+    assert display.delete.called == (show and begun)
+    assert image.delete.called != display.delete.called, "GIMP deletes an image with its display"
+
+
+def test_an_animation_that_is_too_large_is_refused_before_it_is_copied() -> None:
+    image = MagicMock()
+    image.get_floating_sel.return_value = None
+    image.get_width.return_value = image.get_height.return_value = 100_000
+    with pytest.raises(ImpastoError) as caught:
+        module("frames").Frames(image, [], {}, MagicMock(), False)
+    assert caught.value.code is Code.TOO_LARGE and not image.duplicate.called
+
+
+def test_a_copy_that_cannot_be_made_into_frames_does_not_stay() -> None:
+    image = MagicMock()
+    image.duplicate.return_value.get_layers.side_effect = RuntimeError
+    with pytest.raises(RuntimeError):
+        module("frames").emptied(image)
+    assert image.duplicate.return_value.delete.called
+
+
+def test_a_half_transparent_frame_begins_with_as_much_of_the_last_painting_as_both_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, _, _ = frames(monkeypatch, False)
+    made._painted, made._layers = [0], {0: None}
+    monkeypatch.setattr(module("pixels"), "read_eight_bit", lambda _: Picture(2, 1, 4, "u8", b"abc\x80def\xff"))
+    half = next(value for value, kept in enumerate(module("frames").KEPT) if kept < 128)
+    monkeypatch.setattr(made, "_changed", lambda *_: bytes([half, 0]))
+    assert made._start(1).data[3::4] == bytes([module("frames").KEPT[half], 255])

@@ -406,6 +406,23 @@ def test_a_preview_that_is_painted_when_another_one_is_begun_is_not_left_with_th
     assert events == ["acknowledged", "closed"]
 
 
+def test_a_job_is_over_once_even_if_the_daemon_goes_before_it_hears_that_the_painting_is_there(
+    painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, events = painting
+
+    def gone(_client: object, _job: str) -> None:
+        raise ImpastoError(Code.DAEMON_LOST, "it is gone")
+
+    monkeypatch.setattr(Handed, "acknowledge", gone)
+    over: list[str] = []
+    with module("job").Job(MagicMock(), "batch") as job:
+        job.acknowledge()
+        job.start(MagicMock(preview_side=0), lambda: over.append("over"))
+    assert over == ["over"] and events == ["closed"]
+    assert job.result().pictures
+
+
 @pytest.mark.parametrize("foreseen", [FORECAST.as_map(), {}, {"of": "the future"}])
 def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
     painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch, foreseen: dict[str, Any]
