@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gi.repository import GdkPixbuf, GLib
 from impasto_protocol.picture import Picture
 
 LARGEST = 50_000_000
 """Pixels of a file that is unpacked to be shown; a larger one is painted with, but not shown."""
+
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""The markers of a JPEG's segments that hold the picture's size."""
 
 
 def of(picture: Picture) -> Any:
@@ -42,21 +46,42 @@ def fitted(pixbuf: Any, side: int) -> Any:
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
-    """Width and height that a picture file's header promises; None where it is of no kind that is known here.
-
-    Of PNG and GIF it is read here: some GdkPixbufs unpack the whole picture for it, which may be of any size.
-    """
+    """Width and height that a picture file's header promises; None where it is of no kind that is known here."""
     with path.open("rb") as file:
-        start = file.read(24)
+        size = promised(file)
+    if size is None:
+        kind, *found = GdkPixbuf.Pixbuf.get_file_info(str(path))
+        size = None if kind is None else (found[0], found[1])
+    return size
+
+
+def promised(file: BinaryIO) -> tuple[int, int] | None:
+    """Width and height in the header of a PNG, GIF or JPEG file; None where it is none of these.
+
+    They are read here, for some GdkPixbufs unpack the whole picture for them, which may be of any size.
+    """
+    start = file.read(24)
     if start.startswith(b"\x89PNG\r\n\x1a\n") and len(start) == 24:
         width, height = struct.unpack(">II", start[16:])
     elif start.startswith(b"GIF8") and len(start) >= 10:
         width, height = struct.unpack("<HH", start[6:10])
+    elif start.startswith(b"\xff\xd8\xff"):
+        return _jpeg(file)
     else:
-        kind, width, height = GdkPixbuf.Pixbuf.get_file_info(str(path))
-        if kind is None:
-            return None
+        return None
     return width, height
+
+
+def _jpeg(file: BinaryIO) -> tuple[int, int] | None:
+    """From segment to segment, each with its length, to the one that begins the picture."""
+    file.seek(2)
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
+        if head[1] in FRAMES:
+            _depth, height, width = struct.unpack(">BHH", file.read(5).ljust(5, b"\0"))
+            return width, height
+        padding = head[1] == 0xFF
+        file.seek(-3 if padding else int.from_bytes(head[2:], "big") - 2, io.SEEK_CUR)
+    return None
 
 
 def of_file(path: Path, side: int) -> Any:

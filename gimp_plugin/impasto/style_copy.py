@@ -7,18 +7,19 @@ Copies come from other people's pictures too, so nothing in them is believed.
 from __future__ import annotations
 
 import base64
+import io
 import math
 from collections.abc import Iterator
 from typing import Any
 
+import pixbufs
 import pixels
 from gi.repository import GdkPixbuf, GLib
+from impasto_protocol import preset
 from impasto_protocol.picture import Picture
 
-SIDES = (512, 362, 256, 181, 128)
+SIDES = (preset.SIDE, 362, 256, 181, 128)
 """Longest sides in pixels, half as many pixels each time: the first that fits is taken."""
-LARGEST = 100_000
-"""Bytes of the file; base64 adds a third."""
 QUALITIES = ("90", "75")
 MAGIC = {b"\x89PNG": "png", b"\xff\xd8\xff\xe0": "jpeg"}
 
@@ -34,7 +35,7 @@ def made(picture: Picture) -> bytes:
             file = _pixbuf(small).save_to_bufferv(kind, list(options), list(options.values()))[1]
         except GLib.Error:
             continue
-        if len(file) <= LARGEST:
+        if len(file) <= preset.COPY:
             return base64.b64encode(file)
     return b""
 
@@ -42,16 +43,19 @@ def made(picture: Picture) -> bytes:
 def unpacked(copy: bytes) -> Any:
     """The copy as a GdkPixbuf. Raises ValueError where it is none, or one that `made` does not make."""
     data = base64.b64decode(copy, validate=True)
-    if data[:4] not in MAGIC or len(data) > LARGEST:
+    # Of what is too large nothing is unpacked: some loaders cannot be told to stop.
+    if data[:4] not in MAGIC or len(data) > preset.COPY or not _is_small(pixbufs.promised(io.BytesIO(data))):
         raise ValueError("neither PNG nor JPEG, or too large")
     loader = GdkPixbuf.PixbufLoader.new_with_type(MAGIC[data[:4]])
-    loader.connect("size-prepared", _check_size)
     try:
         loader.write(data)
         loader.close()
     except GLib.Error as error:
         raise ValueError(error.message) from None
-    return loader.get_pixbuf()
+    pixbuf = loader.get_pixbuf()
+    if pixbuf is None or not _is_small((pixbuf.get_width(), pixbuf.get_height())):
+        raise ValueError("another size than promised")
+    return pixbuf
 
 
 def enlarged(pixbuf: Any, size: tuple[int, int], most: int) -> Picture:
@@ -90,9 +94,8 @@ def _ways(picture: Picture) -> Iterator[tuple[int, str, dict[str, str]]]:
             yield from ((side, "jpeg", {"quality": quality}) for quality in QUALITIES)
 
 
-def _check_size(loader: Any, width: int, height: int) -> None:
-    if max(width, height) > SIDES[0]:
-        loader.set_size(0, 0)  # an error of the loader's own, before it takes any memory
+def _is_small(size: tuple[int, int] | None) -> bool:
+    return size is not None and min(size) > 0 and max(size) <= preset.SIDE
 
 
 def _pixbuf(picture: Picture) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,40 @@ def test_the_size_of_a_picture_is_read_from_its_header(size_of: Any, tmp_path: P
     assert size_of(path) == (300, 2)
     path.write_bytes(path.read_bytes()[:24])  # nothing that follows is looked at: it may be of any size
     assert size_of(path) == (300, 2)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"comment": b"c" * 60_000}], ids=["plain", "progressive", "long"]
+)
+def test_of_a_jpeg_too(without_gimp: None, options: dict[str, Any]) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (300, 2)).save(file, "JPEG", **options)
+    promised = importlib.import_module("pixbufs").promised
+    assert promised(io.BytesIO(file.getvalue())) == (300, 2)
+    for cut in (3, 4, 30):
+        assert promised(io.BytesIO(file.getvalue()[:cut])) is None
+
+
+@pytest.mark.parametrize(("form", "size"), [("PNG", (12_000, 12_000)), ("JPEG", (513, 1)), ("PNG", (1, 513))])
+def test_nothing_is_unpacked_of_a_style_s_copy_that_is_larger_than_we_make_them(
+    without_gimp: None, monkeypatch: pytest.MonkeyPatch, form: str, size: tuple[int, int]
+) -> None:
+    style_copy = importlib.import_module("style_copy")
+    monkeypatch.setattr(style_copy.GdkPixbuf.PixbufLoader, "new_with_type", lambda kind: pytest.fail("unpacked"))
+    file = io.BytesIO()
+    Image.new("1" if form == "PNG" else "RGB", size).save(file, form)
+    with pytest.raises(ValueError, match="too large"):
+        style_copy.unpacked(base64.b64encode(file.getvalue()))
+
+
+def test_a_copy_that_turns_out_larger_than_its_header_promises_is_refused(without_gimp: None) -> None:
+    style_copy = importlib.import_module("style_copy")
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(file, "PNG")
+    pixbuf = style_copy.GdkPixbuf.PixbufLoader.new_with_type.return_value.get_pixbuf.return_value
+    pixbuf.get_width.return_value, pixbuf.get_height.return_value = 12_000, 9
+    with pytest.raises(ValueError, match="another size"):
+        style_copy.unpacked(base64.b64encode(file.getvalue()))
 
 
 def test_a_gif_that_promises_more_than_any_memory_has_is_told_at_once(size_of: Any, tmp_path: Path) -> None:
