@@ -41,8 +41,8 @@ def made(config: Any, chosen: Mapping[int, Chosen], with_copy: bool) -> Preset:
     return Preset(values, tuple(_style(*each, with_copy) for each in zip(chosen.values(), weights)))
 
 
-def save(made: Preset, path: Path) -> None:
-    """Write it; whole, or not at all. Raises ImpastoError."""
+def save(made: Preset, path: Path, chosen: Mapping[int, Chosen]) -> None:
+    """Write it; whole, or not at all; and remember where the files of these styles lie. Raises ImpastoError."""
     fresh = path.with_name(f".{path.name[:200]}.{os.getpid()}")
     try:
         fresh.write_bytes(preset.written(made))
@@ -52,6 +52,9 @@ def save(made: Preset, path: Path) -> None:
         raise refused(
             _("The preset {path} cannot be written: {reason}.").format(path=path, reason=error.strerror)
         ) from None
+    for style in chosen.values():
+        if style.path is not None and not style.copy_of:
+            style_memory.remember(style.picture.sha256(), style.path)
 
 
 def load(path: Path) -> Preset:
@@ -98,8 +101,6 @@ def _style(style: Chosen, weight: float, with_copy: bool) -> Style:
     original, picture = style.copy_of, style.picture
     digest = str(original["sha256"]) if original else picture.sha256()
     size = (int(str(original["width"])), int(str(original["height"]))) if original else picture.size
-    if style.path is not None and not original:
-        style_memory.remember(digest, style.path)
     copy = base64.b64decode(style.copy or style_copy.made(picture)) if with_copy else b""
     return Style(record.printable(style.name)[:255], size, digest, copy, weight)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -109,18 +110,17 @@ class Presets:
         chosen = self._styles()
         style = next(iter(chosen.values()), None)
         chooser = self._chooser(_("Save Preset"), Gtk.FileChooserAction.SAVE, _("_Save"))
-        chooser.set_do_overwrite_confirmation(True)
         name = Path(record.printable(style.name)).stem if style is not None else self._config.get_property("recipe")
         chooser.set_current_name(f"{name}{preset_file.ENDING}")
         with_copy = Gtk.CheckButton.new_with_mnemonic(_("Include small copies of the st_yles"))
         with_copy.set_active(True)
         if style is not None:
             chooser.set_extra_widget(with_copy)
-        path = _answer(chooser)
+        path = _place(chooser)
+        chooser.destroy()
         if path is not None:
-            path = path if path.suffix else path.with_suffix(preset_file.ENDING)
             try:
-                preset_file.save(preset_file.made(self._config, chosen, with_copy.get_active()), path)
+                preset_file.save(preset_file.made(self._config, chosen, with_copy.get_active()), path, chosen)
             except ImpastoError as error:
                 self._tell([str(error)])
 
@@ -161,6 +161,32 @@ def _answer(chooser: Any) -> Path | None:
     chosen = chooser.get_filename() if chooser.run() == Gtk.ResponseType.ACCEPT else None
     chooser.destroy()
     return Path(chosen) if chosen else None
+
+
+def _place(chooser: Any) -> Path | None:
+    """The file to save into, with a preset's ending; None where the artist gives up.
+
+    GTK by itself would ask about the name without the ending.
+    """
+    while chooser.run() == Gtk.ResponseType.ACCEPT:
+        chosen = chooser.get_filename() or ""
+        path = Path(chosen if chosen.endswith(preset_file.ENDING) else f"{chosen}{preset_file.ENDING}")
+        if chosen and (not os.path.lexists(path) or _may_be_replaced(chooser, path)):
+            return path
+    return None
+
+
+def _may_be_replaced(chooser: Any, path: Path) -> bool:
+    text = _("There is a preset {name} already. Do you want to replace it?")
+    box = Gtk.MessageDialog(
+        transient_for=chooser, modal=True, message_type=Gtk.MessageType.QUESTION,
+        text=text.format(name=record.printable(path.name)),
+    )  # fmt: skip
+    box.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+    box.add_button(_("_Replace"), Gtk.ResponseType.ACCEPT)
+    answer = box.run()
+    box.destroy()
+    return bool(answer == Gtk.ResponseType.ACCEPT)
 
 
 def _missing(preset: Preset, files: list[Path | None]) -> list[str]:

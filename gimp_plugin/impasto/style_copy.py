@@ -29,8 +29,9 @@ def made(picture: Picture) -> bytes:
 
     Nothing where this machine can write neither PNG nor JPEG.
     """
+    first = pixels.shrunk(picture, SIDES[0])  # all of a large style is gone through once
     for side, kind, options in _ways(picture):
-        small = pixels.shrunk(picture, side)
+        small = first if side == SIDES[0] else pixels.shrunk(first, side)
         try:
             file = _pixbuf(small).save_to_bufferv(kind, list(options), list(options.values()))[1]
         except GLib.Error:

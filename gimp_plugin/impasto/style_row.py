@@ -18,7 +18,7 @@ gi.require_version("Gtk", "3.0")
 from accessible import described, named  # noqa: E402
 from gi.repository import GdkPixbuf, GObject, Gtk, Pango  # noqa: E402
 from language import _  # noqa: E402
-from styles import argument  # noqa: E402
+from styles import argument, given  # noqa: E402
 
 SOURCES = {
     "style-file": _("A picture file"),
@@ -88,7 +88,7 @@ class Row:
 
     def given(self) -> list[str]:
         """The sources, by their arguments for the first style, of which one is named now; one at most is right."""
-        return [name for name in SOURCES if self._config.get_property(argument(name, self._number)) is not None]
+        return given(self._config, self._number)
 
     def clear(self) -> None:
         """No style is chosen, as far as the arguments go."""

@@ -66,10 +66,9 @@ def weighty(config: Any) -> list[int]:
     return [number for number in NUMBERS if config.get_property(argument(WEIGHT, number)) != 0]
 
 
-def named(config: Any, number: int) -> list[str]:
-    """The arguments that name the style with this number; one at most is right."""
-    names = (argument(source, number) for source in SOURCES)
-    return [name for name in names if config.get_property(name) is not None]
+def given(config: Any, number: int) -> list[str]:
+    """The SOURCES that are named for the style with this number; one at most is right."""
+    return [source for source in SOURCES if config.get_property(argument(source, number)) is not None]
 
 
 def argument(name: str, number: int) -> str:
@@ -78,14 +77,13 @@ def argument(name: str, number: int) -> str:
 
 
 def _chosen(config: Any, number: int, image: Any, limits: Limits, own: Callable[[int], Chosen | None]) -> Chosen | None:
-    given = named(config, number)
-    if len(given) > 1:
-        names = ", ".join(given)
+    sources = given(config, number)
+    if len(sources) > 1:
+        names = ", ".join(argument(source, number) for source in sources)
         raise _refused(_("Give a style as one of these, not as several: {names}").format(names=names))
-    if not given:
+    if not sources:
         return own(number)
-    source = given[0].removesuffix(f"-{number}")
-    return SOURCES[source](config.get_property(given[0]), image, limits)
+    return SOURCES[sources[0]](config.get_property(argument(sources[0], number)), image, limits)
 
 
 def _file(file: Any, _image: Any, limits: Limits) -> Chosen:

@@ -27,6 +27,8 @@ SIDE = 512
 """Longest side in pixels of the copy of a style."""
 COPY = 100_000
 """Bytes of the copy of a style, as a PNG or JPEG file."""
+ENLARGED = 4_000_000
+"""Pixels that whoever paints with a copy enlarges it to at most."""
 
 VALUES: Mapping[str, schema.Reader] = {
     "recipe": schema.name,

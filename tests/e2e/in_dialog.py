@@ -240,7 +240,7 @@ def values(config):
 
 def weights(plugin, config):
     """Of the styles that are given."""
-    numbers = [number for number in plugin.styles.NUMBERS if plugin.styles.named(config, number)]
+    numbers = [number for number in plugin.styles.NUMBERS if plugin.styles.given(config, number)]
     return [config.get_property(plugin.styles.argument("style-weight", number)) for number in numbers]
 
 
@@ -395,11 +395,15 @@ def presets(plugin, layer):
     stranger = plugin.styles.Chosen("../../großes Bild\n.png", large)
     names = ("mine", "theirs", "several", "nothing", "bad", "newer", "recipe")
     paths = {name: FOLDER / f"{name}.json" for name in names}
-    file.save(file.made(config, chosen, True), paths["mine"])
-    file.save(file.made(config, {1: stranger}, True), paths["theirs"])
-    config.set_property("style-weight", 40.0)
-    file.save(file.made(config, {**chosen, 3: stranger}, True), paths["several"])
-    file.save(file.made(config, {1: stranger}, False), paths["nothing"])
+    saved = {
+        "mine": (100.0, chosen, True),
+        "theirs": (100.0, {1: stranger}, True),
+        "several": (40.0, {**chosen, 3: stranger}, True),
+        "nothing": (40.0, {1: stranger}, False),
+    }
+    for name, (weight, those, with_copy) in saved.items():
+        config.set_property("style-weight", weight)
+        file.save(file.made(config, those, with_copy), paths[name], those)
     text = paths["mine"].read_text()
     paths["bad"].write_text(text.replace("70.0", "700"))
     paths["newer"].write_text(text.replace('"seed"', '"sparkle": 1, "seed"'))

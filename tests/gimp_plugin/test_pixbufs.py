@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from impasto_protocol import preset
+from impasto_protocol.picture import Picture
 from PIL import Image
 
 
@@ -62,6 +64,23 @@ def test_a_copy_that_turns_out_larger_than_its_header_promises_is_refused(withou
     pixbuf.get_width.return_value, pixbuf.get_height.return_value = 12_000, 9
     with pytest.raises(ValueError, match="another size"):
         style_copy.unpacked(base64.b64encode(file.getvalue()))
+
+
+def test_all_of_a_style_is_gone_through_once_however_often_its_copy_is_tried(
+    without_gimp: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    style_copy, seen = importlib.import_module("style_copy"), list[tuple[int, int]]()
+
+    def shrunk(picture: Picture, side: int) -> Picture:
+        seen.append(picture.size)
+        return Picture(side, 1, 3, "u8", bytes(3 * side))
+
+    monkeypatch.setattr(style_copy.pixels, "shrunk", shrunk)
+    too_large = (True, bytes(preset.COPY + 1))
+    style_copy.GdkPixbuf.Pixbuf.new_from_bytes.return_value.save_to_bufferv.return_value = too_large
+    assert style_copy.made(Picture(900, 1, 3, "u8", bytes(2700))) == b""
+    assert seen.count((900, 1)) == 1
+    assert set(seen) == {(900, 1), (512, 1)}
 
 
 def test_a_gif_that_promises_more_than_any_memory_has_is_told_at_once(size_of: Any, tmp_path: Path) -> None:

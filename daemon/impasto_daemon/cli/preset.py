@@ -25,9 +25,6 @@ from impasto_daemon import pictures
 from . import options
 from .report import Report
 
-ENLARGED = 4_000_000
-"""Pixels that the copy of a style is enlarged to at most, as in GIMP."""
-
 
 def read(ctx: click.Context, _: click.Parameter, path: Path | None) -> Preset | None:
     """What is in the file; from now on its values are the defaults of the options of the same names.
@@ -95,8 +92,8 @@ def _copy(style: preset.Style) -> Picture:
 
 
 def enlarged(small: Picture, size: tuple[int, int]) -> Picture:
-    """A copy with as many pixels as its original of this size, so that its strokes are as large; ENLARGED at most."""
-    factor = math.sqrt(min(size[0] * size[1], ENLARGED) / (small.width * small.height))
+    """A copy with as many pixels as its original of this size, so that its strokes are as large."""
+    factor = math.sqrt(min(size[0] * size[1], preset.ENLARGED) / (small.width * small.height))
     if factor <= 1:
         return small
     sides = (round(small.width * factor), round(small.height * factor))
