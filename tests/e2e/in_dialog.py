@@ -415,7 +415,7 @@ def presets(plugin, layer):
         buttons._config = config
         try:
             notes = buttons.fill(file.load(FOLDER / f"{name}.json"))
-        except plugin.run.ImpastoError as error:
+        except file.ImpastoError as error:
             notes = [str(error)]
         told[name] = {"notes": notes, "values": values(config), "weights": weights(plugin, config)}
     dialog.destroy()
@@ -427,7 +427,7 @@ def presets_by_menu(plugin, layer):
     _, config = plugin.config()
     choose(config)
     dialog = Gtk.Dialog()
-    style = plugin.styles.chosen(config, layer.get_image(), plugin.run.LIMITS)
+    style = plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS)
     buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, lambda: style)
     save, load = (item for item in reversed(buttons.button.get_popup().get_children()))
     file = FOLDER / "by menu.json"
