@@ -67,8 +67,9 @@ def ask(
     what: of a batch, makes the row for what is painted.
     """
     GimpUi.init("impasto")
+    recipe = recipe_row(config)
     if made_with:
-        stay_given(config, made_with)
+        stay_given(config, {**made_with, "recipe": config.get_property("recipe")})
     dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else BATCH if what else TITLE)
     dialog.set_ok_label(_("_Paint"))
     manual.at_f1(dialog, procedure.get_name())  # GIMP 3.2 has Help's button alone
@@ -89,7 +90,7 @@ def ask(
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL)
     row.pack_start(beside(preview.box, foreseen.line), False, False, 0)
     top = [what(config)] if what else []
-    row.pack_start(column(*top, style_rows.made(dialog, config, kept), recipe_row(config), values), True, True, 0)
+    row.pack_start(column(*top, style_rows.made(dialog, config, kept), recipe, values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(low_display.scrolled(row), True, True, 0)
     Presets(dialog, config, RECIPES, preview.chosen).place()
@@ -133,12 +134,19 @@ def column(*widgets: Any) -> Any:
 
 
 def recipe_row(config: Any) -> Any:
-    """The recipe as a combo box: `recipe` is a text, so that a script's wrong name is an error and no default."""
+    """The recipe as a combo box: `recipe` is a text, so that a script's wrong name is an error and no default.
+
+    Where one was asked for that is not known here, another one is chosen, and a line says so.
+    """
     store = Gtk.ListStore(str, str)
     for each in RECIPES.items():
         store.append(each[::-1])  # a screen reader reads the first column
-    if config.get_property("recipe") not in RECIPES:
+    wanted = config.get_property("recipe")
+    if wanted not in RECIPES:
         config.set_property("recipe", next(iter(RECIPES)))
     row = style_row.labelled(_("Rec_ipe"), GimpUi.prop_string_combo_box_new(config, "recipe", store, 1, 0))
     row.show_all()
-    return row
+    if not wanted or wanted in RECIPES:
+        return row
+    unknown = _("This version does not have the recipe {recipe}: this one is taken instead.").format(recipe=wanted)
+    return column(row, Gtk.Label(label=unknown, wrap=True, max_width_chars=40, xalign=0))

@@ -132,7 +132,7 @@ def parsed(data: bytes) -> Painted:
         styles=tuple(_style(*each) for each in zip(told, asked)),
         arguments={
             **_weights(asked),
-            "recipe": schema.text()(request["recipe"], "recipe"),
+            "recipe": schema.name(request["recipe"], "recipe"),
             "strength": schema.number()(request["strength"], "strength"),
             "stroke-size": 100 * strokes / math.sqrt(content[0] * content[1]) if strokes else 100.0,
             "max-size": schema.integer()(request["max_size"], "max_size"),
@@ -140,7 +140,7 @@ def parsed(data: bytes) -> Painted:
         },
         job=schema.name_or_nothing(kept.get("job", ""), "job"),
         tattoo=schema.integer(0, 2**32 - 1)(source.get("tattoo", 0), "tattoo"),
-        source_name=schema.text()(source.get("name", ""), "name"),
+        source_name=schema.text()(source.get("name", ""), "name").replace("\0", ""),  # GIMP's names have none
         source_size=content,
         step=schema.integer()(kept.get("step", 0), "step"),
     )
@@ -177,7 +177,7 @@ def printable(text: str) -> str:
 def _style(told: Mapping[str, Any], asked: Mapping[str, Any]) -> PaintedStyle:
     original = told.get("copy_of", asked)
     digest = schema.text()(original["sha256"], "sha256")
-    return PaintedStyle(schema.text()(told["style"], "style"), digest, _size(original))
+    return PaintedStyle(schema.shown(schema.text()(told["style"], "style"), 255), digest, _size(original))
 
 
 def _weights(styles: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import gi
 
 gi.require_version("Gtk", "3.0")
 from accessible import named  # noqa: E402
-from gi.repository import Gtk  # noqa: E402
+from gi.repository import GLib, Gtk  # noqa: E402
 from language import _  # noqa: E402
 from style_row import Kept, Row  # noqa: E402
 from styles import NUMBERS, WEIGHT, argument  # noqa: E402
@@ -83,6 +83,12 @@ class _Rows:
         self._refresh()
         self._dialog.resize(1, 1)  # as small as it can be
 
+    def _weigh_the_only_one(self) -> bool:
+        """Its weight is not to be seen, and with 0 it would not be painted with."""
+        if not any(row.box.get_visible() for number, row in self._rows.items() if number > 1):
+            self._config.set_property(argument(WEIGHT, 1), FULL)
+        return False  # once is enough
+
     def _counts(self, number: int) -> bool:
         return bool(self._config.get_property(argument(WEIGHT, number)) != 0)
 
@@ -100,6 +106,8 @@ class _Rows:
         self._scrolled.set_visible(len(several) > 1)
         self._scrolled.set_min_content_height(min(self._others.get_preferred_height()[1], HIGHEST))
         self._add.set_sensitive(len(several) < len(NUMBERS))
+        if len(several) == 1 and not self._counts(1):  # later: a preset, or Reset, may be setting one after another
+            GLib.idle_add(self._weigh_the_only_one)
         chosen = {number: row.is_chosen() for number, row in self._rows.items() if self._counts(number)}
         # The layer's own style would be taken, unseen, where another one was to be.
         undecided = any(number in self._kept and not is_chosen for number, is_chosen in chosen.items())

@@ -89,7 +89,7 @@ def parsed(data: bytes) -> Preset:
     return Preset(
         values={name: read(content[name], name) for name, read in VALUES.items() if name in content},
         styles=styles,
-        ignored=tuple(_shown(str(name)) for name in content if name not in known),
+        ignored=tuple(schema.shown(str(name)) for name in content if name not in known),
     )
 
 
@@ -108,7 +108,7 @@ def _style(content: Any) -> Style:
     except binascii.Error:
         raise schema.bad("copy", "must be a file in base64") from None
     return Style(
-        name=_shown(schema.text(255)(content["name"], "name"), 255),
+        name=schema.shown(schema.text(255)(content["name"], "name"), 255),
         size=(side(content["width"], "width"), side(content["height"], "height")),
         digest=schema.text(64)(content["sha256"], "sha256"),
         copy=copy,
@@ -118,8 +118,3 @@ def _style(content: Any) -> Style:
 
 def _any(value: object, _name: str) -> object:
     return value
-
-
-def _shown(name: str, most: int = 40) -> str:
-    """A name for a sentence: short, and no line's end in it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:most])

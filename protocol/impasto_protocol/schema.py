@@ -50,6 +50,11 @@ def told(value: object) -> str:
     return {type(None): "nil", list: "an array", dict: "a map", bytes: "binary"}.get(type(value), "something else")
 
 
+def shown(text: str, most: int = 40) -> str:
+    """A text from elsewhere for a sentence: of at most so many characters, and with no end of a line in it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:most])
+
+
 def integer(low: int = 0, high: int = 2**53 - 1) -> Reader:
     """A whole number from low to high (2⁵³−1 is the largest that every language holds exactly)."""
 

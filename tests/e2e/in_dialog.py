@@ -305,12 +305,16 @@ def several(window, config):
     config.set_property("style-weight-2", 30.0)
     yield
     told.append(rows(window, config))
-    only(Gtk.Button, window, lambda it: it.get_tooltip_text() == "Remove this style" and it.get_mapped()).clicked()
+    config.set_property("style-weight", 0.0)
+    config.set_property("style-file-2", None)
     yield
     told.append(rows(window, config))
-    config.set_property("style-weight", 0.0)
-    yield
-    return [*told, rows(window, config)]
+    only(Gtk.Button, window, lambda it: it.get_tooltip_text() == "Remove this style" and it.get_mapped()).clicked()
+    for _ in range(50):  # until GTK has nothing else to do
+        yield
+        if config.get_property("style-weight"):
+            break
+    return [*told, rows(window, config), config.get_property("style-weight")]
 
 
 def undecided(window, config):
@@ -323,6 +327,15 @@ def undecided(window, config):
     config.set_property("style-weight-2", 0.0)
     yield
     return [*told, rows(window, config)]
+
+
+def unknown(window, config):
+    """A recipe that is not known here: what is said, and which one is chosen, then and after Reset."""
+    yield
+    said = [each.get_text() for each in inside(window) if isinstance(each, Gtk.Label) and "cubism" in each.get_text()]
+    told = {"said": said, "chosen": config.get_property("recipe")}
+    yield from reset(window)
+    return {**told, "reset": config.get_property("recipe")}
 
 
 def rows(window, config):
@@ -526,6 +539,7 @@ def main():
         "restyled": asked(plugin, reset_again, layer, RESTYLE, MADE_WITH),
         "several": asked(plugin, several, layer),
         "undecided": asked(plugin, undecided, layer, RESTYLE, MADE_WITH, styles=2),
+        "unknown": asked(plugin, unknown, layer, RESTYLE, {**MADE_WITH, "recipe": "cubism"}),
         "previewed": previewed(plugin, layer),
         "all open": asked(plugin, all_open, layer),
         "arrows": arrows(plugin, layer),

@@ -69,10 +69,16 @@ def test_reset_brings_back_what_a_layer_was_painted_with(told: dict[str, Any]) -
     assert told["restyled"] == {"reset": {**CHOSEN, "style-file": None}}
 
 
+def test_of_a_recipe_that_is_not_known_here_the_artist_is_told_which_is_taken(told: dict[str, Any]) -> None:
+    (sentence,) = told["unknown"]["said"]
+    assert sentence == "This version does not have the recipe cubism: this one is taken instead."
+    assert (told["unknown"]["chosen"], told["unknown"]["reset"]) == ("impasto", "impasto")
+
+
 def test_styles_are_added_and_taken_away_and_weights_are_there_where_they_matter(told: dict[str, Any]) -> None:
     one = {"styles": 1, "weights": 0, "second": False, "ready": True}
     added = {"styles": 2, "weights": 2, "second": False, "ready": True}
-    assert told["several"] == [one, added, {**added, "second": True}, one, {**one, "ready": False}]
+    assert told["several"] == [one, added, {**added, "second": True}, {**added, "ready": False}, one, 100]
 
 
 def test_a_layer_s_own_style_is_not_taken_unseen_where_another_one_was_to_be(told: dict[str, Any]) -> None:

@@ -57,6 +57,13 @@ def test_a_layer_painted_with_a_copy_remembers_the_style_itself() -> None:
     assert (style.digest, style.size) == ("ab" * 32, (900, 600))
 
 
+def test_names_from_elsewhere_are_one_line_of_a_bounded_length_and_such_as_gimp_can_look_for() -> None:
+    painted = parsed({**KEPT, "style": "a\nb\0" + 4000 * "c", "source": {"tattoo": 3, "name": "la\0ke"}})
+    (style,) = painted.styles
+    assert style.name == "a?b?" + 251 * "c"
+    assert painted.source_name == "lake"
+
+
 def test_each_of_several_styles_comes_back_with_its_weight() -> None:
     painted = parsed(SEVERAL)
     assert [(style.name, style.size) for style in painted.styles] == [("été.png", (3, 2)), ("b", (900, 600))]
@@ -106,6 +113,7 @@ BROKEN: list[tuple[tuple[str | int, ...], object]] = [
     (("more",), {}),
     (("record", "request", "content", "height"), 2**40),
     (("record", "request", "recipe"), ["gatys"]),
+    (("record", "request", "recipe"), "ga\ntys"),
     (("record", "request", "strength"), float("nan")),
     (("record", "request", "strength"), "70"),
     (("record", "request", "strength"), 10**400),
