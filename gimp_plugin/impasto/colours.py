@@ -37,15 +37,18 @@ def insert_above(image: Any, source: Any, painting: Any, content: Picture) -> No
 
     painting: not yet in the image. content: the source as it was painted from. Raises ImpastoError.
     """
-    group = Gimp.GroupLayer.new(image, painting.get_name())
+    colours, group = _made(image, source, content), Gimp.GroupLayer.new(image, painting.get_name())
     image.undo_group_start()
     try:
-        _insert(image, source, group)
+        pixels.insert_above(image, source, group)
         painting.set_name(_inner_name(painting.get_name()))
-        image.insert_layer(painting, group, 0)
-        _add_above(painting, source, content)
+        pixels.check_done(image.insert_layer(painting, group, 0))
+        pixels.check_done(image.insert_layer(colours, group, 0))
         pixels.show_selected(group)
         image.set_selected_layers([group])
+    except BaseException:
+        _discard(image, group, colours)
+        raise
     finally:
         image.undo_group_end()
 
@@ -73,18 +76,45 @@ def beside(painting: Any) -> Any:
     return found[0] if found else None
 
 
-def follow(painting: Any, source: Any, place: pixels.Extent, content: Picture, wanted: bool) -> list[str]:
-    """After a painting was painted again: its colours become the source's as that looks now; new ones are put above it
-    where there are none and they are `wanted`. What the artist should know.
+def above(painting: Any, source: Any, content: Picture) -> Any:
+    """A layer of colours for a painting that has none, not yet in the image; None where it has, or there can be none.
+
+    content: the source as it is painted from. Raises ImpastoError.
+    """
+    image = painting.get_image()
+    return _made(image, source, content) if beside(painting) is None and are_in(image) else None
+
+
+def put_above(painting: Any, colours: Any) -> None:
+    """Put what `above` made into the image, in a group that takes the painting's place, its name and its mode, unless
+    it is alone in one. Raises ImpastoError; the image is as it was then."""
+    image, home, place = painting.get_image(), _home(painting), painting.get_image().get_item_position(painting)
+    if home is not None and len(home.get_children()) == 1:
+        pixels.check_done(image.insert_layer(colours, home, place))
+        return
+    name, group = painting.get_name(), Gimp.GroupLayer.new(image, "")
+    try:
+        pixels.check_done(image.insert_layer(group, home, place))
+        pixels.check_done(image.insert_layer(colours, group, 0))
+        pixels.check_done(image.reorder_item(painting, group, 1))
+    except BaseException:
+        _discard(image, group, colours)
+        raise
+    painting.set_name(_inner_name(name))
+    group.set_name(name)
+    group.set_mode(painting.get_mode())
+    painting.set_mode(Gimp.LayerMode.NORMAL)
+
+
+def follow(painting: Any, place: pixels.Extent, content: Picture, wanted: bool) -> list[str]:
+    """After a painting was painted again, its colours become the source's as that looks now. What the artist should
+    know.
 
     place: where the source lies. Colours that somebody has changed since they were put there stay.
     """
     colours = beside(painting)
     if colours is not None:
         return _renew(colours, place, content)
-    if wanted and are_in(painting.get_image()):
-        _wrap(painting)
-        _add_above(painting, source, content)
     return note(painting.get_image()) if wanted else []
 
 
@@ -108,20 +138,27 @@ def seen(painting: Picture, content: Picture) -> Picture:
         image.delete()
 
 
-def _insert(image: Any, source: Any, group: Any) -> None:
+def _made(image: Any, source: Any, content: Picture) -> Any:
+    """A layer of the source's colours, not yet in the image."""
+    colours = pixels.new_layer(image, source, content, _("Colours: {layer}").format(layer=source.get_name()))
     try:
-        pixels.insert_above(image, source, group)
+        colours.set_mode(MODE)
+        _sign(colours)
     except BaseException:
-        group.delete()
+        colours.delete()
         raise
+    return colours
 
 
-def _add_above(painting: Any, source: Any, content: Picture) -> None:
-    image, name = painting.get_image(), _("Colours: {layer}").format(layer=source.get_name())
-    colours = pixels.new_layer(image, source, content, name)
-    colours.set_mode(MODE)
-    image.insert_layer(colours, painting.get_parent(), image.get_item_position(painting))
-    _sign(colours)
+def _discard(image: Any, group: Any, *inside: Any) -> None:
+    """Take the group away with all that is in it by now, and what is not."""
+    if pixels.is_in(image, group):
+        image.remove_layer(group)
+        inside = tuple(layer for layer in inside if layer.get_parent() is None)
+    else:
+        group.delete()
+    for layer in inside:
+        layer.delete()
 
 
 def _renew(colours: Any, place: pixels.Extent, content: Picture) -> list[str]:
@@ -136,20 +173,6 @@ def _renew(colours: Any, place: pixels.Extent, content: Picture) -> list[str]:
     pixels.repaint(colours, place, content)
     _sign(colours)
     return []
-
-
-def _wrap(painting: Any) -> None:
-    """Put a painting into a group that takes its place and its mode, unless it is alone in one."""
-    image, home = painting.get_image(), _home(painting)
-    if home is not None and len(home.get_children()) == 1:
-        return
-    name, group = painting.get_name(), Gimp.GroupLayer.new(image, "")
-    image.insert_layer(group, home, image.get_item_position(painting))
-    image.reorder_item(painting, group, 0)
-    painting.set_name(_inner_name(name))
-    group.set_name(name)
-    group.set_mode(painting.get_mode())
-    painting.set_mode(Gimp.LayerMode.NORMAL)
 
 
 def _marked(group: Any, parasite: str) -> list[Any]:

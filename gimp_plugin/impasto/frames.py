@@ -85,9 +85,10 @@ class Frames:
 
     def _place(self, number: int, result: Result) -> None:
         layer = self._layers[number]
-        pixels.repaint(layer, pixels.extent(layer), result.pictures[0])
         # The layer that it was painted from is in another image: there is no tattoo for it here.
-        record.keep(layer, {"tattoo": 0, "name": self._names[number]}, list(self._chosen.values()), result)
+        kept = record.made({"tattoo": 0, "name": self._names[number]}, list(self._chosen.values()), result)
+        pixels.repaint(layer, pixels.extent(layer), result.pictures[0])
+        record.keep(layer, kept)
         self._painted.append(number)
 
     def _close(self, stopped: bool) -> None:

@@ -147,7 +147,7 @@ def insert(
         raise ImpastoError(Code.CANCELLED, _("the image was closed meanwhile"))
     layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(*record.names(used)))
     try:
-        record.keep(layer, origin, used, result)
+        record.keep(layer, record.made(origin, used, result))
         if content is None:
             pixels.show_selected(layer)
             pixels.insert_above(image, source, layer)

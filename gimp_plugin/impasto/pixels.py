@@ -200,15 +200,20 @@ def insert_above(image: Any, source: Any, layer: Any) -> None:
     Raises ImpastoError.
     """
     parent, position = None, 0
-    if source.is_valid() and _is_in(image, source):
+    if source.is_valid() and is_in(image, source):
         parent, position = source.get_parent(), image.get_item_position(source)
-    if not image.insert_layer(layer, parent, position):
+    check_done(image.insert_layer(layer, parent, position))
+
+
+def check_done(done: bool) -> None:
+    """Raises ImpastoError where GIMP did not insert or move a layer, with what it says."""
+    if not done:
         raise _refused(Gimp.get_pdb().get_last_error() or _("GIMP does not insert the layer"))
 
 
 def check_writable(layer: Any, place: Extent) -> None:
     """Raises ImpastoError where `repaint` may not touch the layer; GIMP would end this process."""
-    if not layer.is_valid() or not _is_in(layer.get_image(), layer):
+    if not layer.is_valid() or not is_in(layer.get_image(), layer):
         raise _refused(_("the layer is not in the image any more"))
     if layer.is_group():
         raise _refused(
@@ -278,7 +283,7 @@ def _fill(buffer: Any, picture: Picture) -> None:
     buffer.flush()
 
 
-def _is_in(image: Any, layer: Any) -> bool:
+def is_in(image: Any, layer: Any) -> bool:
     """Whether a layer hangs in the image's tree (one that was deleted lives on in the undo history)."""
     while layer.get_parent() is not None:
         layer = layer.get_parent()

@@ -61,17 +61,21 @@ def origin(source: Any) -> dict[str, object]:
     return {"tattoo": source.get_tattoo(), "name": source.get_name()}
 
 
-def keep(layer: Any, source: Mapping[str, object], styles: Sequence[Chosen], result: Result) -> None:
-    """Keep with the layer all that it takes to paint it again: the layer that it was painted from (its `origin`), the
-    styles, and how it was painted. Undone with what else is done to the layer."""
+def made(source: Mapping[str, object], styles: Sequence[Chosen], result: Result) -> dict[str, bytes]:
+    """By the parasites' names, all that it takes to paint a layer again: the layer that it was painted from (its
+    `origin`), the styles, and how it was painted."""
     told = [named(style.name) | ({"copy_of": style.copy_of} if style.copy_of else {}) for style in styles]
     which = {"step": result.step} if result.step else {}
-    attach(layer, told, result.record, job=result.job, source=source, **which)
+    content = dump(told, result.record, job=result.job, source=source, **which)
     copies = {number: style.copy or style_copy.made(style.picture) for number, style in enumerate(styles, 1)}
-    for number in NUMBERS:
-        name = argument(STYLE, number)
-        if copies.get(number):
-            layer.attach_parasite(Gimp.Parasite.new(name, FLAGS, copies[number]))
+    return {PARASITE: content, **{argument(STYLE, number): copy for number, copy in copies.items() if copy}}
+
+
+def keep(layer: Any, made: Mapping[str, bytes]) -> None:
+    """Keep that with the layer, and nothing of an earlier painting. Undone with what else is done to the layer."""
+    for name in (PARASITE, *(argument(STYLE, number) for number in NUMBERS)):
+        if name in made:
+            layer.attach_parasite(Gimp.Parasite.new(name, FLAGS, made[name]))
         elif layer.get_parasite(name) is not None:  # of a style that it was painted with before
             layer.detach_parasite(name)
 
@@ -81,9 +85,9 @@ def named(style: str) -> dict[str, object]:
     return {"style": printable(style)}
 
 
-def attach(layer: Any, styles: Sequence[Mapping[str, object]], record: Mapping[str, object], **about: object) -> None:
+def attach(layer: Any, styles: Sequence[Mapping[str, object]], record: Mapping[str, object]) -> None:
     """Keep the daemon's record with the layer; the request is part of it. styles: what is told of each."""
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, FLAGS, dump(styles, record, **about)))
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, FLAGS, dump(styles, record)))
 
 
 def dump(styles: Sequence[Mapping[str, object]], record: Mapping[str, object], **about: object) -> bytes:

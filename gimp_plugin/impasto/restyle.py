@@ -65,13 +65,20 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         """In the place of the layer's pixels, with the record: one undo step."""
         if not layer.is_valid():
             raise ImpastoError(Code.CANCELLED, _("the layer was deleted, or its image closed, meanwhile"))
+        # All that can go wrong comes first: then the layer is as it was.
+        pixels.check_writable(layer, extent)
+        kept = record.made(origin, used, result)
+        above = colours.above(layer, source, request.content) if keep else None
         image.undo_group_start()
         try:
+            if above is not None:
+                colours.put_above(layer, above)
             pixels.repaint(layer, extent, result.pictures[0])
-            record.keep(layer, origin, used, result)
-            before, now = (record.names(styles) for styles in (painted.styles, used))
+            record.keep(layer, kept)
+            before, now = (record.names(each) for each in (painted.styles, used))
             colours.rename(layer, record.layer_name(*before), record.layer_name(*now))
-            notes.extend(colours.follow(layer, source, extent, request.content, keep))
+            if above is None:
+                notes.extend(colours.follow(layer, extent, request.content, keep))
         finally:
             image.undo_group_end()
 
@@ -187,7 +194,7 @@ def _is_source(found: Any, layer: Any, painted: Painted) -> bool:
         found.get_tattoo() == painted.tattoo,
         pixels.extent(found)[1] == painted.source_size,
     )
-    return found.get_id() != layer.get_id() and sum(right) >= 2
+    return bool(found.get_id() != layer.get_id() and sum(right) >= 2)
 
 
 def _refused(sentence: str) -> ImpastoError:

@@ -9,6 +9,7 @@ The tests outside read the facts (kinds.json) and judge; nothing is judged here.
 
 import array
 import base64
+import itertools
 import json
 import os
 import sys
@@ -406,9 +407,10 @@ def again(which, change=None, wanted=False, first=True, moved=None):
         change(group, painting, colours)
     source.invert(False)
     colours = colours if colours and colours.get_parent() else None
-    before, colours_before = tree(image), colours and packed(read(colours))
+    before, colours_before, was = tree(image), colours and packed(read(colours)), packed(read(painting))
     result = paint_again(image, [which(group, painting, colours)], keep_colours=wanted)
     result |= {"before": before, "after": tree(image), "source": packed(read(source)), **about(painting_of(image))}
+    result["pixels_before"] = was
     result["source_place"] = about(source)["offsets"], about(source)["size"]
     home = painting_of(image).get_parent()
     if home:
@@ -435,7 +437,21 @@ def scribble(group, painting, colours):
     write(colours, samples)
 
 
+def refused(step, work):
+    """GIMP refuses this one of the times that a layer is put somewhere."""
+    check, calls = pixels.check_done, itertools.count(1)
+    pixels.check_done = lambda done: check(done and next(calls) != step)
+    try:
+        return work()
+    finally:
+        pixels.check_done = check
+
+
 KEPT = {
+    **{f"step {step} refused": lambda step=step: refused(step, kept) for step in (1, 2, 3)},
+    "refused later": lambda: refused(
+        3, lambda: again(lambda group, painting, colours: painting, wanted=True, first=False)
+    ),
     "RGB": kept,
     "RGBA": lambda: kept(alpha=True),
     "RGB U16_LINEAR": lambda: kept(precision="U16_LINEAR"),

@@ -282,6 +282,15 @@ def test_a_painting_gets_its_colours_back_later_and_its_mode_goes_to_the_group(k
         assert facts["colours"] == facts["source"]
 
 
+@pytest.mark.parametrize("case", ["step 1 refused", "step 2 refused", "step 3 refused", "refused later"])
+def test_of_what_gimp_does_not_take_whole_nothing_is_left_in_the_image(kinds: dict[str, Facts], case: str) -> None:
+    facts = kinds[f"colours: {case}"]
+    assert facts["status"] == "execution-error"
+    assert "The painting could not be put into the image" in facts["message"]
+    assert facts["after"] == facts["before"]
+    assert facts.get("pixels_before") == facts.get("pixels")
+
+
 def test_a_group_that_has_lost_its_colours_gets_new_ones(kinds: dict[str, Facts]) -> None:
     facts = of(kinds, "colours: removed colours")
     assert facts["before"] == [[NAME, [INSIDE]], "source"]

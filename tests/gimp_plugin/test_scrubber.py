@@ -200,9 +200,8 @@ def test_the_artist_is_asked_at_the_end_where_that_was_wished(monkeypatch: pytes
 
 
 def test_the_layer_says_which_step_it_shows_and_nothing_of_it_where_it_is_the_painting() -> None:
-    record, told = importlib.import_module("record"), list[bytes]()
+    record = importlib.import_module("record")
     style = importlib.import_module("styles").Chosen("style.png", PIXEL, copy=b"a copy")
-    record.Gimp.Parasite.new.side_effect = lambda _name, _flags, data: told.append(data)
-    for step in (28, 0):
-        record.keep(MagicMock(), {}, [style], Result(job="j", step=step, pictures=(PIXEL,)))
-    assert [b'"step": 28' in data for data in told] == [True, False, False, False]
+    results = (Result(job="j", step=step, pictures=(PIXEL,)) for step in (28, 0))
+    told = [record.made({}, [style], result)["impasto"] for result in results]
+    assert [b'"step": 28' in data for data in told] == [True, False]
