@@ -84,7 +84,7 @@ def ask(procedure: Any, run_mode: Any, image: Any, first: Any, config: Any, *row
         procedure,
         run_mode,
         config,
-        first,
+        lambda: first,
         lambda: styles.chosen(config, image, LIMITS),
         lambda chosen: order.outline(first, chosen, config),
         None,

@@ -52,7 +52,7 @@ LOWEST = {"strength": 0.0, "stroke-size": 10.0, "max-size": 0.0, "seed": 0.0}
 def ask(
     procedure: Any,
     config: Any,
-    source: Any,
+    source: Callable[[], Any],
     chosen: Callable[[], dict[int, Chosen]],
     outline: Callable[[Mapping[int, Chosen]], Outline],
     made_with: Mapping[str, Any] | None = None,
@@ -61,9 +61,10 @@ def ask(
 ) -> bool:
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
 
-    source: the layer to paint, if it is known; chosen: gives the styles by their numbers, or raises ImpastoError: both
-    for the preview. outline: what would be painted in those styles, for the forecast. made_with: of a layer that is
-    painted again, the arguments that it was painted with; kept: its own styles, None for one that cannot be shown.
+    source: gives the layer to paint, None where it is not known; chosen: gives the styles by their numbers, or raises
+    ImpastoError: both for the preview. outline: what would be painted in those styles, for the forecast. made_with: of
+    a layer that is painted again, the arguments that it was painted with; kept: its own styles, None for one that
+    cannot be shown.
     what: of a batch, makes the row for what is painted.
     """
     GimpUi.init("impasto")

@@ -12,6 +12,7 @@ from typing import Any
 
 import gi
 import progress as words
+import sandbox
 import styles
 
 gi.require_version("Gtk", "3.0")
@@ -23,7 +24,10 @@ from impasto_protocol.request import Outline  # noqa: E402
 from impasto_protocol.zmq_client import Client  # noqa: E402
 from language import _  # noqa: E402
 
-VALUES = ("recipe", "strength", "stroke-size", "max-size", "continue", *styles.ARGUMENTS, *styles.WEIGHTS)
+VALUES = (
+    *("recipe", "strength", "stroke-size", "max-size", "continue", "source-layer"),
+    *(*styles.ARGUMENTS, *styles.WEIGHTS),
+)
 """The filters' arguments that a forecast depends on."""
 PATIENCE = 400
 """Milliseconds without a change after which the daemon is asked."""
@@ -32,10 +36,10 @@ PATIENCE = 400
 class Foreseen:
     """The line, for the values in the dialog's `config`.
 
-    source: the layer; of none, nothing is said. outline: gives what would be painted, or raises ImpastoError.
+    source: gives the layer; of None nothing is said. outline: gives what would be painted, or raises ImpastoError.
     """
 
-    def __init__(self, source: Any, config: Any, outline: Callable[[], Outline]) -> None:
+    def __init__(self, source: Callable[[], Any], config: Any, outline: Callable[[], Outline]) -> None:
         self._source, self._config, self._outline = source, config, outline
         self._timer = 0
         self._asking = self._stale = self._closed = False
@@ -52,9 +56,14 @@ class Foreseen:
 
     def again(self) -> None:
         """Ask now: the daemon may know more. While it is being asked, as soon as it has answered."""
+        if self._closed:
+            return
         self._wait_no_longer()
-        if self._source is None or self._asking:
-            self._stale = self._asking
+        if self._asking:
+            self._stale = True
+            return
+        if self._source() is None:
+            self._show(None)
             return
         try:
             outline = self._outline()
@@ -82,7 +91,7 @@ class Foreseen:
         """In the client's thread."""
         found = None
         try:
-            with Client(agent=AGENT) as client:
+            with Client(sandbox.endpoint(), agent=AGENT) as client:
                 found = client.foresee(outline)
         except ImpastoError:  # a courtesy: what is wrong with the daemon is said where it is needed
             pass

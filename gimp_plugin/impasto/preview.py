@@ -35,7 +35,7 @@ AGENT = f"impasto-gimp-preview/{__version__}"
 PATIENCE = 400
 """Milliseconds without a change after which a new one is begun."""
 VALUES = (
-    *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", colours.ARGUMENT),
+    *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", "source-layer", colours.ARGUMENT),
     *(*styles.ARGUMENTS, *styles.WEIGHTS),
 )
 """The filter's arguments that a preview depends on."""
@@ -48,16 +48,18 @@ ARROWS = {Gdk.KEY_Left: (-1, 0), Gdk.KEY_Right: (1, 0), Gdk.KEY_Up: (0, -1), Gdk
 
 
 class Preview:
-    """A part of a layer in a box of its own, painted with the values in the dialog's `config`; of no layer, nothing.
+    """A part of a layer in a box of its own, painted with the values in the dialog's `config`.
 
-    chosen: gives the styles by their numbers, or raises ImpastoError. `learnt` is called when the daemon may know more
-    than before of its device, or of what stands in for the recipe.
+    source: gives the layer; of None nothing is shown. chosen: gives the styles by their numbers, or raises
+    ImpastoError. `learnt` is called when the daemon may know more than before of its device, or of what stands in for
+    the recipe.
     """
 
-    def __init__(self, source: Any, config: Any, chosen: Callable[[], dict[int, Chosen]]) -> None:
-        self._source, self._config, self._chosen_styles = source, config, chosen
-        self._size: tuple[int, int] = (source.get_width(), source.get_height()) if source else (1, 1)
-        self._centre = _middle(source) if source else (0.0, 0.0)
+    def __init__(self, source: Callable[[], Any], config: Any, chosen: Callable[[], dict[int, Chosen]]) -> None:
+        self._given, self._config, self._chosen_styles = source, config, chosen
+        self._source: Any = None
+        self._size, self._centre = (1, 1), (0.0, 0.0)
+        self._look()
         self._grip = (0.0, 0.0)
         self._job: Job | None = None
         self._content: Picture
@@ -75,6 +77,7 @@ class Preview:
         """Let go of what is under way."""
         for handler in self._handlers:
             self._config.disconnect(handler)
+        self.learnt = lambda: None
         self._stop()
 
     def say(self, job: Job, sentence: str) -> None:
@@ -98,7 +101,11 @@ class Preview:
 
     def chosen(self) -> dict[int, Chosen]:
         """The styles that are chosen, read once. Raises ImpastoError."""
-        named = (*styles.weighty(self._config), *(self._config.get_property(name) for name in styles.ARGUMENTS))
+        named = (
+            self._source,
+            *styles.weighty(self._config),
+            *(self._config.get_property(name) for name in styles.ARGUMENTS),
+        )
         if self._read is None or self._read[0] != named:
             self._read = named, self._chosen_styles()
         return self._read[1]
@@ -118,8 +125,17 @@ class Preview:
             self._job.settle()
             self._job = None
 
+    def _look(self) -> None:
+        """At the layer that is to be painted now: of another one than before, at its middle."""
+        source, before = self._given(), self._source
+        self._source = source
+        if source is not None and (before is None or source.get_id() != before.get_id()):
+            self._size = source.get_width(), source.get_height()
+            self._centre = _middle(source)
+
     def _start(self) -> bool:
         self._timer = 0
+        self._look()
         self.box.set_visible(self._source is not None and self._config.get_property("preview"))
         if self.box.get_visible():
             content = self._content = pixels.read_small(self._source, self._part().box, self._scale())

@@ -44,13 +44,15 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
     afresh = run_mode == Gimp.RunMode.INTERACTIVE
     made_with = fill(config, layer, painted, afresh)
     if afresh:
-        seen = known_source(layer, painted, config)
+
+        def seen() -> Any:
+            return known_source(layer, painted, config)
 
         def shown() -> dict[int, Chosen]:
-            return styles_of(image, seen, painted, copies, config)
+            return styles_of(image, seen() or layer, painted, copies, config)
 
         def outline(chosen: Mapping[int, Chosen]) -> Outline:
-            return replace(order.outline(seen, chosen, config), resume=earlier(painted, config))
+            return replace(order.outline(seen(), chosen, config), resume=earlier(painted, config))
 
         call.ask(procedure, run_mode, config, seen, shown, outline, made_with, kept_styles(painted, copies))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)

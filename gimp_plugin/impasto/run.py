@@ -26,7 +26,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
             procedure,
             run_mode,
             config,
-            source,
+            lambda: source,
             lambda: styles.chosen(config, image, order.LIMITS),
             lambda chosen: order.outline(source, chosen, config),
         )

@@ -197,7 +197,7 @@ def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1, ro
     kept = dict.fromkeys(range(1, styles + 1), shown) if made_with else {}
     return opened(
         lambda window: look(window, config),
-        lambda: plugin.dialog.ask(procedure, config, layer, no_style, lambda _: None, made_with, kept, row),
+        lambda: plugin.dialog.ask(procedure, config, lambda: layer, no_style, lambda _: None, made_with, kept, row),
     )
 
 
@@ -362,7 +362,7 @@ def previewed(plugin, layer):
         read.append(plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS))
         return read[-1]
 
-    preview = plugin.preview.Preview(layer, config, chosen)
+    preview = plugin.preview.Preview(lambda: layer, config, chosen)
     content = plugin.pixels.read_small(layer, (0, 0, 40, 40), 1.0)
     requests = [preview._request(content)]
     config.set_property("style-weight", 60.0)
@@ -381,7 +381,7 @@ def arrows(plugin, layer):
     def no_style():
         raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
 
-    preview = plugin.preview.Preview(layer, config, no_style)
+    preview = plugin.preview.Preview(lambda: layer, config, no_style)
     window = Gtk.Window()
     window.add(preview.box)
     pad = only(Gtk.EventBox, preview.box)
@@ -394,6 +394,28 @@ def arrows(plugin, layer):
     preview.close()
     window.destroy()
     return {"boxes": told, "focus": pad.get_can_focus()}
+
+
+def source_chosen(plugin, layer):
+    """Whether the preview is seen, and of how large a layer, before and after the artist has said what to paint from;
+    between the two, whether it has noticed."""
+    _, config = plugin.config(RESTYLE)
+    config.set_property("max-size", 0)
+
+    def no_style():
+        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+
+    preview = plugin.preview.Preview(lambda: config.get_property("source-layer"), config, no_style)
+    preview._start()
+    told = [preview.box.get_visible(), preview._size]
+    preview._stop()
+    config.set_property("source-layer", layer)
+    told.append(bool(preview._timer))
+    preview._stop()
+    preview._start()
+    told += [preview.box.get_visible(), preview._size]
+    preview.close()
+    return told
 
 
 def presets(plugin, layer):
@@ -470,7 +492,7 @@ def foreseen(plugin, layer):
     procedure, config = plugin.config()
     config.set_property("preview", False)
     forecast = plugin.foreseen.Forecast(1000, 700, 4, 40, 1_200_000_000, 40.0, "cpu")
-    plugin.foreseen.Client = lambda **_: contextlib.nullcontext(
+    plugin.foreseen.Client = lambda _, **__: contextlib.nullcontext(
         types.SimpleNamespace(foresee=lambda size: forecast if size == 1000 else None)
     )
     plugin.foreseen.PATIENCE = 1
@@ -488,7 +510,7 @@ def foreseen(plugin, layer):
         return told
 
     def ask():
-        plugin.dialog.ask(procedure, config, layer, lambda: None, lambda _: config.get_property("max-size"))
+        plugin.dialog.ask(procedure, config, lambda: layer, lambda: None, lambda _: config.get_property("max-size"))
 
     return opened(lambda window: look(window, config), ask)
 
@@ -501,7 +523,7 @@ def lacking(plugin, layer):
     def no_style():
         raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
 
-    preview = plugin.preview.Preview(layer, config, no_style)
+    preview = plugin.preview.Preview(lambda: layer, config, no_style)
     config.set_property("preview", True)
     window = Gtk.Window()
     window.add(preview.box)
@@ -543,6 +565,7 @@ def main():
         "previewed": previewed(plugin, layer),
         "all open": asked(plugin, all_open, layer),
         "arrows": arrows(plugin, layer),
+        "source chosen": source_chosen(plugin, layer),
         "presets": presets(plugin, layer),
         "presets by menu": presets_by_menu(plugin, layer),
         "foreseen": foreseen(plugin, layer),

@@ -230,3 +230,7 @@ def test_the_arrow_keys_move_the_previews_part_and_no_others_do(told: dict[str, 
     assert told["arrows"]["focus"]
     moves = [[x - start[0], y - start[1]] for x, y, *_ in boxes]
     assert moves == [[56, 0], [112, 0], [112, 56], [56, 56], [56, 0], [56, 0]], "a quarter of what is seen"
+
+
+def test_the_preview_follows_the_source_that_the_artist_chooses(told: dict[str, Any]) -> None:
+    assert told["source chosen"] == [False, [1, 1], True, True, [700, 500]]

@@ -36,7 +36,8 @@ class Asked:
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def __call__(self, **_: object) -> Asked:
+    def __call__(self, endpoint: str, **_: object) -> Asked:
+        self.endpoint = endpoint
         return self
 
     def __enter__(self) -> Asked:
@@ -55,6 +56,7 @@ class Bench:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, source: object = "a layer") -> None:
         self.foreseen, self.daemon, self.max_size = module("foreseen"), Asked(), 0
+        self.source = source
         self.shown = ""
         self._idle: list[Callable[[], object]] = []
         self._came = threading.Semaphore(0)
@@ -62,7 +64,7 @@ class Bench:
         self.foreseen.GLib.idle_add = self._later
         self.foreseen.GLib.timeout_add = MagicMock(return_value=7)
         self.config = MagicMock()
-        self.whole = self.foreseen.Foreseen(source, self.config, self.asked_for)
+        self.whole = self.foreseen.Foreseen(lambda: self.source, self.config, self.asked_for)
         self.whole.line = MagicMock(set_text=lambda text: setattr(self, "shown", text))
 
     def asked_for(self) -> Outline:
@@ -133,6 +135,22 @@ def test_without_a_style_the_daemon_is_not_asked(bench: Bench) -> None:
 def test_without_a_layer_nothing_is_asked(without_gimp: None, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, source=None)
     bench.time_passes()
+    assert not bench.daemon.questions
+    bench.source = "the one that was chosen"
+    assert "notify::source-layer" in [each.args[0] for each in bench.config.connect.call_args_list]
+    bench.change(500).time_passes().hear()
+    assert bench.shown == SENTENCE
+
+
+def test_the_daemon_is_asked_where_it_paints(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module("sandbox"), "endpoint", lambda: "ipc:///of/a/flatpak")
+    bench.time_passes().hear()
+    assert bench.daemon.endpoint == "ipc:///of/a/flatpak"
+
+
+def test_a_closed_dialog_asks_no_more_whatever_its_preview_has_learnt(bench: Bench) -> None:
+    bench.whole.close()
+    bench.whole.again()
     assert not bench.daemon.questions
 
 
