@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.impasto-installed
 TESTS  := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test setup lint format types unit e2e gimp-3.2 bench chaos leaving soak flood systemd fuzz fuzz-guided quality \
-  pictures clean
+  pictures translations clean
 
 demo: setup ## Set everything up and paint an example, through GIMP 3 as well where there is one
 	$(BIN)/python -m examples.demo
@@ -81,6 +81,9 @@ quality: setup ## Every recipe at equal time, in figures and on a sheet: make qu
 
 pictures: setup ## Make the pictures of the documentation again
 	$(BIN)/python -m docs.make_pictures
+
+translations: setup ## Bring the catalogues of the plug-in's texts up to date, and pack them
+	$(BIN)/python -m gimp_plugin.translate
 
 clean:
 	rm -rf $(VENV) build dist artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -123,6 +123,7 @@ def _changing(profile: Path) -> Iterator[None]:
 def build(folder: Path, interpreter: str, say: Say = _silent) -> tuple[str, ...]:
     """Make a complete plug-in folder that this Python starts; the versions of it for which no binary could be had."""
     _copy_sources(source_folder(), folder)
+    shutil.copytree(source_folder() / "locale", folder / "locale")
     _copy_sources(_package_folder("impasto_protocol"), folder / "impasto_protocol")
     main = folder / MAIN
     text = main.read_text(encoding="utf-8")
