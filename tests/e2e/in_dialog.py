@@ -169,6 +169,7 @@ def painting(plugin, window):
     window.show(progress, None)
     told = looked_over(window._dialog)
     window.end()
+    window._dialog.destroy()  # that of a batch stays until the last painting
     return told
 
 
