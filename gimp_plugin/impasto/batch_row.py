@@ -22,8 +22,8 @@ WHAT = {
 """Values of the argument `paint`, as the dialog calls them. A test holds that they are those there are."""
 
 
-def made(config: Any, count: Callable[[str], int]) -> Any:
-    """The row. count: how many paintings a value of `paint` makes."""
+def made(config: Any, labels: Any, count: Callable[[str], int]) -> Any:
+    """The row. labels: as `style_row.labelled` has it. count: how many paintings a value of `paint` makes."""
     store = Gtk.ListStore(str, str)
     for each in WHAT.items():
         store.append(each[::-1])  # a screen reader reads the first column
@@ -37,7 +37,9 @@ def made(config: Any, count: Callable[[str], int]) -> Any:
 
     config.connect("notify::paint", follow)
     follow()
-    row = style_row.labelled(_("What t_o paint"), GimpUi.prop_string_combo_box_new(config, "paint", store, 1, 0))
+    row = style_row.labelled(
+        labels, _("What t_o paint"), GimpUi.prop_string_combo_box_new(config, "paint", store, 1, 0)
+    )
     row.pack_start(paintings, False, False, 0)
     row.show_all()
     return row

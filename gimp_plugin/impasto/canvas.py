@@ -52,13 +52,13 @@ class Canvas:
         where = [ids.index(each.get_id()) for each in (layer, like)]
         self._name = _("Painting {name}").format(name=like.get_name())
         self._image = image.duplicate()
+        _mark(self._image, job)
         copies = _all(self._image.get_layers())
         self._layer, self._like = (copies[index] for index in where)
         self._painting: Any = None
         self._rests_until = 0.0
         self._image.undo_disable()
         self._image.clean_all()
-        _mark(self._image, job)
         self._display = Gimp.Display.new(self._image)
         _mark(self._image, job, self._display.get_id())
 
@@ -126,7 +126,7 @@ class Switch:
         """The painting of this name is about to begin. What a plug-in that was killed has left is swept up."""
         self._job = job
         with _silence():
-            sweep(Path(Gimp.directory()))
+            sweep(Path(Gimp.directory()), job)
 
     def show(self, picture: Picture) -> None:
         """The iterate, small."""
@@ -168,9 +168,12 @@ class Switch:
             self.button.set_active(False)
 
 
-def sweep(profile: Path) -> None:
-    """Close the canvases of paintings for which no process waits any more."""
+def sweep(profile: Path, own: str) -> None:
+    """Close the canvases of paintings for which no process waits any more. own: the job of a painting of this process;
+    where no slip tells even of that, as where the profile cannot be written, slips say nothing of others either."""
     alive = {found.slip.job for found in slips.found(profile) if found.held}
+    if own not in alive:
+        return
     for image in Gimp.get_images():
         mark = image.get_parasite(MARK)
         if mark is not None:

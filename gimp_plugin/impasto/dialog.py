@@ -57,7 +57,7 @@ def ask(
     outline: Callable[[Mapping[int, Chosen]], Outline],
     made_with: Mapping[str, Any] | None = None,
     kept: Mapping[int, style_row.Kept | None] = MappingProxyType({}),
-    what: Callable[[Any], Any] | None = None,
+    what: Callable[[Any, Any], Any] | None = None,
 ) -> bool:
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
 
@@ -65,10 +65,11 @@ def ask(
     ImpastoError: both for the preview. outline: what would be painted in those styles, for the forecast. made_with: of
     a layer that is painted again, the arguments that it was painted with; kept: its own styles, None for one that
     cannot be shown.
-    what: of a batch, makes the row for what is painted.
+    what: of a batch, makes the row for what is painted, of the config and the labels.
     """
     GimpUi.init("impasto")
-    recipe = recipe_row(config)
+    labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+    recipe = recipe_row(config, labels)
     if made_with:
         stay_given(config, {**made_with, "recipe": config.get_property("recipe")})
     dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else BATCH if what else TITLE)
@@ -90,8 +91,8 @@ def ask(
     preview.learnt = foreseen.again
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL)
     row.pack_start(beside(preview.box, foreseen.line), False, False, 0)
-    top = [what(config)] if what else []
-    row.pack_start(column(*top, style_rows.made(dialog, config, kept), recipe, values), True, True, 0)
+    top = [what(config, labels)] if what else []
+    row.pack_start(column(*top, style_rows.made(dialog, config, kept, labels), recipe, values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(low_display.scrolled(row), True, True, 0)
     Presets(dialog, config, RECIPES, preview.chosen).place()
@@ -134,7 +135,7 @@ def column(*widgets: Any) -> Any:
     return box
 
 
-def recipe_row(config: Any) -> Any:
+def recipe_row(config: Any, labels: Any) -> Any:
     """The recipe as a combo box: `recipe` is a text, so that a script's wrong name is an error and no default.
 
     Where one was asked for that is not known here, another one is chosen, and a line says so.
@@ -145,7 +146,7 @@ def recipe_row(config: Any) -> Any:
     wanted = config.get_property("recipe")
     if wanted not in RECIPES:
         config.set_property("recipe", next(iter(RECIPES)))
-    row = style_row.labelled(_("Rec_ipe"), GimpUi.prop_string_combo_box_new(config, "recipe", store, 1, 0))
+    row = style_row.labelled(labels, _("Rec_ipe"), GimpUi.prop_string_combo_box_new(config, "recipe", store, 1, 0))
     row.show_all()
     if not wanted or wanted in RECIPES:
         return row

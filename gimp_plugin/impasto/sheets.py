@@ -139,16 +139,16 @@ def one_step(image: Any) -> Iterator[None]:
         image.undo_group_end()
 
 
-def row(image: Any, drawables: Sequence[Any]) -> Callable[[Any], Any]:
-    """Makes the dialog's row for what to paint, for the filter's arguments."""
+def row(image: Any, drawables: Sequence[Any]) -> Callable[[Any, Any], Any]:
+    """Makes the dialog's row for what to paint, for the filter's arguments and with the dialog's labels."""
 
     def count(what: str) -> int:
         return sum(len(each.layers) for each in WHAT[what](image, drawables))
 
-    def widget(config: Any) -> Any:
+    def widget(config: Any, labels: Any) -> Any:
         import batch_row  # needs a display
 
-        return batch_row.made(config, count)
+        return batch_row.made(config, labels, count)
 
     return widget
 

@@ -30,9 +30,6 @@ SOURCES = {
 OWN = "own"
 """Beside them, where a layer is painted again: its own style. None of the arguments is set then."""
 
-LABELS = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
-"""Of equal width."""
-
 THUMBNAIL = 160
 """Longest side in pixels of the first style's picture in the dialog."""
 SMALL = 32
@@ -53,23 +50,30 @@ class Row:
     """One style: `box`, with what there is to choose it with.
 
     number: of the style. kept: what a layer that is painted again keeps of it. changed: is called whenever a style is
-    chosen, or none any more. beside: a button for the end of its first line.
+    chosen, or none any more. beside: a button for the end of its first line. labels: as `labelled` has it.
     """
 
     def __init__(
-        self, dialog: Any, config: Any, number: int, kept: Kept | None, changed: Callable[[], None], beside: Any
+        self,
+        dialog: Any,
+        config: Any,
+        number: int,
+        kept: Kept | None,
+        changed: Callable[[], None],
+        beside: Any,
+        labels: Any,
     ) -> None:
         self._dialog, self._config, self._number, self._changed = dialog, config, number, changed
         self._left: dict[str, Any] = {}
         self._combo, self._stack = Gtk.ComboBoxText(), Gtk.Stack(vhomogeneous=False)
-        self._stack.add_named(file_page(config, number), "style-file")
+        self._stack.add_named(file_page(config, number, labels), "style-file")
         if kept is not None:
             self._stack.add_named(own_page(kept, number), OWN)
             self._combo.append(OWN, _("The one it was painted with"))
         for name, label in SOURCES.items():
             self._combo.append(name, label)
         label = _("St_yle from") if number == 1 else _("Style {number} from").format(number=number)
-        line = labelled(label, self._combo)
+        line = labelled(labels, label, self._combo)
         line.pack_start(beside, False, False, 0)
         self.box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self.box.pack_start(line, False, False, 0)
@@ -125,7 +129,7 @@ def gimps_page(dialog: Any, name: str) -> Any:
     return page
 
 
-def file_page(config: Any, number: int) -> Any:
+def file_page(config: Any, number: int, labels: Any) -> Any:
     """A file and a small picture of it: below it of the first style, beside it of another.
 
     GIMP's own row for a file wants one that exists; then a script that names a missing one gets no sentence.
@@ -148,7 +152,7 @@ def file_page(config: Any, number: int) -> Any:
             chooser.unselect_all()
         thumbnail.set_from_pixbuf(pixbufs.of_file(Path(path), side) if path else None)
 
-    row = labelled(_("Style _file") if number == 1 else _("File"), chooser)
+    row = labelled(labels, _("Style _file") if number == 1 else _("File"), chooser)
     chooser.forall(lambda button: described(button, row.get_children()[0]))  # it has the keys, and a file's name alone
     row.pack_start(recent_styles.button(lambda file: config.set_property(name, file)), False, False, 0)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
@@ -173,10 +177,11 @@ def own_page(kept: Kept, number: int) -> Any:
     return column
 
 
-def labelled(text: str, widget: Any) -> Any:
-    """A widget behind its label, whose mnemonic goes to it. The widgets of such rows begin below each other."""
+def labelled(labels: Any, text: str, widget: Any) -> Any:
+    """A widget behind its label, whose mnemonic goes to it. labels: the dialog's Gtk.SizeGroup of such labels, which
+    makes the widgets begin below each other."""
     label = Gtk.Label(label=text, use_underline=True, xalign=0, mnemonic_widget=widget)
-    LABELS.add_widget(label)
+    labels.add_widget(label)
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
     row.pack_start(label, False, False, 0)
     row.pack_start(widget, True, True, 0)

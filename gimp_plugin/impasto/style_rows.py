@@ -23,16 +23,17 @@ HIGHEST = 250
 """Pixels beyond which the styles that are added are scrolled."""
 
 
-def made(dialog: Any, config: Any, kept: Mapping[int, Kept | None]) -> Any:
-    """All of them in a box. Paint cannot be pressed before a style is chosen. kept: as `dialog.ask` has it."""
-    return _Rows(dialog, config, kept).box
+def made(dialog: Any, config: Any, kept: Mapping[int, Kept | None], labels: Any) -> Any:
+    """All of them in a box. Paint cannot be pressed before a style is chosen. kept: as `dialog.ask` has it;
+    labels: as `style_row.labelled` has it."""
+    return _Rows(dialog, config, kept, labels).box
 
 
 class _Rows:
     """The first row is always there; another one comes with the button beside it, or because its style is given."""
 
-    def __init__(self, dialog: Any, config: Any, kept: Mapping[int, Kept | None]) -> None:
-        self._dialog, self._config, self._kept = dialog, config, kept
+    def __init__(self, dialog: Any, config: Any, kept: Mapping[int, Kept | None], labels: Any) -> None:
+        self._dialog, self._config, self._kept, self._labels = dialog, config, kept, labels
         self._add = Gtk.Button(label=_("A_dd"), use_underline=True, tooltip_text=_("Add another style"))
         self._add.connect("clicked", self._one_more)
         self._weights = {number: self._slider(number) for number in NUMBERS}
@@ -49,7 +50,7 @@ class _Rows:
 
     def _row(self, number: int) -> Row:
         button = self._add if number == 1 else self._remover(number)
-        row = Row(self._dialog, self._config, number, self._kept.get(number), self._refresh, button)
+        row = Row(self._dialog, self._config, number, self._kept.get(number), self._refresh, button, self._labels)
         self._weights[number].show()
         row.box.pack_start(self._weights[number], False, False, 0)
         row.box.set_no_show_all(True)

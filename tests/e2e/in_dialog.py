@@ -217,12 +217,16 @@ MADE_WITH = {
 }
 
 
+def batch_row(plugin):
+    return lambda config, labels: plugin.batch_row.made(config, labels, lambda _: 2)
+
+
 def windows(plugin, layer):
     """What is in each window, by the window's name."""
     return {
         "dialog": asked(plugin, all_of_it, layer),
         "restyle": asked(plugin, all_of_it, layer, RESTYLE, MADE_WITH),
-        "batch": asked(plugin, all_of_it, layer, BATCH, row=lambda config: plugin.batch_row.made(config, lambda _: 2)),
+        "batch": asked(plugin, all_of_it, layer, BATCH, row=batch_row(plugin)),
         "painting": painting(plugin, plugin.window.Window(layer, layer)),
         "batch painting": painting(plugin, plugin.batch_window.Window()),
         "paintings": paintings(plugin),

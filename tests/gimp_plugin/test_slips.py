@@ -78,3 +78,34 @@ def test_slips_come_oldest_first(slips: Any, tmp_path: Path) -> None:
         path.touch()
         os.utime(path, (1000 + age, 1000 + age))
     assert [found.slip.job for found in slips.found(tmp_path)] == ["c", "a", "b"]
+
+
+class Image:
+    """One that is marked as the canvas of this job, without a display."""
+
+    def __init__(self, job: str) -> None:
+        self._mark, self.is_there = f"{job} 0".encode(), True
+
+    def get_parasite(self, _name: str) -> Image:
+        return self
+
+    def get_data(self) -> bytes:
+        return self._mark
+
+    def delete(self) -> None:
+        self.is_there = False
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_canvas_is_closed_where_slips_can_tell_that_nobody_waits_for_its_painting(
+    slips: Any, tmp_path: Path, writable: bool
+) -> None:
+    canvas = importlib.import_module("canvas")
+    canvas.Gimp.Display.id_is_valid.return_value = False
+    ours, theirs, left = images = [Image(job) for job in ("ours", "theirs", "left")]
+    canvas.Gimp.get_images.return_value = images
+    if not writable:
+        (tmp_path / slips.FOLDER).write_text("a file where the folder should be")
+    with slips.Held(slip(slips, "ours"), tmp_path), slips.Held(slip(slips, "theirs"), tmp_path):
+        canvas.sweep(tmp_path, "ours")
+    assert [ours.is_there, theirs.is_there, left.is_there] == [True, True, not writable]
