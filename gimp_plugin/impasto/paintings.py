@@ -6,6 +6,8 @@ Knows GTK, the slips and the daemon; what becomes an image goes through `pixels`
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +33,10 @@ from impasto_protocol.zmq_client import Client, Interrupt  # noqa: E402
 from language import _  # noqa: E402
 
 TITLE = _("Neural Style Paintings")
-EVERY = 1000
-"""Milliseconds from one look at the daemon to the next."""
+EVERY = 1.0
+"""Seconds from one look at the daemon to the next."""
+ALONE = 30.0
+"""Seconds for which a daemon that did not answer is not asked again: that takes long, or tries to start one."""
 NONE = _("No painting is under way, and none is waiting for you.")
 
 
@@ -45,7 +49,7 @@ class Painting:
 
     @property
     def state(self) -> State:
-        return State(self.row["state"])
+        return _state(self.row)
 
     @property
     def waits(self) -> bool:
@@ -67,11 +71,15 @@ class Painting:
 
 
 class Paintings:
-    """All that the slips and the daemons they name tell; a slip whose painting is nowhere is thrown away."""
+    """All that the slips and the daemons they name tell; a slip whose painting is nowhere is thrown away.
+
+    `look` and `close` belong to one thread; what is done about a painting has a conversation of its own.
+    """
 
     def __init__(self, profile: Path) -> None:
         self._profile = profile
         self._clients: dict[str, Client] = {}
+        self._failed: dict[str, float] = {}
 
     def close(self) -> None:
         for client in self._clients.values():
@@ -84,9 +92,11 @@ class Paintings:
         jobs: dict[str, dict[str, Mapping[str, Any]]] = {}
         for found in slips.found(self._profile):
             endpoint = found.slip.endpoint
-            if endpoint not in jobs:
-                with contextlib.suppress(ImpastoError):
+            if endpoint not in jobs and not self._is_left_alone(endpoint):
+                try:
                     jobs[endpoint] = {row["job"]: row for row in self._client(endpoint).jobs()}
+                except ImpastoError:
+                    self._leave_alone(endpoint)
             if endpoint in jobs:
                 row = jobs[endpoint].get(found.slip.job)
                 if row is not None and _is_worth_showing(found, row):
@@ -97,61 +107,89 @@ class Paintings:
 
     def open(self, painting: Painting) -> None:
         """As an image of its own; from then on it is GIMP's. Raises ImpastoError."""
-        client = self._client(painting.found.slip.endpoint)
-        result = client.fetch(painting.found.slip.job)
-        names = painting.found.slip.styles
-        image, layer = pixels.new_image(result.pictures[0], record.layer_name(*names))
-        record.attach(layer, [record.named(name) for name in names], result.record)
-        Gimp.Display.new(image)
-        client.acknowledge(result.job)
+        with _asked(painting) as client:
+            result = client.fetch(painting.found.slip.job)
+            names = painting.found.slip.styles
+            image, layer = pixels.new_image(result.pictures[0], record.layer_name(*names))
+            record.attach(layer, [record.named(name) for name in names], result.record, job=result.job)
+            Gimp.Display.new(image)
+            client.acknowledge(result.job)
         slips.drop(painting.found.path)
 
     def throw_away(self, painting: Painting) -> None:
         """What is finished is forgotten, what is not is cancelled. Raises ImpastoError."""
-        client, job = self._client(painting.found.slip.endpoint), painting.found.slip.job
-        if painting.state is State.SUCCEEDED:
-            client.acknowledge(job)
-            slips.drop(painting.found.path)
-        else:
-            client.cancel(job)
+        with _asked(painting) as client:
+            if painting.state is State.SUCCEEDED:
+                client.acknowledge(painting.found.slip.job)
+                slips.drop(painting.found.path)
+            else:
+                client.cancel(painting.found.slip.job)
 
     def finish(self, painting: Painting) -> None:
         """End it with the picture as it is. Raises ImpastoError."""
-        self._client(painting.found.slip.endpoint).finish(painting.found.slip.job)
+        with _asked(painting) as client:
+            client.finish(painting.found.slip.job)
 
     def _client(self, endpoint: str) -> Client:
-        """A conversation with this daemon; a user's own one is started where it does not run: it has the results."""
         if endpoint not in self._clients:
-            self._clients[endpoint] = daemon_start.connect(lambda _: None, Interrupt(), endpoint)
+            self._clients[endpoint] = _connected(endpoint)
         return self._clients[endpoint]
+
+    def _is_left_alone(self, endpoint: str) -> bool:
+        return time.monotonic() - self._failed.get(endpoint, -ALONE) < ALONE
+
+    def _leave_alone(self, endpoint: str) -> None:
+        self._failed[endpoint] = time.monotonic()
+        if endpoint in self._clients:
+            self._clients.pop(endpoint).close()
+
+
+def _connected(endpoint: str) -> Client:
+    """A conversation with this daemon; a user's own one is started where it does not run: it has the results."""
+    return daemon_start.connect(lambda _: None, Interrupt(), endpoint)
+
+
+def _asked(painting: Painting) -> contextlib.closing[Client]:
+    """A conversation about one painting."""
+    return contextlib.closing(_connected(painting.found.slip.endpoint))
+
+
+def _state(row: Mapping[str, Any]) -> State:
+    """A newer daemon may know states that are not known here: such a painting is under way."""
+    try:
+        return State(row.get("state"))
+    except ValueError:
+        return State.LOADING
 
 
 def _is_worth_showing(found: slips.Found, row: Mapping[str, Any]) -> bool:
-    state = State(row["state"])
+    state = _state(row)
     return not state.terminal or (state is State.SUCCEEDED and bool(row.get("kept")) and not found.held)
 
 
 def offer(profile: Path) -> None:
     """At GIMP's start: the window, where a painting was finished while no GIMP was there for it."""
     with contextlib.closing(Paintings(profile)) as paintings:
-        if any(painting.waits for painting in paintings.look()):
-            Window(paintings).run()
+        waits = any(painting.waits for painting in paintings.look())
+    if waits:
+        show(profile)
 
 
 def show(profile: Path) -> None:
     """The window, whatever there is to show."""
-    with contextlib.closing(Paintings(profile)) as paintings:
-        Window(paintings).run()
+    Window(Paintings(profile)).run()
 
 
 class Window:
-    """A row for each painting, looked at again every second."""
+    """A row for each painting, looked at again every second, in a thread: GTK does not wait for a daemon."""
 
     def __init__(self, paintings: Paintings) -> None:
         GimpUi.init("impasto")
         self._paintings = paintings
         self._shown: list[object] | None = None
         self._sentences: list[Any] = []
+        self._again = threading.Event()
+        self._closed = False
         self._dialog = GimpUi.Dialog(title=TITLE, role="impasto-paintings")
         manual.at_f1(self._dialog, "plug-in-impasto-paintings")
         self._dialog.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
@@ -160,24 +198,35 @@ class Window:
 
     def run(self) -> None:
         """Until it is closed."""
-        self._refresh()
-        timer = GLib.timeout_add(EVERY, self._refresh)
+        self._list.pack_start(Gtk.Label(label=_("Looking for the daemon")), False, False, 0)
+        self._list.show_all()
+        threading.Thread(target=self._watch, name="impasto paintings", daemon=True).start()
         try:
             self._dialog.run()
         finally:
-            GLib.source_remove(timer)
+            self._closed = True
+            self._again.set()
             self._dialog.destroy()
 
-    def _refresh(self) -> bool:
+    def _watch(self) -> None:
+        """In the thread, which alone has the conversations with the daemons."""
+        with contextlib.closing(self._paintings):
+            while not self._closed:
+                self._again.clear()
+                GLib.idle_add(self._refresh, self._paintings.look())
+                self._again.wait(EVERY)
+
+    def _refresh(self, now: list[Painting]) -> bool:
         """Say how far each is. Rows stay while what can be done stays: a button that is being pressed must not go."""
-        now = self._paintings.look()
+        if self._closed:
+            return False
         shown: list[object] = [(painting.found.path, painting.state, painting.waits) for painting in now]
         if shown != self._shown:
             self._shown = shown
             self._show(now)
         for label, painting in zip(self._sentences, now):
             label.set_text(record.printable(painting.sentence()))
-        return True
+        return False
 
     def _show(self, paintings: list[Painting]) -> None:
         for row in self._list.get_children():
@@ -215,4 +264,4 @@ class Window:
         except ImpastoError as error:
             if error.code is not Code.UNKNOWN_JOB:  # it is over by now: the list will say so
                 Gimp.message(record.printable(headlines.told(error)))
-        self._refresh()
+        self._again.set()

@@ -85,9 +85,10 @@ def named(style: str) -> dict[str, object]:
     return {"style": printable(style)}
 
 
-def attach(layer: Any, styles: Sequence[Mapping[str, object]], record: Mapping[str, object]) -> None:
-    """Keep the daemon's record with the layer; the request is part of it. styles: what is told of each."""
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, FLAGS, dump(styles, record)))
+def attach(layer: Any, styles: Sequence[Mapping[str, object]], record: Mapping[str, object], job: str) -> None:
+    """Keep the daemon's record with the layer; the request is part of it. styles: what is told of each; job: which made
+    it."""
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, FLAGS, dump(styles, record, job=job)))
 
 
 def dump(styles: Sequence[Mapping[str, object]], record: Mapping[str, object], **about: object) -> bytes:

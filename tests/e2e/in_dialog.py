@@ -174,8 +174,9 @@ def painting(plugin, window):
 
 
 def paintings(plugin):
-    window = plugin.paintings.Window(Found(plugin.paintings))
-    window._refresh()
+    found = Found(plugin.paintings)
+    window = plugin.paintings.Window(found)
+    window._refresh(found.look())
     window._dialog.show_all()
     told = looked_over(window._dialog)
     window._dialog.destroy()

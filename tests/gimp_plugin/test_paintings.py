@@ -1,0 +1,126 @@
+"""The window of paintings: what it makes of its slips and daemons, and that GTK never waits for one of these."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.jobstate import State
+from impasto_protocol.messages import Result
+from impasto_protocol.picture import Picture
+
+pytestmark = pytest.mark.usefixtures("without_gimp")
+
+ENDPOINT = "ipc:///a"
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+class Daemon:
+    """A client whose daemon knows these jobs; one of None does not answer. It is counted how often it is asked."""
+
+    def __init__(self, rows: tuple[dict[str, Any], ...] | None) -> None:
+        self.rows = rows
+        self.called = 0
+
+    def __call__(self, *_: object) -> Daemon:
+        self.called += 1
+        return self
+
+    def jobs(self) -> tuple[dict[str, Any], ...]:
+        if self.rows is None:
+            raise ImpastoError(Code.TIMED_OUT, "It did not answer.")
+        return self.rows
+
+    def fetch(self, job: str) -> Result:
+        return Result(job=job, record={"steps": 40}, pictures=(Picture(1, 1, 3, "u8", b"abc"),))
+
+    def acknowledge(self, _job: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def paintings(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, rows: tuple[dict[str, Any], ...] | None
+) -> tuple[Any, Daemon]:
+    """Those of a profile with slips for two jobs of one daemon; and that daemon."""
+    slips, found, daemon = module("slips"), module("paintings"), Daemon(rows)
+    for job in ("1", "2"):
+        slips.Held(slips.Slip(job, ENDPOINT, "a layer", "an image", ("style.png",)), folder).leave()
+    monkeypatch.setattr(found.daemon_start, "connect", daemon)
+    return found.Paintings(folder), daemon
+
+
+def test_a_daemon_that_did_not_answer_is_left_alone_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found, daemon = paintings(monkeypatch, tmp_path, None)
+    clock = MagicMock(return_value=1.0)
+    monkeypatch.setattr(module("paintings").time, "monotonic", clock)
+    assert found.look() == [] and found.look() == [] and daemon.called == 1
+    clock.return_value += module("paintings").ALONE
+    daemon.rows = ({"job": "1", "state": "running"}, {"job": "2", "state": "running"})
+    assert [painting.state for painting in found.look()] == [State.RUNNING] * 2 and daemon.called == 2
+    assert len(found.look()) == 2 and daemon.called == 2, "one that answers keeps its conversation"
+
+
+def test_what_a_newer_daemon_calls_by_another_word_is_under_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found, _ = paintings(monkeypatch, tmp_path, ({"job": "1", "state": "varnishing"},))
+    (painting,) = found.look()
+    assert not painting.state.terminal and not painting.waits
+    assert painting.sentence() == "Style (style transfer), a layer of an image: Preparing to paint"
+
+
+def test_a_painting_that_is_opened_says_which_job_to_go_on_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found, _ = paintings(monkeypatch, tmp_path, ({"job": "1", "state": "succeeded", "kept": True},))
+    (painting,) = found.look()
+    parasite = module("record").Gimp.Parasite.new
+    monkeypatch.setattr(module("pixels"), "new_image", MagicMock(return_value=("an image", MagicMock())))
+    found.open(painting)
+    kept = json.loads(parasite.call_args.args[2])
+    assert (kept["job"], kept["style"], kept["record"]) == ("1", "style.png", {"steps": 40})
+    assert not painting.found.path.exists()
+
+
+class Slow:
+    """Paintings of a daemon that takes its time, until it is let."""
+
+    def __init__(self) -> None:
+        self.may_answer, self.asked, self.closed = threading.Event(), threading.Event(), threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def look(self) -> list[Any]:
+        self.threads.append(threading.current_thread())
+        self.asked.set()
+        assert self.may_answer.wait(5)
+        return []
+
+    def close(self) -> None:
+        self.threads.append(threading.current_thread())
+        self.closed.set()
+
+
+def test_gtk_does_not_wait_for_a_daemon() -> None:
+    found, slow = module("paintings"), Slow()
+    window = found.Window(slow)
+    window._dialog.run = lambda: slow.asked.wait(5)
+    window.run()  # comes back though there is no answer yet
+    slow.may_answer.set()
+    assert slow.closed.wait(5)
+    (thread,) = set(slow.threads)
+    assert thread is not threading.main_thread()
+    thread.join(5)
+    refresh, now = found.GLib.idle_add.call_args.args
+    assert refresh(now) is False and window._shown is None, "its widgets are gone"
