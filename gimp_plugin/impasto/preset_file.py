@@ -6,18 +6,17 @@ What is in such a file is `impasto_protocol.preset`'s. Knows files, and styles b
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
+import preset_styles
 import record
 import style_copy
 import style_kept
 import style_memory
-from gi.repository import Gimp
 from impasto_protocol import preset
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
@@ -26,12 +25,6 @@ from language import _
 from styles import Chosen, weighed
 
 ENDING = ".json"
-STYLES = "impasto-styles"
-"""The folder in GIMP's profile where styles lie that came with presets."""
-MOST = 4_000_000
-"""Pixels that the copy of a style is enlarged to at most."""
-NAME = 60
-"""Letters of a file's name that are taken over."""
 
 
 def made(config: Any, chosen: Mapping[int, Chosen], with_copy: bool) -> Preset:
@@ -81,19 +74,13 @@ def style_file(style: Style, limits: Limits) -> Path | None:
     if known is not None:
         return known.path
     try:
-        kind, data = style_copy.file(base64.b64encode(style.copy), style.size, MOST)
-    except ValueError:
-        return None
-    folder = Path(Gimp.directory()) / STYLES / hashlib.sha256(data).hexdigest()[:16]
-    path = folder / f"{_plain(style.name)}.{kind}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        return preset_styles.placed(style)
     except OSError as error:
         raise refused(
-            _("There is no place for the preset's style at {path}: {reason}.").format(path=path, reason=error.strerror)
+            _("There is no place for the preset's style at {path}: {reason}.").format(
+                path=preset_styles.folder(), reason=error.strerror
+            )
         ) from None
-    return path
 
 
 def _style(style: Chosen, weight: float, with_copy: bool) -> Style:
@@ -112,12 +99,6 @@ def _read(path: Path) -> bytes:
         raise ValueError
     with path.open("rb") as file:
         return file.read(preset.LARGEST + 1)
-
-
-def _plain(name: str) -> str:
-    """A name from somebody else as a file's: no folders in it, nothing that a file system has against."""
-    stem = PurePath(name.replace("\\", "/")).stem
-    return "".join(letter for letter in stem if letter.isalnum() or letter in " _-()")[:NAME].strip() or "style"
 
 
 def refused(sentence: str) -> ImpastoError:

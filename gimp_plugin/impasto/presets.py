@@ -14,6 +14,7 @@ from typing import Any
 
 import gi
 import preset_file
+import preset_styles
 import record
 import styles
 
@@ -21,7 +22,7 @@ gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, Gimp, Gio, Gtk  # noqa: E402
 from impasto_protocol.errors import ImpastoError  # noqa: E402
 from impasto_protocol.limits import Limits  # noqa: E402
-from impasto_protocol.preset import Preset  # noqa: E402
+from impasto_protocol.preset import SIDE, Preset  # noqa: E402
 from language import _  # noqa: E402
 from styles import Chosen  # noqa: E402
 
@@ -81,7 +82,7 @@ class Presets:
             self._set_styles(preset, files)
         more = (style.name for style in preset.styles[len(styles.NUMBERS) :])
         left_out = [*preset.ignored, *(preset.values.keys() - there.keys()), *more]
-        return [*_missing(preset, files), *_passed_over(left_out)]
+        return [*_missing(preset, files), *_copies(files), *_passed_over(left_out)]
 
     def _set_styles(self, preset: Preset, files: list[Path | None]) -> None:
         """All of them: one whose file is missing stays what it was, one that the preset has not is left out."""
@@ -196,6 +197,19 @@ def _missing(preset: Preset, files: list[Path | None]) -> list[str]:
         )
         for style, path in zip(preset.styles, files)
         if path is None
+    ]
+
+
+def _copies(files: list[Path | None]) -> list[str]:
+    """Of those that are less than their originals."""
+    known = (preset_styles.known(path) for path in files if path is not None)
+    return [
+        _(
+            "The style {name} is not on this machine: it will be painted with the small copy of it that came with the "
+            "preset, and small strokes may look different."
+        ).format(name=style.name)
+        for style in known
+        if style is not None and max(style.size) > SIDE
     ]
 
 

@@ -5,12 +5,14 @@ Knows GIMP's layers and patterns; files are `style_file`'s. Knows nothing of wid
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pixels
+import preset_styles
 import style_file
 from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
@@ -29,8 +31,8 @@ WEIGHT = "style-weight"
 class Chosen:
     """A style: its pixels, and what to call it (a file's name, a layer's, a pattern's).
 
-    path: of a file. copy: where a layer keeps a small copy of the style already, that; copy_of: where the pixels are
-    those of the copy and no more, the original's size and digest, as a record has them.
+    path: of a file. copy: where a layer or a preset has a small copy of the style already, that; copy_of: where the
+    pixels are those of the copy and no more, the original's size and digest, as a record has them.
     """
 
     name: str
@@ -88,7 +90,12 @@ def _chosen(config: Any, number: int, image: Any, limits: Limits, own: Callable[
 
 def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
     path = style_file.checked(file, limits)
-    return Chosen(path.name, style_file.load(path, limits), path)
+    picture, came = style_file.load(path, limits), preset_styles.known(path)
+    if came is None or came.digest == picture.sha256():
+        return Chosen(path.name, picture, path)
+    width, height = came.size
+    original = {"sha256": came.digest, "width": width, "height": height}
+    return Chosen(came.name, picture, path, base64.b64encode(came.copy), original)
 
 
 def _layer(layer: Any, image: Any, limits: Limits) -> Chosen:

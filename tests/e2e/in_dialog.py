@@ -459,6 +459,12 @@ def presets(plugin, layer):
         except file.ImpastoError as error:
             notes = [str(error)]
         told[name] = {"notes": notes, "values": values(config), "weights": weights(plugin, config)}
+        if name == "theirs":
+            those = plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS)
+            told[name] |= {
+                "copy of": those[1].copy_of.get("sha256") == large.sha256(),
+                "the same again": file.made(config, those, True).styles == file.load(paths[name]).styles,
+            }
     dialog.destroy()
     return told
 

@@ -106,7 +106,7 @@ def test_a_preset_brings_back_the_values_and_the_very_style_that_lies_on_this_ma
 def test_a_preset_brings_several_styles_each_with_its_weight(told: dict[str, Any], studio: Studio) -> None:
     several = told["presets"]["several"]
     assert several["values"]["style-file"] == str(studio.folder / "starry_night.png")
-    assert (several["notes"], several["weights"]) == ([], [40, 100])
+    assert several["weights"] == [40, 100]
 
 
 def test_a_preset_is_saved_and_opened_through_the_menu_and_named_after_its_style(
@@ -122,7 +122,11 @@ def test_a_preset_from_elsewhere_brings_its_style_along_whatever_that_is_called(
 ) -> None:
     theirs = told["presets"]["theirs"]
     path = Path(theirs["values"].pop("style-file"))
-    assert theirs == {"notes": [], "values": CHOSEN, "weights": [100]}
+    assert (theirs["values"], theirs["weights"]) == (CHOSEN, [100])
+    (note,) = theirs["notes"]
+    assert "the small copy of it that came with the preset" in note
+    assert theirs["copy of"], "a painting says what its style is a copy of"
+    assert theirs["the same again"], "no copy is ever made of a copy"
     assert (path.name, path.parents[1]) == ("großes Bild.jpeg", studio.profile / "impasto-styles")
     with Image.open(path) as picture:
         assert picture.size == (700, 500), "as large as it was, so that strokes are"

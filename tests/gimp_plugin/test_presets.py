@@ -1,13 +1,15 @@
-"""Where presets are saved: a file that is there is replaced only where the artist says so."""
+"""Where presets are saved, which replaces a file only where the artist says so, and where the styles in them go."""
 
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from impasto_protocol.preset import Style
 
 pytestmark = pytest.mark.usefixtures("without_gimp")
 
@@ -47,3 +49,31 @@ def test_a_preset_that_is_there_is_asked_about_though_its_ending_was_not_typed(
     chooser.run.side_effect = None
     chooser.run.return_value = presets.Gtk.ResponseType.ACCEPT
     assert presets._place(chooser) == tmp_path / "night.json"
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    found = importlib.import_module("preset_styles")
+    found.Gimp.directory.return_value = str(tmp_path)
+    monkeypatch.setattr(found.style_copy, "file", lambda *_: ("png", b"a picture"))
+    monkeypatch.setattr(found, "MOST", 3)
+    return found
+
+
+def test_of_a_style_that_came_with_a_preset_it_is_known_what_it_is_a_copy_of(kept: Any, tmp_path: Path) -> None:
+    style = Style('../ni"ght.png', (900, 600), "../../ab", b"copy")
+    path = kept.placed(style)
+    assert (path.name, path.read_bytes(), path.parents[1]) == ("night.png", b"a picture", tmp_path / "impasto-styles")
+    assert kept.known(path) == style
+    assert kept.known(tmp_path / "elsewhere.png") is None
+    (path.parent / kept.ABOUT).write_bytes(b"{")
+    assert kept.known(path) is None
+
+
+def test_no_more_of_them_are_kept_than_are_opened_in_a_while_the_oldest_go(kept: Any) -> None:
+    paths = [kept.placed(Style(f"{number}", (9, 9), "ab", b"copy")) for number in range(3)]
+    for age, path in enumerate(reversed(paths)):
+        os.utime(path.parent, (1000 - age, 1000 - age))
+    assert kept.placed(Style("0", (9, 9), "ab", b"copy")) == paths[0], "opened again: it is the latest"
+    kept.placed(Style("new", (9, 9), "ab", b"copy"))
+    assert [path.is_file() for path in paths] == [True, False, True]
