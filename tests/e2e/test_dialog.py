@@ -193,9 +193,10 @@ def test_no_letter_leads_to_two_controls_of_a_window_in_any_language(
 
 def in_language(studio: Studio, language: str, text: str) -> str:
     """A text as that language has it. GIMP's are English here, and so are our arguments' labels: GIMP keeps those of
-    the first language that a process asks for."""
+    the first language that a process asks for. What one release leaves in English in the catalogue of
+    its dialogs (Help in French), another may have as GIMP's own catalogue has it."""
     folder = (studio.gimp.root or Path("/")) / "usr/share/locale"
-    for domain, catalogues in ((GIMPS, folder), ("impasto", source_folder() / "locale")):
+    for domain, catalogues in ((GIMPS, folder), ("gimp30", folder), ("impasto", source_folder() / "locale")):
         text = gettext.translation(domain, catalogues, [language], fallback=True).gettext(text)
     return text
 
