@@ -53,6 +53,11 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
             find_both_at_the_next_start(window, studio)
 
 
+def previews(studio: Studio) -> set[str]:
+    """The states of the dialog's previews."""
+    return {job["state"] for job in jobs(studio) if "preview" in job["agent"]}
+
+
 def cancel(window: Window, studio: Studio) -> None:
     window.open_filter()
     window.key("F1")
@@ -62,8 +67,7 @@ def cancel(window: Window, studio: Studio) -> None:
     window.choose_latest_style()
     window.set_number("e", painter.SLOW)
     window.settled(ARTIFACTS / "2-dialog.png")
-    previews = [job for job in jobs(studio) if "preview" in job["agent"]]
-    assert previews and {job["state"] for job in previews} <= {"succeeded", "cancelled"}, "one for each change"
+    assert patiently(lambda: set() < previews(studio) <= {"succeeded", "cancelled"}), previews(studio)
     assert patiently(lambda: not any(job["kept"] for job in jobs(studio)))
     window.paint()
     assert patiently(lambda: "running" in states(studio))
