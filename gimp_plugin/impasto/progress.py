@@ -76,9 +76,9 @@ def state(progress: Progress) -> str:
 def painting(step: int, steps: int, seconds: float | None) -> str:
     """At which step, and how long it will take, where that is known."""
     if seconds is None:
-        return _("Painting {step} of {steps}").format(step=step, steps=steps)
+        return _("Step {step} of {steps}").format(step=step, steps=steps)
     left = duration(seconds)
-    return _("Painting {step} of {steps}, about {time} left").format(step=step, steps=steps, time=left)
+    return _("Step {step} of {steps}, about {time} left").format(step=step, steps=steps, time=left)
 
 
 def foreseen(forecast: Forecast) -> str:

@@ -26,9 +26,9 @@ SIDE = 88
 def button(choose: Callable[[Any], object]) -> Any:
     """What opens them: it cannot be pressed where there is none. choose: is told which, as a Gio.File."""
     opener = Gtk.MenuButton(label=_("Recent"), tooltip_text=_("Style pictures painted with last"))
-    opener.set_sensitive(bool(style_memory.recent(1)))
     popover = Gtk.Popover(relative_to=opener, border_width=6)
     opener.set_popover(popover)
+    opener.set_sensitive(bool(style_memory.recent(1)))  # after the popover, which makes it so by itself
     popover.connect("show", _fill, choose)
     return opener
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from .studio import Studio, patiently
+from .studio import REPOSITORY, Studio, patiently
 
 PROGRAMS = ("Xvfb", "openbox", "xdotool", "import")
 FILTER = "neural style transfer"
@@ -274,6 +274,11 @@ def opened(studio: Studio, content: Path, size: str = "1280x860") -> Iterator[Wi
         ready = patiently(lambda: bool((studio.folder / "watch.json").exists() and window.layers()), 60)
         assert ready, f"GIMP did not open its window: {Path(log.name).read_text()[-2000:]}"
         yield window
+    except BaseException:
+        with contextlib.suppress(UnboundLocalError):  # the display did not even start
+            window.screenshot(REPOSITORY / "artifacts" / "failed.png")
+        print(Path(log.name).read_text()[-5000:])
+        raise
     finally:
         (studio.folder / "watch.stop").touch()
         for process in reversed(processes):

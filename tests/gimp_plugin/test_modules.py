@@ -103,12 +103,12 @@ def test_a_preset_holds_the_filters_numbers_in_their_ranges() -> None:
         (Progress(job="j", state=State.QUEUED), "Waiting"),
         (Progress(job="j", state=State.LOADING), "Preparing to paint"),
         (Progress(job="j", state=State.LOADING, note="Fetching VGG19, 3 of 548 MB"), "Fetching VGG19, 3 of 548 MB"),
-        (Progress(job="j", state=State.RUNNING, step=1, steps=120), "Painting 1 of 120"),
-        (Progress(job="j", state=State.RUNNING, step=34, steps=120, eta=40.2), "Painting 34 of 120, about 40 s left"),
-        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=0.1), "Painting 3 of 9, about 1 s left"),
-        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=200), "Painting 3 of 9, about 3 min left"),
-        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=7800), "Painting 3 of 9, about 2 h 10 min left"),
-        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=7170), "Painting 3 of 9, about 2 h left"),
+        (Progress(job="j", state=State.RUNNING, step=1, steps=120), "Step 1 of 120"),
+        (Progress(job="j", state=State.RUNNING, step=34, steps=120, eta=40.2), "Step 34 of 120, about 40 s left"),
+        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=0.1), "Step 3 of 9, about 1 s left"),
+        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=200), "Step 3 of 9, about 3 min left"),
+        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=7800), "Step 3 of 9, about 2 h 10 min left"),
+        (Progress(job="j", state=State.RUNNING, step=3, steps=9, eta=7170), "Step 3 of 9, about 2 h left"),
     ],
 )
 def test_the_status_bar_speaks_plainly(news: Progress, sentence: str) -> None:
@@ -133,11 +133,11 @@ FORECAST = Forecast(4000, 3000, 6, 40, 5_100_000_000, 170.0, "cpu")
         (Progress(job="j", state=State.LOADING, note="Fetching VGG19, 3 of 548 MB"), "Fetching VGG19, 3 of 548 MB"),
         (
             Progress(job="j", state=State.RUNNING, step=1, steps=120),
-            "Painting 1 of 120 (4000×3000, 6 tiles, about 3 min, 5.1 GB)",
+            "Step 1 of 120 (4000×3000, 6 tiles, about 3 min, 5.1 GB)",
         ),
         (
             Progress(job="j", state=State.RUNNING, step=34, steps=120, eta=40.2),
-            "Painting 34 of 120, about 40 s left (4000×3000, 6 tiles, 5.1 GB)",
+            "Step 34 of 120, about 40 s left (4000×3000, 6 tiles, 5.1 GB)",
         ),
     ],
 )
@@ -437,7 +437,7 @@ def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
     known = Forecast.of(foreseen) is not None
     assert told == [
         "Waiting" + " (4000×3000, 6 tiles, about 3 min, 5.1 GB)" * known,
-        "Painting 1 of 2, about 1 s left" + " (4000×3000, 6 tiles, 5.1 GB)" * known,
+        "Step 1 of 2, about 1 s left" + " (4000×3000, 6 tiles, 5.1 GB)" * known,
     ]
 
 
