@@ -146,7 +146,8 @@ def stop_and_keep(window: Window, studio: Studio, style: Path) -> None:
     window.focus(PAINTING)
     assert patiently(lambda: "running" in states(studio))
     window.key("alt+s")
-    assert patiently(lambda: window.layers() == [PAINTED, "harbour.png"], 8), "long before its 40 seconds are over"
+    kept = patiently(lambda: window.layers() == [PAINTED, "harbour.png"])
+    assert kept, f"long before its 40 seconds are over: {window.images()}"
     assert states(studio)[-1] == "succeeded"
     window.focus()
     window.key("ctrl+z")
