@@ -56,7 +56,7 @@ class Scrubber(Window):
         self._chosen: Result | None = result
         self._steps = (*result.iterates, FINISHED)
         self._seen[FINISHED] = _small(result.pictures[0])
-        self._lay_out()
+        self._lay_out_slider()
         self._loop = GLib.MainLoop()
         self._loop.run()
         if self._chosen is None:
@@ -64,7 +64,7 @@ class Scrubber(Window):
             raise GivenUp
         return self._chosen
 
-    def _lay_out(self) -> None:
+    def _lay_out_slider(self) -> None:
         """The slider in the place of the progress, and what can be done now."""
         self._slider = Gtk.Scale.new_with_range(Gtk.Orientation.HORIZONTAL, 0, len(self._steps) - 1, 1)
         self._slider.set_draw_value(False)

@@ -39,47 +39,25 @@ BUTTONS = {
 """The window's answers, in their order."""
 
 
-class Window:
-    """A `job.Watcher` with a window of its own. GIMP stays usable behind it.
+class Steered:
+    """What a window has for one job and for a row of them: the picture, how far it is, and the buttons.
 
-    source: the layer that is painted. It stands in the window until there is a preview of what it becomes. place: the
-    layer that it comes to lie above on a canvas.
+    Whoever derives lays it out, and says in `show` when the job can be steered.
     """
 
-    def __init__(self, source: Any, place: Any) -> None:
+    def __init__(self, title: str, role: str, procedure: str) -> None:
         GimpUi.init("impasto")
-        self._canvas = Switch(place, source)
-        self.preview_side = self._canvas.side(PICTURE)
-        self._losses: list[float] = []
-        self._step = 0
+        self._job: Job
         self._ending = self._warning = ""
-        self._dialog = GimpUi.Dialog(title=_("Painting {name}").format(name=source.get_name()), role="impasto-painting")
-        manual.at_f1(self._dialog, "plug-in-impasto-style-transfer")
-        before = thumbnail(source)
-        self._size = before.get_width(), before.get_height()
-        self._picture = named(Gtk.Image.new_from_pixbuf(before), BECOMING)
-        self._bar = named(Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER), PROGRESS)
-        self._line = named(Gtk.Image(tooltip_text=LOSSES), LOSSES)
-        self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
-
-    def begin(self, job: Job) -> None:
-        """Show the window; Esc and closing it cancel the job as its button does."""
-        self._job = job
+        self._size = (1, 1)
+        self._dialog = GimpUi.Dialog(title=title, role=role)
+        manual.at_f1(self._dialog, procedure)
         for response, label in BUTTONS.items():
             self._dialog.add_button(label, response)
-        self._steerable(False)
         self._dialog.connect("response", self._answered)
-        content = self._dialog.get_content_area()
-        content.set_border_width(12)
-        content.set_spacing(12)
-        content.pack_start(_framed(self._picture), True, True, 0)
-        content.pack_start(self._course(), False, False, 0)
-        content.pack_start(self._about, False, False, 0)
-        content.pack_start(self._canvas.button, False, False, 0)
-        self._canvas.begin(job.name)
-        GimpUi.window_set_transient(self._dialog)
-        self.say(_("Looking for the daemon"))
-        self._dialog.show_all()
+        self._picture = named(Gtk.Image(), BECOMING)
+        self._bar = named(Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER), PROGRESS)
+        self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
 
     def say(self, sentence: str) -> None:
         self._bar.set_text(sentence)
@@ -93,25 +71,30 @@ class Window:
             self._bar.pulse()
         self._warning = progress.note if progress.warning else self._warning
         self._about.set_text(self._warning or progress.note or (words.foreseen(forecast) if forecast else ""))
-        if progress.step > self._step:
-            self._steerable(self._job.is_steered)
-            self._step = progress.step
-            self._losses.append(progress.losses.get("total", 0.0))
-            self._draw()
 
     def preview(self, picture: Picture, step: int) -> None:
         iterate = pixbufs.of(picture)
         # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
         self._picture.set_from_pixbuf(iterate.scale_simple(*self._size, GdkPixbuf.InterpType.BILINEAR))
-        self._canvas.show(picture)
 
-    def end(self) -> None:
-        self._canvas.close()
-        self._dialog.destroy()
+    def _start_with(self, source: Any) -> None:
+        """The layer stands in the window until there is a preview of what it becomes."""
+        before = thumbnail(source)
+        self._size = before.get_width(), before.get_height()
+        self._picture.set_from_pixbuf(before)
+
+    def _lay_out(self, *widgets: Any) -> None:
+        """One below the other; the first one that holds the picture takes what room there is."""
+        content = self._dialog.get_content_area()
+        content.set_border_width(12)
+        content.set_spacing(12)
+        for widget in widgets:
+            content.pack_start(widget, widget in (self._picture, self._picture.get_parent()), True, 0)
+        GimpUi.window_set_transient(self._dialog)
 
     def _answered(self, _dialog: Any, response: int) -> None:
         if response == BACKGROUND:
-            self._job.detach()
+            self._go_away()
             return
         keep = response == Gtk.ResponseType.OK
         if keep:
@@ -122,9 +105,56 @@ class Window:
         self._ending = _("Stopping") if keep else _("Cancelling")
         self.say(self._ending)
 
+    def _go_away(self) -> None:
+        """The job goes on without the window."""
+        self._job.detach()
+
     def _steerable(self, yes: bool) -> None:
         for response in (BACKGROUND, Gtk.ResponseType.OK):
             self._dialog.set_response_sensitive(response, yes)
+
+
+class Window(Steered):
+    """A `job.Watcher` with a window of its own. GIMP stays usable behind it.
+
+    source: the layer that is painted. It stands in the window until there is a preview of what it becomes. place: the
+    layer that it comes to lie above on a canvas.
+    """
+
+    def __init__(self, source: Any, place: Any) -> None:
+        title = _("Painting {name}").format(name=source.get_name())
+        super().__init__(title, "impasto-painting", "plug-in-impasto-style-transfer")
+        self._canvas = Switch(place, source)
+        self.preview_side = self._canvas.side(PICTURE)
+        self._losses: list[float] = []
+        self._step = 0
+        self._line = named(Gtk.Image(tooltip_text=LOSSES), LOSSES)
+        self._start_with(source)
+
+    def begin(self, job: Job) -> None:
+        """Show the window; Esc and closing it cancel the job as its button does."""
+        self._job = job
+        self._steerable(False)
+        self._lay_out(_framed(self._picture), self._course(), self._about, self._canvas.button)
+        self._canvas.begin(job.name)
+        self.say(_("Looking for the daemon"))
+        self._dialog.show_all()
+
+    def show(self, progress: Progress, forecast: Forecast | None) -> None:
+        super().show(progress, forecast)
+        if progress.step > self._step:
+            self._steerable(self._job.is_steered)
+            self._step = progress.step
+            self._losses.append(progress.losses.get("total", 0.0))
+            self._draw()
+
+    def preview(self, picture: Picture, step: int) -> None:
+        super().preview(picture, step)
+        self._canvas.show(picture)
+
+    def end(self) -> None:
+        self._canvas.close()
+        self._dialog.destroy()
 
     def _course(self) -> Any:
         row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
