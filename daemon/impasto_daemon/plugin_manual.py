@@ -25,7 +25,8 @@ PAGES = ("plugin", "troubleshooting")
 ENTRIES = {
     "plug-in-impasto-style-transfer": "plugin.html",
     "plug-in-impasto-restyle": "plugin.html#a-living-layer",
-    "plug-in-impasto-paintings": "plugin.html#for-artists",
+    "plug-in-impasto-batch": "plugin.html#several-in-a-row",
+    "plug-in-impasto-paintings": "plugin.html#in-the-background",
 }
 """The part of the manual for each procedure of its own."""
 START = "plugin.html"
