@@ -24,11 +24,12 @@ from impasto_daemon.painter import open_painter
 from impasto_daemon.supervisor import check_recipe
 from impasto_protocol import client_core, codec, zmq_client
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.messages import Cancel, Error, Fetch, Hello, Message, Ping
 from impasto_protocol.picture import Buffer
 from impasto_protocol.server_core import ServerCore
 from impasto_protocol.server_events import Received, Send, Tick
-from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
+from impasto_protocol.zmq_client import Client, new_job_name
 
 from tests.engine.networks import random_vgg19
 from tests.fakes.daemon import RawClient, RunningDaemon, request, running, submit

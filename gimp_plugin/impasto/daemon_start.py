@@ -19,7 +19,8 @@ import sandbox
 from impasto_protocol import __version__
 from impasto_protocol.endpoint import TCP
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.zmq_client import TRANSPORT, Client, Interrupt
+from impasto_protocol.interrupt import Interrupt
+from impasto_protocol.zmq_client import TRANSPORT, Client
 from language import _
 
 INSTALLED = Path(__file__).resolve().parent / "impasto.json"

@@ -17,10 +17,11 @@ import daemon_start
 from gi.repository import GLib
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
+from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.messages import Accepted, Preview, Progress, Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
-from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
+from impasto_protocol.zmq_client import Client, new_job_name
 
 GRACE = 0.5
 """Seconds that a cancel may take before GIMP ends this process (it often leaves less)."""

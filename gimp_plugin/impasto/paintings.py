@@ -27,9 +27,10 @@ gi.require_version("Gtk", "3.0")
 from accessible import described  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
+from impasto_protocol.interrupt import Interrupt  # noqa: E402
 from impasto_protocol.jobstate import State  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
-from impasto_protocol.zmq_client import Client, Interrupt  # noqa: E402
+from impasto_protocol.zmq_client import Client  # noqa: E402
 from language import _  # noqa: E402
 
 TITLE = _("Neural Style Paintings")

@@ -16,9 +16,10 @@ import pytest
 from impasto_daemon.supervisor import REAL_PAINTER
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
+from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Accepted, Ack, Cancel, Error, Jobs, List, Ping, Pong, Preview, Progress, Result
-from impasto_protocol.zmq_client import Interrupt, new_job_name
+from impasto_protocol.zmq_client import new_job_name
 
 from tests.fakes.daemon import ROOT, RawClient, RunningDaemon, picture, refused, request, running, submit, wait_for
 from tests.fakes.painter import DEVICE, inverted

@@ -23,11 +23,11 @@ from impasto_daemon.engine.recipes import RECIPES
 from impasto_protocol import __version__, key_files, preset, request
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
+from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Accepted, Progress, Result
 from impasto_protocol.pairing import Pairing
 from impasto_protocol.picture import Picture
-from impasto_protocol.zmq_client import Interrupt
 from PIL import Image
 
 SOURCES = sorted(plugin_install.source_folder().glob("*.py"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.zmq_client import Interrupt
+from impasto_protocol.interrupt import Interrupt
 
 pytestmark = pytest.mark.usefixtures("without_gimp")
 

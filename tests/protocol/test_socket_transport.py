@@ -16,12 +16,13 @@ import zmq
 from impasto_protocol import socket_transport, zmq_client, zmtp
 from impasto_protocol.endpoint import VARIABLE
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request, Style
 from impasto_protocol.socket_transport import SocketTransport
 from impasto_protocol.transport import Arrived, Broke, News, Refused
-from impasto_protocol.zmq_client import Client, Interrupt
+from impasto_protocol.zmq_client import Client
 
 from tests.fakes.daemon import RunningDaemon, picture, request
 from tests.fakes.painter import inverted

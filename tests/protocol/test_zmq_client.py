@@ -15,10 +15,11 @@ import zmq
 from impasto_protocol import client_core, codec, messages, zmq_client
 from impasto_protocol.errors import Code, ImpastoError, Problem, ProtocolError
 from impasto_protocol.forecast import Forecast
+from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.socket_transport import SocketTransport
-from impasto_protocol.zmq_client import Client, Interrupt
+from impasto_protocol.zmq_client import Client
 from impasto_protocol.zmq_transport import ZmqTransport
 
 from tests.fakes.daemon import wait_for

@@ -19,11 +19,12 @@ from typing import Any
 import click
 from impasto_protocol.endpoint import default_endpoint
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.limits import ITERATES, Limits
 from impasto_protocol.messages import Preview, Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import DEFAULT_MAX_SIZE, DEFAULT_RECIPE, Request, Scalar, Style
-from impasto_protocol.zmq_client import Client, Interrupt, new_job_name
+from impasto_protocol.zmq_client import Client, new_job_name
 
 from impasto_daemon import launch, pictures
 from impasto_daemon.weights import check_weights_path
