@@ -9,28 +9,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import call
+import finished
 import headlines
 import order
 import progress
-import record
-import sandbox
 import sheets
-import style_memory
 import styles
+from finished import Finished, Order
 from frames import Frames
 from gi.repository import Gimp, GObject
 from impasto_protocol.errors import Code, ImpastoError
-from impasto_protocol.messages import Result
 from impasto_protocol.request import Request
-from job import GivenUp, Job, Watcher
+from job import GivenUp, Watcher
 from language import _
 from order import LIMITS
 from sheets import Found, Piece, Sheet
-from slips import Held, Slip
 from styles import Chosen
 
 OF_ONE = frozenset({Code.BAD_REQUEST, Code.TOO_LARGE, Code.OUT_OF_MEMORY, Code.DIVERGED, Code.WORKER_DIED})
@@ -103,9 +99,8 @@ def painted(plug_in: Any, made: Sequence[Sheet], chosen: Mapping[int, Chosen], r
         batch.turns.close()
         for sheet in made:
             sheet.close(batch.stopped)
-    for style in reversed(used if batch.kept else []):  # the first one is the latest
-        if style.path is not None:
-            style_memory.remember(style.picture.sha256(), style.path)
+    if batch.kept:
+        styles.remember(used)
     notes = batch.told()
     if batch.left_out and not is_watched(run_mode):
         Gimp.message("\n".join(notes))  # an artist is told anyway
@@ -135,16 +130,6 @@ class Turns:
     def close(self) -> None:
         if self._window is not None:
             self._window.close()
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A painting that is not in its place yet: what the daemon keeps, and the slip that tells of it, until it is."""
-
-    piece: Piece
-    job: Job
-    held: Held
-    result: Result
 
 
 @dataclass
@@ -205,22 +190,17 @@ class Batch:
     def _piece(self, sheet: Sheet, piece: Piece, jobs: contextlib.ExitStack) -> list[Finished]:
         """One painting, or none where it is left out. Raises GivenUp, and ImpastoError where others would fail too."""
         try:
-            with contextlib.ExitStack() as own:
-                job = Job(self._begun(piece.request()))
-                slip = Slip(job.name, sandbox.endpoint(), piece.name, sheet.name, record.names(self.used))
-                held = own.enter_context(Held(slip, Path(Gimp.directory())))
-                own.enter_context(job)
-                result = job.wait(self.plug_in, self.turns.watcher(self.begun, piece))
-                jobs.push(own.pop_all())
+            asked = Order(self._begun(piece.request()), self.used, piece.name, sheet.name, piece.place)
+            watcher = self.turns.watcher(self.begun, piece)
+            return [jobs.enter_context(finished.painting(self.plug_in, asked, watcher))]
         except ImpastoError as error:
             if error.problem.details.get("feature") == "start":
                 self._do_without_start()
                 return self._piece(sheet, piece, jobs)
             if error.code not in OF_ONE:
                 raise
-            self.left_out.append((piece.name, error.with_traceback(None)))  # that would hold the pixels
+            self._leave_out(piece.name, error)
             return []
-        return [Finished(piece, job, held, result)]
 
     def _begun(self, request: Request) -> Request:
         """With its start, which makes the seed idle, or without."""
@@ -239,22 +219,17 @@ class Batch:
         if not waiting:
             return
         with sheet.step():
-            for finished in waiting:
-                self._place(finished)
+            for each in waiting:
+                try:
+                    self.notes += each.place()
+                    self.kept += 1
+                except ImpastoError as error:
+                    self._leave_out(each.layer, error)
         waiting.clear()
         Gimp.displays_flush()
 
-    def _place(self, finished: Finished) -> None:
-        try:
-            finished.piece.place(finished.result)
-        except Exception as error:
-            finished.held.leave()
-            self.left_out.append((finished.piece.name, order.not_inserted(finished.result.job, error)))
-            return
-        finished.job.acknowledge()
-        finished.job.settle()
-        self.kept += 1
-        self.notes += record.notes(finished.result.record)
+    def _leave_out(self, name: str, error: ImpastoError) -> None:
+        self.left_out.append((name, ImpastoError.of(error.problem)))  # without the traceback, which holds the pixels
 
 
 def is_watched(run_mode: Any) -> bool:

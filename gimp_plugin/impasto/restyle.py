@@ -6,12 +6,13 @@ What made it is kept with it (`record`), so this works in a picture from another
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import call
 import colours
+import finished
 import order
 import pixels
 import record
@@ -21,6 +22,7 @@ from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.messages import Result
 from impasto_protocol.request import Outline
+from job import Watcher
 from language import _
 from order import LIMITS
 from record import Painted
@@ -28,6 +30,12 @@ from styles import Chosen
 
 FILTER = "plug-in-impasto-style-transfer"
 """Whose arguments the ones here are: it knows their ranges."""
+ANEW = {
+    Code.UNKNOWN_JOB: _("the daemon keeps nothing of that any more"),
+    Code.BAD_REQUEST: _("that has other proportions"),
+    Code.VERSION_MISMATCH: _("the daemon is too old to do so"),
+}
+"""Why a daemon may refuse to go on from an earlier job."""
 LEFT_OUT = (None, "", -1)
 """Values of arguments that say: as it was painted."""
 
@@ -84,9 +92,28 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         finally:
             image.undo_group_end()
 
-    asked = order.Order(request, used, source.get_name(), image.get_name(), place)
-    told = order.carried_out(procedure.get_plug_in(), asked, lambda: call.watcher(run_mode, source, config, layer))
+    asked = finished.Order(request, used, source.get_name(), image.get_name(), place)
+    told = carried_out(procedure.get_plug_in(), asked, lambda: call.watcher(run_mode, source, config, layer))
     return [*(note for style in used for note in style_kept.note(style)), *told, *notes]
+
+
+def carried_out(plug_in: Any, asked: finished.Order, watcher: Callable[[], Watcher]) -> list[str]:
+    """As `finished.placed`: what cannot go on from an earlier job is begun anew, and the artist is told.
+
+    watcher: makes one.
+    """
+    try:
+        return finished.placed(plug_in, asked, watcher())
+    except ImpastoError as error:
+        details = error.problem.details
+        about_resuming = "resume" in (*details, details.get("field"), details.get("feature"))
+        if not (asked.request.resume and about_resuming and error.code in ANEW):
+            raise
+        note = _("It could not go on from the last painting, for {why}: it was painted from the beginning.").format(
+            why=ANEW[error.code]
+        )
+    anew = replace(asked, request=replace(asked.request, resume=""))
+    return [note, *finished.placed(plug_in, anew, watcher())]
 
 
 def fill(config: Any, layer: Any, painted: Painted, afresh: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import batch
 import call
 import colours
+import finished
 import order
 import pixels
 import record
@@ -44,5 +45,5 @@ def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) 
     def place(result: Result) -> None:
         order.insert(image, source, origin, used, result, request.content if keep and colours.are_in(image) else None)
 
-    asked = order.Order(request, used, source.get_name(), image.get_name(), place)
-    return [*order.carried_out(plug_in, asked, lambda: watcher), *(colours.note(image) if keep else [])]
+    asked = finished.Order(request, used, source.get_name(), image.get_name(), place)
+    return [*finished.placed(plug_in, asked, watcher), *(colours.note(image) if keep else [])]

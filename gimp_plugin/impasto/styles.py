@@ -6,7 +6,7 @@ Knows GIMP's layers and patterns; files are `style_file`'s. Knows nothing of wid
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pixels
 import preset_styles
 import style_file
+import style_memory
 from gi.repository import Gimp
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
@@ -61,6 +62,13 @@ def weighed(config: Any, chosen: Mapping[int, Chosen]) -> tuple[Style, ...]:
     weights = {number: config.get_property(argument(WEIGHT, number)) for number in chosen}
     heaviest = max(weights.values())
     return tuple(Style(style.picture, weights[number] / heaviest) for number, style in chosen.items())
+
+
+def remember(used: Iterable[Chosen]) -> None:
+    """These were painted with: their files are the recent ones, the first one the latest."""
+    for style in reversed([*used]):
+        if style.path is not None:
+            style_memory.remember(style.picture.sha256(), style.path)
 
 
 def weighty(config: Any) -> list[int]:

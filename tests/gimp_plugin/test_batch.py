@@ -109,10 +109,10 @@ def painted(monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Ca
         made.__exit__.return_value = False
         return made
 
-    sheets, batches = module("sheets"), module("batch")
-    monkeypatch.setattr(batches, "Job", job)
-    monkeypatch.setattr(batches, "Held", lambda *_: contextlib.nullcontext())
-    monkeypatch.setattr(batches, "Slip", MagicMock())
+    sheets, life = module("sheets"), module("finished")
+    monkeypatch.setattr(life, "Job", job)
+    monkeypatch.setattr(life, "Held", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(life, "Slip", MagicMock())
 
     def piece(number: int, request: Request) -> Any:
         return sheets.Piece(f"layer {number}", lambda: request, lambda: None, lambda _result: None)
@@ -184,7 +184,7 @@ def test_what_is_in_its_place_is_let_go_of_and_what_waits_keeps_no_pixels_but_it
 ) -> None:
     batches, sheets, jobs = module("batch"), module("sheets"), module("job")
     monkeypatch.setattr(batches, "TOGETHER", 3)
-    monkeypatch.setattr(batches.Gimp, "directory", lambda: str(tmp_path))
+    monkeypatch.setattr(module("finished").Gimp, "directory", lambda: str(tmp_path))
     monkeypatch.setattr(jobs.daemon_start, "connect", lambda *_, **__: Daemon())
     over = threading.Semaphore(0)
     jobs.GLib.MainLoop.return_value.run.side_effect = lambda: over.acquire(timeout=5)
@@ -206,7 +206,7 @@ def test_what_is_in_its_place_is_let_go_of_and_what_waits_keeps_no_pixels_but_it
         made.add(new := jobs.Job(request))
         return new
 
-    monkeypatch.setattr(batches, "Job", job)
+    monkeypatch.setattr(module("finished"), "Job", job)
     pieces = [sheets.Piece("a layer", request, lambda: None, lambda _result: None)] * 7
     found = batch(len(pieces))
     found.plug_in, found.used = MagicMock(), [SimpleNamespace(name="style.png")]

@@ -281,22 +281,22 @@ def test_a_path_that_can_be_no_file_s_is_not_offered(tmp_path: Path, memory: Any
 def test_what_cannot_go_on_from_the_last_painting_is_begun_anew_and_the_artist_told(
     monkeypatch: pytest.MonkeyPatch, error: ImpastoError, said: str
 ) -> None:
-    orders, asked = module("order"), list[str]()
+    restyle, asked = module("restyle"), list[str]()
 
-    def carried_out(_plug_in: object, order: Any, _watcher: object) -> list[str]:
+    def placed(_plug_in: object, order: Any, _watcher: object) -> list[str]:
         asked.append(order.request.resume)
         if order.request.resume:
             raise error
         return ["painted"]
 
-    monkeypatch.setattr(orders, "_carried_out", carried_out)
+    monkeypatch.setattr(restyle.finished, "placed", placed)
     request = Request(CONTENT, (Style(STYLE),), resume="a")
-    order = orders.Order(request, [orders.Chosen("style", STYLE)], "layer", "image", print)
+    order = restyle.finished.Order(request, [restyle.Chosen("style", STYLE)], "layer", "image", print)
     if said:
         sentence = f"It could not go on from the last painting, for {said}: it was painted from the beginning."
-        assert orders.carried_out(None, order, lambda: None) == [sentence, "painted"]
+        assert restyle.carried_out(None, order, lambda: None) == [sentence, "painted"]
         assert asked == ["a", ""]
     else:
         with pytest.raises(ImpastoError, match="No"):
-            orders.carried_out(None, order, lambda: None)
+            restyle.carried_out(None, order, lambda: None)
         assert asked == ["a"]

@@ -372,7 +372,7 @@ def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     )
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
         monkeypatch.setattr(order.pixels, name, lambda *_, value=value: value)
-    monkeypatch.setattr(order.Gimp, "directory", lambda: str(tmp_path))
+    monkeypatch.setattr(module("finished").Gimp, "directory", lambda: str(tmp_path))
     for name in ("made", "keep"):
         monkeypatch.setattr(order.record, name, lambda *_: None)
     order.colours.Gimp.GroupLayer.new.return_value.get_parent.return_value = None
