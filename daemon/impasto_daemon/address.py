@@ -20,7 +20,7 @@ from pathlib import Path
 import filelock
 import zmq
 from impasto_protocol.endpoint import LONGEST_PATH, TCP
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code, ImpastoError, bad_request
 
 IPC = "ipc://"
 LINKS = ".links"
@@ -31,15 +31,15 @@ LONGEST = LONGEST_PATH - len(f"{LINKS}/12345")
 def socket_path(endpoint: str) -> Path:
     """The path of an ipc endpoint. Raises ImpastoError where the daemon cannot listen there."""
     if endpoint.startswith(TCP):
-        raise _refusal(
+        raise bad_request(
             f"A daemon's own endpoint is a Unix socket, and not {endpoint}. To listen on the network beside it: "
             "impasto daemon --listen tcp://0.0.0.0:7766 (and no IMPASTO_ENDPOINT), then `impasto pair` for each client."
         )
     path = endpoint.removeprefix(IPC)
     if not endpoint.startswith(IPC) or not path.startswith("/"):
-        raise _refusal(f"An endpoint is ipc:// and the absolute path of a socket, not {endpoint!r}.")
+        raise bad_request(f"An endpoint is ipc:// and the absolute path of a socket, not {endpoint!r}.")
     if len(os.fsencode(path)) > LONGEST:
-        raise _refusal(f"The path of a socket may have {LONGEST} bytes, and {path} is longer: use a shorter one.")
+        raise bad_request(f"The path of a socket may have {LONGEST} bytes, and {path} is longer: use a shorter one.")
     return Path(path)
 
 
@@ -65,10 +65,10 @@ def claimed(path: Path, *, given: bool = False) -> Iterator[None]:
             f"Another daemon listens on {path} already: use it, stop it, or choose another endpoint.",
         ) from None
     except OSError as error:
-        raise _refusal(f"The daemon cannot listen on {path}: {error.strerror or error}.") from error
+        raise bad_request(f"The daemon cannot listen on {path}: {error.strerror or error}.") from error
     try:
         if not given and _somebody_listens(path):
-            raise _refusal(f"Another program listens on {path}: stop it, or choose another endpoint.")
+            raise bad_request(f"Another program listens on {path}: stop it, or choose another endpoint.")
         shutil.rmtree(links_of(path), ignore_errors=True)
         try:
             yield
@@ -96,7 +96,7 @@ class UnixDoor:
             socket.bind(f"{IPC}{self.path}")
             self.path.chmod(0o600)
         except (zmq.ZMQError, OSError) as error:
-            raise _refusal(f"The daemon cannot listen on {self.path}: {error.strerror}.") from error
+            raise bad_request(f"The daemon cannot listen on {self.path}: {error.strerror}.") from error
 
     def guest(self, route: zmq.Frame) -> str | None:
         """Nobody's but this user's and root's messages are heard, where the system tells who sent them."""
@@ -129,17 +129,13 @@ def _private_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         itself, facts = folder.lstat(), folder.stat()
     except OSError as error:
-        raise _refusal(f"The folder {folder} of the socket cannot be made: {error.strerror or error}.") from error
+        raise bad_request(f"The folder {folder} of the socket cannot be made: {error.strerror or error}.") from error
     if {itself.st_uid, facts.st_uid} != {os.getuid()}:  # a link can be changed by whoever owns it
-        raise _refusal(f"The folder {folder} of the socket belongs to another user: choose one of your own.")
+        raise bad_request(f"The folder {folder} of the socket belongs to another user: choose one of your own.")
     if facts.st_mode & stat.S_ISVTX:
-        raise _refusal(f"The folder {folder} of the socket is everybody's: choose one of your own.")
+        raise bad_request(f"The folder {folder} of the socket is everybody's: choose one of your own.")
     if facts.st_mode & 0o077:
-        raise _refusal(
+        raise bad_request(
             f"Other users can enter the folder {folder} of the socket: choose another one, or close it with "
             f"chmod 700 {folder}."
         )
-
-
-def _refusal(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_REQUEST, sentence)

@@ -11,7 +11,7 @@ from typing import Any
 import pixels
 import record
 from gi.repository import Gimp
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import ImpastoError, bad_request
 from impasto_protocol.picture import Picture
 from language import _
 
@@ -63,8 +63,7 @@ def painting_in(layer: Any) -> Any:
     group = _home(layer) if layer.get_parasite(PARASITE) is not None else layer
     found = _marked(group, record.PARASITE)
     if len(found) > 1:
-        raise ImpastoError(
-            Code.BAD_REQUEST,
+        raise bad_request(
             _("The group {name} has several paintings in it. Select one of them.").format(name=group.get_name()),
         )
     return found[0] if found else layer

@@ -19,7 +19,7 @@ import order
 import pixels
 import record
 from gi.repository import Gegl, Gimp
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
@@ -47,8 +47,7 @@ class Frames:
         self, image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], config: Any, show: bool
     ) -> None:
         if image.get_floating_sel() is not None:
-            raise ImpastoError(
-                Code.BAD_REQUEST,
+            raise bad_request(
                 _("The image has a floating selection. Anchor it, or make it a layer, then try again."),
             )
         pixels.check_size(image.get_width(), image.get_height(), order.LIMITS)

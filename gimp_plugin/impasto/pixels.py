@@ -14,7 +14,7 @@ import gi
 
 gi.require_version("Babl", "0.1")
 from gi.repository import Babl, Gegl, Gimp, GLib  # noqa: E402
-from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
+from impasto_protocol.errors import Code, ImpastoError, bad_request  # noqa: E402
 from impasto_protocol.limits import Limits  # noqa: E402
 from impasto_protocol.picture import Picture, Shape  # noqa: E402
 from language import _  # noqa: E402
@@ -38,19 +38,19 @@ FORMATS = {
 def only_layer(drawables: list[Any], limits: Limits) -> Any:
     """The one layer to paint; none of its pixels is read yet. Raises ImpastoError where it cannot be painted."""
     if len(drawables) != 1:
-        raise _refused(_("Select one layer to paint. Selected are: {number}").format(number=len(drawables)))
+        raise bad_request(_("Select one layer to paint. Selected are: {number}").format(number=len(drawables)))
     layer = drawables[0]
     if isinstance(layer, Gimp.LayerMask):
-        raise _refused(_("The layer mask is being edited. Click on the layer itself, then try again."))
+        raise bad_request(_("The layer mask is being edited. Click on the layer itself, then try again."))
     if not isinstance(layer, Gimp.Layer):
-        raise _refused(_("Impasto paints layers. Select a layer instead of this channel, then try again."))
+        raise bad_request(_("Impasto paints layers. Select a layer instead of this channel, then try again."))
     if layer.get_image().get_floating_sel() is not None:
-        raise _refused(_("The image has a floating selection. Anchor it, or make it a layer, then try again."))
+        raise bad_request(_("The image has a floating selection. Anchor it, or make it a layer, then try again."))
     if layer.is_group() and not layer.get_children():
-        raise _refused(_("This layer group is empty: there is nothing to paint."))
+        raise bad_request(_("This layer group is empty: there is nothing to paint."))
     check_size(layer.get_width(), layer.get_height(), limits)
     if not layer.mask_intersect()[0]:
-        raise _refused(_("The selection lies outside this layer: there is nothing to paint."))
+        raise bad_request(_("The selection lies outside this layer: there is nothing to paint."))
     return layer
 
 
@@ -160,7 +160,7 @@ def check_visible(picture: Picture) -> None:
     if picture.has_alpha:
         samples = memoryview(picture.data).cast("B")
         if not any((samples.cast("f") if picture.dtype == "f32" else samples)[3::4]):
-            raise _refused(_("This layer is fully transparent: there is nothing to paint."))
+            raise bad_request(_("This layer is fully transparent: there is nothing to paint."))
 
 
 def new_layer(image: Any, like: Any, picture: Picture, name: str) -> Any:
@@ -208,15 +208,15 @@ def insert_above(image: Any, source: Any, layer: Any) -> None:
 def check_done(done: bool) -> None:
     """Raises ImpastoError where GIMP did not insert or move a layer, with what it says."""
     if not done:
-        raise _refused(Gimp.get_pdb().get_last_error() or _("GIMP does not insert the layer"))
+        raise bad_request(Gimp.get_pdb().get_last_error() or _("GIMP does not insert the layer"))
 
 
 def check_writable(layer: Any, place: Extent) -> None:
     """Raises ImpastoError where `repaint` may not touch the layer; GIMP would end this process."""
     if not layer.is_valid() or not is_in(layer.get_image(), layer):
-        raise _refused(_("the layer is not in the image any more"))
+        raise bad_request(_("the layer is not in the image any more"))
     if layer.is_group():
-        raise _refused(
+        raise bad_request(
             _("{name} is a layer group by now, which has no pixels of its own. Select a layer.").format(
                 name=layer.get_name()
             )
@@ -224,14 +224,14 @@ def check_writable(layer: Any, place: Extent) -> None:
     item = layer
     while item is not None:
         if item.get_lock_content():
-            raise _refused(
+            raise bad_request(
                 _("The pixels of {name} are locked. Unlock them in the Layers dock and try again.").format(
                     name=item.get_name()
                 )
             )
         item = item.get_parent()
     if layer.get_lock_position() and extent(layer)[1] != place[1]:
-        raise _refused(
+        raise bad_request(
             _(
                 "The layer that is painted from has another size by now, and {name} cannot follow, for its position "
                 "is locked. Unlock it in the Layers dock and try again."
@@ -288,7 +288,3 @@ def is_in(image: Any, layer: Any) -> bool:
     while layer.get_parent() is not None:
         layer = layer.get_parent()
     return any(layer.get_id() == root.get_id() for root in image.get_layers())
-
-
-def _refused(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_REQUEST, sentence)

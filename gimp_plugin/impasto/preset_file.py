@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import preset_styles
+import readable
 import record
 import style_copy
 import style_kept
 import style_memory
 from impasto_protocol import preset
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import bad_request
 from impasto_protocol.limits import Limits
 from impasto_protocol.preset import Preset, Style
 from language import _
@@ -42,7 +42,7 @@ def save(made: Preset, path: Path, chosen: Mapping[int, Chosen]) -> None:
         fresh.replace(path)
     except OSError as error:
         fresh.unlink(missing_ok=True)
-        raise refused(
+        raise bad_request(
             _("The preset {path} cannot be written: {reason}.").format(path=path, reason=error.strerror)
         ) from None
     for style in chosen.values():
@@ -52,17 +52,14 @@ def save(made: Preset, path: Path, chosen: Mapping[int, Chosen]) -> None:
 
 def load(path: Path) -> Preset:
     """What is in this file. Raises ImpastoError where that is no preset; then nothing has changed."""
+    with readable.reading(path), path.open("rb") as file:
+        data = file.read(preset.LARGEST + 1)
     try:
-        found = preset.parsed(_read(path))
+        return preset.parsed(data)
     except preset.DAMAGE:
-        raise refused(
+        raise bad_request(
             _("{path} is no preset that Impasto can read, or a damaged one. Nothing was changed.").format(path=path)
         ) from None
-    except OSError as error:
-        raise refused(
-            _("The preset {path} cannot be read: {reason}.").format(path=path, reason=error.strerror)
-        ) from None
-    return found
 
 
 def style_file(style: Style, limits: Limits) -> Path | None:
@@ -76,7 +73,7 @@ def style_file(style: Style, limits: Limits) -> Path | None:
     try:
         return preset_styles.placed(style)
     except OSError as error:
-        raise refused(
+        raise bad_request(
             _("There is no place for the preset's style at {path}: {reason}.").format(
                 path=preset_styles.folder(), reason=error.strerror
             )
@@ -90,17 +87,3 @@ def _style(style: Chosen, weight: float, with_copy: bool) -> Style:
     size = (int(str(original["width"])), int(str(original["height"]))) if original else picture.size
     copy = base64.b64decode(style.copy or style_copy.made(picture)) if with_copy else b""
     return Style(record.printable(style.name)[:255], size, digest, copy, weight)
-
-
-def _read(path: Path) -> bytes:
-    """The file's bytes, if it is a file and no more than a preset has. Raises OSError, ValueError."""
-    facts = path.stat()
-    if not stat.S_ISREG(facts.st_mode) or facts.st_size > preset.LARGEST:
-        raise ValueError
-    with path.open("rb") as file:
-        return file.read(preset.LARGEST + 1)
-
-
-def refused(sentence: str) -> ImpastoError:
-    """What is wrong with a preset."""
-    return ImpastoError(Code.BAD_REQUEST, sentence)

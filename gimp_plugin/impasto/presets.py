@@ -20,14 +20,12 @@ import styles
 
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, Gimp, Gio, Gtk  # noqa: E402
-from impasto_protocol.errors import ImpastoError  # noqa: E402
-from impasto_protocol.limits import Limits  # noqa: E402
+from impasto_protocol.errors import ImpastoError, bad_request  # noqa: E402
 from impasto_protocol.preset import SIDE, Preset  # noqa: E402
 from language import _  # noqa: E402
+from order import LIMITS  # noqa: E402
 from styles import Chosen  # noqa: E402
 
-LIMITS = Limits()
-"""What is not read of a style's file."""
 FOLDER = "impasto-presets"
 """In GIMP's profile: where presets are looked for first."""
 
@@ -70,7 +68,7 @@ class Presets:
         """Set the arguments to what the preset says; what the artist should know. Raises ImpastoError before that."""
         recipe = preset.values.get("recipe")
         if recipe is not None and recipe not in self._recipes:
-            raise preset_file.refused(
+            raise bad_request(
                 _("The preset asks for the recipe {recipe}, which this version does not have. Nothing was changed.")
                 .format(recipe=recipe)
             )  # fmt: skip

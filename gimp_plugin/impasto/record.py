@@ -17,7 +17,7 @@ from typing import Any
 import style_copy
 from gi.repository import Gimp
 from impasto_protocol import __version__, schema
-from impasto_protocol.errors import Code, ImpastoError, ProtocolError
+from impasto_protocol.errors import ProtocolError, bad_request
 from impasto_protocol.messages import Result
 from language import _, plural
 from styles import NUMBERS, WEIGHT, WEIGHTS, Chosen, argument
@@ -103,7 +103,7 @@ def read(layer: Any) -> Painted:
     """What the layer keeps of how it was painted. Raises ImpastoError where that is nothing, or nothing to go by."""
     parasite = layer.get_parasite(PARASITE)
     if parasite is None:
-        raise _refused(
+        raise bad_request(
             _(
                 "Impasto did not paint the layer {name}: nothing with it says how. Select a layer that it painted, "
                 "or paint this one with Filters ▸ Artistic ▸ Neural Style Transfer…"
@@ -112,7 +112,7 @@ def read(layer: Any) -> Painted:
     try:
         return parsed(bytes(parasite.get_data()))
     except DAMAGE:
-        raise _refused(
+        raise bad_request(
             _(
                 "What the layer {name} keeps of how it was painted is damaged. Paint its original again with Filters "
                 "▸ Artistic ▸ Neural Style Transfer…"
@@ -199,7 +199,3 @@ def _weights(styles: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def _size(picture: Mapping[str, object]) -> tuple[int, int]:
     side = schema.integer(1, 2**31 - 1)
     return side(picture["width"], "width"), side(picture["height"], "height")
-
-
-def _refused(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_REQUEST, sentence)

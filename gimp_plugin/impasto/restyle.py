@@ -19,7 +19,7 @@ import record
 import style_kept
 import styles
 from gi.repository import Gimp
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.request import Outline
 from job import Watcher
@@ -145,16 +145,16 @@ def source_of(layer: Any, painted: Painted, config: Any) -> Any:
     given = config.get_property("source-layer")
     found = given or _remembered(layer, painted)
     if found is None:
-        raise _refused(
+        raise bad_request(
             _(
                 "The layer that {name} was painted from ({source}) is not in this image. Choose the layer to paint "
                 "from as Source, under More (in a script: source-layer)."
             ).format(name=layer.get_name(), source=painted.source_name or _("its name is not known"))
         )
     if found.get_id() == layer.get_id():
-        raise _refused(_("A layer cannot be painted from itself. Choose another layer as Source, or paint it anew."))
+        raise bad_request(_("A layer cannot be painted from itself. Choose another layer as Source, or paint it anew."))
     if found.get_image().get_id() != image.get_id():
-        raise _refused(
+        raise bad_request(
             _("The layer {name} is in another image. Choose one of this image as Source.").format(name=found.get_name())
         )
     return found
@@ -193,9 +193,11 @@ def earlier(painted: Painted, config: Any) -> str:
     if not config.get_property("continue"):
         return ""
     if not painted.job:
-        raise _refused(_("The layer does not say which job painted it, so there is none to go on from: paint it anew."))
+        raise bad_request(
+            _("The layer does not say which job painted it, so there is none to go on from: paint it anew.")
+        )
     if painted.step:
-        raise _refused(
+        raise bad_request(
             _(
                 "The layer is an earlier iterate of its painting, that of step {step}, and the daemon can go on from "
                 "the end alone: paint it anew."
@@ -224,7 +226,3 @@ def _is_source(found: Any, layer: Any, painted: Painted) -> bool:
         pixels.extent(found)[1] == painted.source_size,
     )
     return bool(found.get_id() != layer.get_id() and sum(right) >= 2)
-
-
-def _refused(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_REQUEST, sentence)

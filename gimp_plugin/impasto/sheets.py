@@ -15,7 +15,7 @@ import order
 import pixels
 import record
 from gi.repository import Gimp
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
@@ -94,10 +94,10 @@ def found(what: str, image: Any, drawables: Sequence[Any]) -> list[Found]:
     """What there is to paint. Raises ImpastoError."""
     if what not in WHAT:
         sentence = _("paint cannot be {what}. It is one of: {all}").format(what=what, all=", ".join(WHAT))
-        raise ImpastoError(Code.BAD_REQUEST, sentence, field="paint")
+        raise bad_request(sentence, field="paint")
     there = [each for each in WHAT[what](image, drawables) if each.layers]
     if not there:
-        raise ImpastoError(Code.BAD_REQUEST, _("There is nothing to paint. Select a layer, then try again."))
+        raise bad_request(_("There is nothing to paint. Select a layer, then try again."))
     return there
 
 
@@ -110,7 +110,7 @@ def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], c
 
         def request() -> Request:
             if not layer.is_valid():
-                raise ImpastoError(Code.BAD_REQUEST, _("the layer is not in the image any more"))
+                raise bad_request(_("the layer is not in the image any more"))
             asked = order.requested(pixels.only_layer([layer], order.LIMITS), chosen, config)
             if keep:
                 contents.append(asked.content)

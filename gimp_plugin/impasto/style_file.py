@@ -5,16 +5,15 @@ Every way in which a file can be unfit becomes a sentence. Knows files and GIMP;
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
 import pixbufs
 import pixels
+import readable
 import whole
 from gi.repository import Gimp, Gio
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
 from language import _
@@ -29,14 +28,16 @@ SAYS_NOTHING = ("execution error", "calling error", "success")
 def checked(file: Gio.File | None, limits: Limits) -> Path:
     """The style file's path, once it is worth opening. Raises ImpastoError."""
     if file is None:
-        raise _refused(_("Choose a style picture first: no style file was given."))
+        raise bad_request(_("Choose a style picture first: no style file was given."))
     if file.get_path() is None:
-        raise _refused(_("The style file {uri} is not on this machine. Save it here first.").format(uri=file.get_uri()))
+        raise bad_request(
+            _("The style file {uri} is not on this machine. Save it here first.").format(uri=file.get_uri())
+        )
     path = Path(file.get_path())
-    _check_readable(path)
+    _check_not_empty(path)
     _check_size(path, limits)
     if whole.is_cut_off(path):
-        raise _refused(
+        raise bad_request(
             _("The style file {path} is cut off: its picture is not all there. Get the file again.").format(path=path)
         )
     return path
@@ -73,26 +74,10 @@ def _one_layer(image: Any, path: Path) -> Any:
     return layers[-1]
 
 
-def _check_readable(path: Path) -> None:
-    try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise _refused(_("{path} is not a file. Choose a picture file as style.").format(path=path))
-        os.close(os.open(path, os.O_RDONLY))
-    except FileNotFoundError:
-        raise _refused(
-            _("The style file {path} does not exist (any more). Choose another one.").format(path=path)
-        ) from None
-    except PermissionError:
-        raise _refused(
-            _("The style file {path} may not be read: its permissions forbid it.").format(path=path)
-        ) from None
-    except OSError as error:
-        raise _refused(
-            _("The style file {path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror)
-        ) from None
-    if facts.st_size == 0:
-        raise _refused(_("The style file {path} is empty. Choose another one.").format(path=path))
+def _check_not_empty(path: Path) -> None:
+    with readable.reading(path), path.open("rb") as file:
+        if not file.read(1):
+            raise bad_request(_("The style file {path} is empty. Choose another one.").format(path=path))
 
 
 def _check_size(path: Path, limits: Limits) -> None:
@@ -119,10 +104,8 @@ def _plain(error: Exception) -> str:
 
 def _unfit(path: Path, reason: str) -> ImpastoError:
     if not reason or reason in SAYS_NOTHING:
-        return _refused(_("The style file {path} cannot be opened as a picture. Choose another one.").format(path=path))
+        return bad_request(
+            _("The style file {path} cannot be opened as a picture. Choose another one.").format(path=path)
+        )
     sentence = _("The style file {path} cannot be opened as a picture. GIMP says: {reason} Choose another one.")
-    return _refused(sentence.format(path=path, reason=reason))
-
-
-def _refused(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_REQUEST, sentence)
+    return bad_request(sentence.format(path=path, reason=reason))

@@ -9,7 +9,7 @@ import style_copy
 import style_file
 import style_memory
 from gi.repository import Gio
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import ImpastoError, bad_request
 from impasto_protocol.limits import Limits
 from language import _
 from record import PaintedStyle
@@ -37,8 +37,7 @@ def chosen(painted: PaintedStyle, copy: bytes, most: int, limits: Limits) -> Cho
     copied = _copied(painted, copy, most)
     style = copied if copied and not copied.copy_of else original(painted.name, painted.digest, limits) or copied
     if style is None:
-        raise ImpastoError(
-            Code.BAD_REQUEST,
+        raise bad_request(
             _(
                 "The style {style} is not here, and the layer keeps no copy of it that can be used. Choose a style "
                 "picture."

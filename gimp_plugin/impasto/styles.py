@@ -16,7 +16,7 @@ import preset_styles
 import style_file
 import style_memory
 from gi.repository import Gimp
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Style
@@ -53,7 +53,7 @@ def chosen(
     styles = ((number, _chosen(config, number, image, limits, own)) for number in weighty(config))
     found = {number: style for number, style in styles if style is not None}
     if not found:
-        raise _refused(_("Choose a style picture first: no style was given, or none with a weight above 0."))
+        raise bad_request(_("Choose a style picture first: no style was given, or none with a weight above 0."))
     return found
 
 
@@ -90,7 +90,7 @@ def _chosen(config: Any, number: int, image: Any, limits: Limits, own: Callable[
     sources = given(config, number)
     if len(sources) > 1:
         names = ", ".join(argument(source, number) for source in sources)
-        raise _refused(_("Give a style as one of these, not as several: {names}").format(names=names))
+        raise bad_request(_("Give a style as one of these, not as several: {names}").format(names=names))
     if not sources:
         return own(number)
     return SOURCES[sources[0]](config.get_property(argument(sources[0], number)), image, limits)
@@ -109,7 +109,7 @@ def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
 def _layer(layer: Any, image: Any, limits: Limits) -> Chosen:
     """A layer as it looks. Of another image than the one that is painted in, only what is selected there."""
     if not layer.is_valid():
-        raise _refused(_("The layer chosen as the style is gone. Choose another one."))
+        raise bad_request(_("The layer chosen as the style is gone. Choose another one."))
     home = layer.get_image()
     if home.get_id() == image.get_id() or Gimp.Selection.is_empty(home):
         _check(layer.get_width(), layer.get_height(), layer.get_name(), limits)
@@ -121,7 +121,7 @@ def _selected_part(layer: Any, home: Any, limits: Limits) -> Picture:
     """The part that is selected, and transparent where it is less so; nothing happens to the image itself."""
     inside, *box = layer.mask_intersect()
     if not inside:
-        raise _refused(
+        raise bad_request(
             _("The selection lies outside the layer {name}: there is no style in it.").format(name=layer.get_name())
         )
     _check(box[2], box[3], layer.get_name(), limits)
@@ -166,7 +166,3 @@ def _check(width: int, height: int, name: str, limits: Limits) -> None:
                 "{pixels:,} in all). Select a part of it."
             ).format(name=name, width=width, height=height, side=limits.side, pixels=limits.pixels),
         )
-
-
-def _refused(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_REQUEST, sentence)

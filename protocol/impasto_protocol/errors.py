@@ -88,6 +88,11 @@ class ImpastoError(Exception):
         return cls(problem.code, problem.message, **problem.details)
 
 
+def bad_request(sentence: str, **details: object) -> ImpastoError:
+    """The error for what cannot be done as it was asked; the sentence says why, and what to do instead."""
+    return ImpastoError(Code.BAD_REQUEST, sentence, **details)
+
+
 def nothing_kept(job: str) -> ImpastoError:
     """The error for a job that cannot be gone on from."""
     return ImpastoError(

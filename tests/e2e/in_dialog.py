@@ -189,7 +189,7 @@ def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1, ro
     config.set_property("preview", False)
 
     def no_style():
-        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+        raise plugin.styles.bad_request("no style")
 
     if made_with:
         made_with = {**made_with, **dict.fromkeys(plugin.styles.WEIGHTS, 100.0)}
@@ -385,7 +385,7 @@ def arrows(plugin, layer):
     config.set_property("max-size", 0)
 
     def no_style():
-        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+        raise plugin.styles.bad_request("no style")
 
     preview = plugin.preview.Preview(lambda: layer, config, no_style)
     window = Gtk.Window()
@@ -409,7 +409,7 @@ def source_chosen(plugin, layer):
     config.set_property("max-size", 0)
 
     def no_style():
-        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+        raise plugin.styles.bad_request("no style")
 
     preview = plugin.preview.Preview(lambda: config.get_property("source-layer"), config, no_style)
     preview._start()
@@ -456,7 +456,7 @@ def presets(plugin, layer):
         buttons._config = config
         try:
             notes = buttons.fill(file.load(FOLDER / f"{name}.json"))
-        except file.ImpastoError as error:
+        except plugin.presets.ImpastoError as error:
             notes = [str(error)]
         told[name] = {"notes": notes, "values": values(config), "weights": weights(plugin, config)}
         if name == "theirs":
@@ -533,7 +533,7 @@ def lacking(plugin, layer):
     config.set_property("preview", False)
 
     def no_style():
-        raise plugin.styles.ImpastoError(plugin.styles.Code.BAD_REQUEST, "no style")
+        raise plugin.styles.bad_request("no style")
 
     preview = plugin.preview.Preview(lambda: layer, config, no_style)
     config.set_property("preview", True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import bad_request
 from torch import Tensor
 
 from . import colour
@@ -208,7 +208,7 @@ def _frameless(height: int, width: int) -> Tensor:
 def _shares(weights: Sequence[float]) -> list[float]:
     whole = sum(weights)
     if not weights or not math.isfinite(whole) or whole <= 0 or min(weights) < 0:
-        raise _refused("The weights of the styles must be 0 or more, one of them above 0.")
+        raise bad_request("The weights of the styles must be 0 or more, one of them above 0.")
     return [weight / whole for weight in weights]
 
 
@@ -227,7 +227,7 @@ def _view(picture: Tensor, whose: str) -> View:
         return View(picture)
     alpha = picture[:, 3:]
     if not bool((alpha > 0).any()):
-        raise _refused(f"{whose} is fully transparent: there is nothing to see. Choose one with something on it.")
+        raise bad_request(f"{whose} is fully transparent: there is nothing to see. Choose one with something on it.")
     return View(fill_hidden(picture), None if bool((alpha == 1).all()) else alpha)
 
 
@@ -236,7 +236,7 @@ def _mask(mask: Tensor | None, whose: str, size: torch.Size) -> Tensor | None:
     if mask is None:
         return None
     if not bool((mask > BLACK).any()):
-        raise _refused(f"{whose} is black everywhere: nothing would be painted with it. White is where to paint.")
+        raise bad_request(f"{whose} is black everywhere: nothing would be painted with it. White is where to paint.")
     mask = coverage(mask, *size)
     return mask * (mask > BLACK)
 
@@ -282,11 +282,12 @@ def _regions(
     if rest:
         left = (1 - drawn).clamp(min=0) if own else None
         if left is not None and not bool((left > BLACK).any()):
-            raise _refused("The masks leave no place for the styles that have none: give those a mask, or none at all.")
+            sentence = "The masks leave no place for the styles that have none: give those a mask, or none at all."
+            raise bad_request(sentence)
         own.append((left, rest))
     placed = [[(_unless_white(product(mask, band)), members) for band in bands] for mask, members in own]
     if any(all(_area(where) <= 0 for where, _ in row) for row in placed):
-        raise _refused("The masks leave a style nothing but transparent or black pixels: it would be nowhere.")
+        raise bad_request("The masks leave a style nothing but transparent or black pixels: it would be nowhere.")
     places = [(where, members) for row in placed for where, members in row if _area(where) > 0]
     areas = [_area(where) for where, _ in places]
     sizes = [area * sum(weight for _, weight in members) for area, (_, members) in zip(areas, places)]
@@ -308,7 +309,3 @@ def _hold(strength: float, effort: Tensor) -> Tensor:
 
 def _area(where: Tensor | None) -> float:
     return 1.0 if where is None else float(where.mean(dtype=torch.float64))
-
-
-def _refused(sentence: str) -> ImpastoError:
-    return ImpastoError(Code.BAD_REQUEST, sentence)
