@@ -12,6 +12,7 @@ from typing import Any
 import gi
 import low_display
 import manual
+import recipe_row
 import style_row
 import style_rows
 
@@ -27,20 +28,6 @@ from preview import Preview  # noqa: E402
 from styles import Chosen  # noqa: E402
 
 TITLE, AGAIN, BATCH = _("Neural Style Transfer"), _("Restyle Layer"), _("Neural Style Batch")
-
-RECIPES = {
-    "impasto": _("Impasto: painterly, coarse to fine"),
-    "gatys": _("Gatys 2016: the original paper, from noise"),
-    "gatys-hires": _("Gatys' notebook: two passes, from the layer"),
-    "neural-style": _("neural-style: the Torch program, from noise"),
-    "pytorch": _("PyTorch's tutorial: shallow layers, before ReLU"),
-    "tensorflow": _("TensorFlow's tutorial: Adam, keeps the motif loosely"),
-    "peixeiro": _("Peixeiro: noisy start, 200 steps"),
-    "vgg16": _("VGG16: the smaller network, from noise"),
-    "wasserstein": _("Crowson: Wasserstein distance, many sizes"),
-    "wavelets": _("Wavelets: needs no network weights"),
-}
-"""The daemon's recipes in its order, as the dialog calls them. A test holds that they are the daemon's own."""
 
 SLIDERS = ("strength", "stroke-size", "max-size")
 MORE = ("max-size", "seed", "keep-colours")
@@ -69,7 +56,7 @@ def ask(
     """
     GimpUi.init("impasto")
     labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
-    recipe = recipe_row(config, labels)
+    recipe = recipe_row.made(config, labels)
     if made_with:
         stay_given(config, {**made_with, "recipe": config.get_property("recipe")})
     dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if made_with else BATCH if what else TITLE)
@@ -95,7 +82,7 @@ def ask(
     row.pack_start(column(*top, style_rows.made(dialog, config, kept, labels), recipe, values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(low_display.scrolled(row), True, True, 0)
-    Presets(dialog, config, RECIPES, preview.chosen).place()
+    Presets(dialog, config, recipe_row.RECIPES, preview.chosen).place()
     try:
         return bool(dialog.run())
     finally:
@@ -133,22 +120,3 @@ def column(*widgets: Any) -> Any:
         box.pack_start(widget, False, False, 0)
     box.show()
     return box
-
-
-def recipe_row(config: Any, labels: Any) -> Any:
-    """The recipe as a combo box: `recipe` is a text, so that a script's wrong name is an error and no default.
-
-    Where one was asked for that is not known here, another one is chosen, and a line says so.
-    """
-    store = Gtk.ListStore(str, str)
-    for each in RECIPES.items():
-        store.append(each[::-1])  # a screen reader reads the first column
-    wanted = config.get_property("recipe")
-    if wanted not in RECIPES:
-        config.set_property("recipe", next(iter(RECIPES)))
-    row = style_row.labelled(labels, _("Rec_ipe"), GimpUi.prop_string_combo_box_new(config, "recipe", store, 1, 0))
-    row.show_all()
-    if not wanted or wanted in RECIPES:
-        return row
-    unknown = _("This version does not have the recipe {recipe}: this one is taken instead.").format(recipe=wanted)
-    return column(row, Gtk.Label(label=unknown, wrap=True, max_width_chars=40, xalign=0))

@@ -336,12 +336,20 @@ def undecided(window, config):
 
 
 def unknown(window, config):
-    """A recipe that is not known here: what is said, and which one is chosen, then and after Reset."""
+    """A recipe that is not known here: what is said, and which one is chosen, then and after Reset; what a screen
+    reader is told of two others."""
     yield
+    combo = only(GimpUi.StringComboBox, window)
     said = [each.get_text() for each in inside(window) if isinstance(each, Gtk.Label) and "cubism" in each.get_text()]
     told = {"said": said, "chosen": config.get_property("recipe")}
     yield from reset(window)
-    return {**told, "reset": config.get_property("recipe")}
+    told |= {"reset": config.get_property("recipe"), "about": {}}
+    for name in ("pytorch", "wavelets"):
+        config.set_property("recipe", name)
+        yield
+        about = combo.get_accessible().ref_relation_set().get_relation_by_type(Atk.RelationType.DESCRIBED_BY)
+        told["about"][name] = about.get_target()[0].get_name()
+    return told
 
 
 def rows(window, config):
@@ -428,7 +436,7 @@ def presets(plugin, layer):
     """Saved and opened again; and what must change nothing."""
     _, config = plugin.config()
     dialog = Gtk.Dialog()
-    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, dict)
+    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.recipe_row.RECIPES, dict)
     file = plugin.preset_file
     choose(config)
     chosen = plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS)
@@ -475,7 +483,7 @@ def presets_by_menu(plugin, layer):
     choose(config)
     dialog = Gtk.Dialog()
     style = plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS)
-    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.RECIPES, lambda: style)
+    buttons = plugin.presets.Presets(dialog, config, plugin.dialog.recipe_row.RECIPES, lambda: style)
     save, load = (item for item in reversed(buttons.button.get_popup().get_children()))
     file = FOLDER / "by menu.json"
 

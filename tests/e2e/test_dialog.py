@@ -76,6 +76,13 @@ def test_of_a_recipe_that_is_not_known_here_the_artist_is_told_which_is_taken(to
     assert (told["unknown"]["chosen"], told["unknown"]["reset"]) == ("impasto", "impasto")
 
 
+def test_below_the_recipe_stands_what_a_painter_gets_and_a_screen_reader_reads_it(told: dict[str, Any]) -> None:
+    assert told["unknown"]["about"] == {
+        "pytorch": "Small strokes and strong colours; no large shapes of the style.",
+        "wavelets": "The style's palette and strokes without its shapes. Needs no weights.",
+    }
+
+
 def test_styles_are_added_and_taken_away_and_weights_are_there_where_they_matter(told: dict[str, Any]) -> None:
     one = {"styles": 1, "weights": 0, "second": False, "ready": True}
     added = {"styles": 2, "weights": 2, "second": False, "ready": True}
@@ -222,7 +229,7 @@ def test_a_screen_reader_reads_what_is_chosen_and_not_by_which_name_a_script_kno
     told: dict[str, Any], name: str
 ) -> None:
     chosen = {each["name"] for each in told["windows"]["en"][name]["accessible"] if each["role"] == "combo box"}
-    assert chosen & {"Impasto: painterly, coarse to fine", "Gatys 2016: the original paper, from noise"}
+    assert chosen & {"Impasto: best for most pictures", "Gatys 2016: as in the first paper"}
     assert not chosen & {"impasto", "gatys", "selected-layers"}
 
 
