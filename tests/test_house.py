@@ -18,63 +18,8 @@ DAEMON = ROOT / "daemon" / "impasto_daemon"
 PLUGIN = ROOT / "gimp_plugin" / "impasto"
 
 STANDARD = set(sys.stdlib_module_names)
-SUPERVISOR = [
-    "supervisor",
-    "carrier",
-    "router",
-    "departures",
-    "doors",
-    "network",
-    "paired",
-    "executor",
-    "worker_process",
-    "results",
-    "spool",
-    "states",
-    "files",
-    "systemd",
-    "forecasting",
-    "planning",
-    "silence",
-    "worker",
-    "lifeline",
-    "painting",
-    "link",
-    "address",
-]
-
 TORCHLESS = ("recipe", "recipes", "settings", "idle", "architectures", "levels", "cost", "plan", "host_memory")
 """Modules of the engine that can be asked before a painting, by whoever has no torch."""
-
-MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
-    (
-        "the protocol knows msgpack alone",
-        [path for path in PROTOCOL.glob("*.py") if path.name != "zmq_transport.py"],
-        {"msgpack", "impasto_protocol"},
-    ),
-    ("one of its transports knows ZeroMQ", [PROTOCOL / "zmq_transport.py"], {"zmq", "impasto_protocol"}),
-    (
-        "the engine is pure torch",
-        sorted((DAEMON / "engine").glob("*.py")),
-        {"torch", "torchvision", "numpy", "impasto_protocol", "impasto_daemon.engine"},
-    ),
-    (
-        "recipes can be read without torch",
-        [DAEMON / "engine" / f"{name}.py" for name in TORCHLESS],
-        {"impasto_protocol", *(f"impasto_daemon.engine.{name}" for name in TORCHLESS)},
-    ),
-    (
-        "whoever owns sockets and queues knows no torch",
-        [DAEMON / f"{name}.py" for name in SUPERVISOR],
-        {"zmq", "filelock", "platformdirs", "impasto_protocol", "impasto_daemon"},
-    ),
-    (
-        "the plug-in knows GIMP and the protocol",
-        sorted(PLUGIN.glob("*.py")),
-        {"gi", "impasto_protocol", "zmq", "msgpack", "fcntl", "msvcrt", *(path.stem for path in PLUGIN.glob("*.py"))},
-    ),
-]
-
 
 OUR_MODULES = {
     ".".join(path.relative_to(room.parent).with_suffix("").parts)
@@ -97,6 +42,50 @@ def imports(path: Path) -> set[str]:
             parts = {f"{module}.{alias.name}" for alias in node.names} & OUR_MODULES
             found |= parts or {module}
     return found
+
+
+def reached(*names: str) -> list[Path]:
+    """The daemon's own modules that these load, wherever they name them, and what those load in turn; with these."""
+    found, waiting = set[str](), {f"impasto_daemon.{name}" for name in names}
+    while waiting:
+        found.add(name := waiting.pop())
+        waiting |= {each for each in imports(path_of(name)) & OUR_MODULES if each.startswith("impasto_daemon.")} - found
+    return [path for path in sorted(map(path_of, found)) if path.parent == DAEMON]
+
+
+def path_of(name: str) -> Path:
+    """The file of a module of the daemon's."""
+    return DAEMON.parent.joinpath(*name.split(".")).with_suffix(".py")
+
+
+MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
+    (
+        "the protocol knows msgpack alone",
+        [path for path in PROTOCOL.glob("*.py") if path.name != "zmq_transport.py"],
+        {"msgpack", "impasto_protocol"},
+    ),
+    ("one of its transports knows ZeroMQ", [PROTOCOL / "zmq_transport.py"], {"zmq", "impasto_protocol"}),
+    (
+        "the engine is pure torch",
+        sorted((DAEMON / "engine").glob("*.py")),
+        {"torch", "torchvision", "numpy", "impasto_protocol", "impasto_daemon.engine"},
+    ),
+    (
+        "recipes can be read without torch",
+        [DAEMON / "engine" / f"{name}.py" for name in TORCHLESS],
+        {"impasto_protocol", *(f"impasto_daemon.engine.{name}" for name in TORCHLESS)},
+    ),
+    (
+        "whoever owns sockets and queues knows no torch",
+        reached("supervisor", "worker"),
+        {"zmq", "filelock", "platformdirs", "impasto_protocol", "impasto_daemon"},
+    ),
+    (
+        "the plug-in knows GIMP and the protocol",
+        sorted(PLUGIN.glob("*.py")),
+        {"gi", "impasto_protocol", "zmq", "msgpack", "fcntl", "msvcrt", *(path.stem for path in PLUGIN.glob("*.py"))},
+    ),
+]
 
 
 @pytest.mark.parametrize(("rule", "files", "allowed"), MAY_IMPORT, ids=[rule for rule, _, _ in MAY_IMPORT])
@@ -142,6 +131,12 @@ def test_the_test_of_imports_sees_every_form_of_them(tmp_path: Path) -> None:
     assert "impasto_daemon.weights" in imports(DAEMON / "networks.py"), "from . import weights"
     assert "impasto_daemon.engine.stylize" in imports(DAEMON / "painter.py"), "from .engine import stylize"
     assert "impasto_daemon.executor" in imports(DAEMON / "supervisor.py"), "from .executor import Executor"
+
+
+def test_the_rule_of_the_two_processes_reaches_whatever_they_load() -> None:
+    found = {path.stem for path in reached("supervisor", "worker")}
+    assert found >= {"executor", "iterates", "course", "records"}, "and what only those load that they load"
+    assert not found & OWNS_THE_DEVICE, "the painter is loaded by name"
 
 
 @pytest.mark.parametrize(
