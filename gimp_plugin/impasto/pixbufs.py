@@ -38,10 +38,15 @@ def picture(pixbuf: Any) -> Picture:
     return Picture(width, height, channels, "u8", b"".join(rows))
 
 
-def fitted(pixbuf: Any, side: int) -> Any:
-    """Made larger or smaller so that its longest side is this long."""
-    zoom = side / max(pixbuf.get_width(), pixbuf.get_height())
-    size = max(1, round(pixbuf.get_width() * zoom)), max(1, round(pixbuf.get_height() * zoom))
+def fitting(width: int, height: int, side: int, enlarge: bool = False) -> tuple[int, int]:
+    """The size at which a picture of this one is no larger than `side` pixels; enlarge: and no smaller either."""
+    zoom = side / max(width, height) if enlarge else min(1.0, side / max(width, height))
+    return max(1, round(width * zoom)), max(1, round(height * zoom))
+
+
+def fitted(pixbuf: Any, side: int, enlarge: bool = False) -> Any:
+    """The pixbuf at the size `fitting`."""
+    size = fitting(pixbuf.get_width(), pixbuf.get_height(), side, enlarge)
     return pixbuf.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
 
 

@@ -97,7 +97,7 @@ class Preview:
                 picture = colours.seen(picture, self._content)
             side = max(self._part().width, self._part().height) * self._scale()
             # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
-            self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side)))
+            self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side), enlarge=True))
 
     def chosen(self) -> dict[int, Chosen]:
         """The styles that are chosen, read once. Raises ImpastoError."""

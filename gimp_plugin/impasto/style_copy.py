@@ -33,7 +33,7 @@ def made(picture: Picture) -> bytes:
     for side, kind, options in _ways(picture):
         small = first if side == SIDES[0] else pixels.shrunk(first, side)
         try:
-            file = _pixbuf(small).save_to_bufferv(kind, list(options), list(options.values()))[1]
+            file = pixbufs.of(small).save_to_bufferv(kind, list(options), list(options.values()))[1]
         except GLib.Error:
             continue
         if len(file) <= preset.COPY:
@@ -69,7 +69,7 @@ def enlarged(pixbuf: Any, size: tuple[int, int], most: int) -> Picture:
     if factor > 1:
         sides = (round(side * factor) for side in (width, height))
         pixbuf = pixbuf.scale_simple(*sides, GdkPixbuf.InterpType.BILINEAR)
-    return _picture(pixbuf)
+    return pixbufs.picture(pixbuf)
 
 
 def file(copy: bytes, size: tuple[int, int], most: int) -> tuple[str, bytes]:
@@ -80,7 +80,7 @@ def file(copy: bytes, size: tuple[int, int], most: int) -> tuple[str, bytes]:
         return MAGIC[data[:4]], data
     kind, options = ("png", {}) if pixbuf.get_has_alpha() else ("jpeg", {"quality": "92"})
     try:
-        made = _pixbuf(enlarged(pixbuf, size, most)).save_to_bufferv(kind, list(options), list(options.values()))
+        made = pixbufs.of(enlarged(pixbuf, size, most)).save_to_bufferv(kind, list(options), list(options.values()))
     except GLib.Error as error:
         raise ValueError(error.message) from None
     return kind, bytes(made[1])
@@ -97,16 +97,3 @@ def _ways(picture: Picture) -> Iterator[tuple[int, str, dict[str, str]]]:
 
 def _is_small(size: tuple[int, int] | None) -> bool:
     return size is not None and min(size) > 0 and max(size) <= preset.SIDE
-
-
-def _pixbuf(picture: Picture) -> Any:
-    width, height, channels = picture.width, picture.height, picture.channels
-    data, colours = GLib.Bytes.new(bytes(picture.data)), GdkPixbuf.Colorspace.RGB
-    return GdkPixbuf.Pixbuf.new_from_bytes(data, colours, channels == 4, 8, width, height, width * channels)
-
-
-def _picture(pixbuf: Any) -> Picture:
-    width, height, channels = pixbuf.get_width(), pixbuf.get_height(), pixbuf.get_n_channels()
-    data, stride = pixbuf.get_pixels(), pixbuf.get_rowstride()
-    rows = (data[row * stride : row * stride + width * channels] for row in range(height))
-    return Picture(width, height, channels, "u8", b"".join(rows))

@@ -16,7 +16,7 @@ import recent_styles
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from accessible import described, named  # noqa: E402
-from gi.repository import GdkPixbuf, GObject, Gtk, Pango  # noqa: E402
+from gi.repository import GObject, Gtk, Pango  # noqa: E402
 from language import _  # noqa: E402
 from styles import argument, given  # noqa: E402
 
@@ -166,9 +166,7 @@ def file_page(config: Any, number: int, labels: Any) -> Any:
 
 def own_page(kept: Kept, number: int) -> Any:
     """The style that the layer was painted with: its name and a small picture of it, laid out as in `file_page`."""
-    shrink = min(1.0, (THUMBNAIL if number == 1 else SMALL) / max(kept.picture.get_width(), kept.picture.get_height()))
-    size = (max(1, round(shrink * side)) for side in (kept.picture.get_width(), kept.picture.get_height()))
-    small = kept.picture.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
+    small = pixbufs.fitted(kept.picture, THUMBNAIL if number == 1 else SMALL)
     lie = Gtk.Orientation.VERTICAL if number == 1 else Gtk.Orientation.HORIZONTAL
     column = Gtk.Box(orientation=lie, spacing=6)
     column.pack_start(Gtk.Label(label=kept.name, ellipsize=Pango.EllipsizeMode.MIDDLE), number > 1, number > 1, 0)

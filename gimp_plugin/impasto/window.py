@@ -171,9 +171,7 @@ class Window(Steered):
 
 def thumbnail(layer: Any) -> Any:
     """The layer as it looks, no larger than the window's picture."""
-    width, height = layer.get_width(), layer.get_height()
-    shrink = min(1.0, PICTURE / max(width, height))
-    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    size = pixbufs.fitting(layer.get_width(), layer.get_height(), PICTURE)
     return layer.get_thumbnail(*size, 1)  # 1: with small checks where it is transparent
 
 

@@ -94,3 +94,10 @@ def test_of_what_is_no_picture_no_size_is_known(size_of: Any, tmp_path: Path, da
     path = tmp_path / "file"
     path.write_bytes(data)
     assert size_of(path) is None
+
+
+def test_a_picture_is_made_to_fit_in_one_way(without_gimp: None) -> None:
+    fitting = importlib.import_module("pixbufs").fitting
+    assert fitting(300, 200, 480) == (300, 200)
+    assert fitting(300, 200, 480, enlarge=True) == (480, 320)
+    assert fitting(4000, 10, 40) == (40, 1) == fitting(4000, 10, 40, enlarge=True), "there is always something to see"
