@@ -16,6 +16,7 @@ import finished
 import headlines
 import order
 import progress
+import record
 import sheets
 import styles
 from finished import Finished, Order
@@ -44,7 +45,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     def work() -> list[str]:
         row = sheets.row(image, drawables)
         ask(procedure, run_mode, image, next(iter(drawables or image.get_layers()), None), config, row)
-        chosen = styles.chosen(config, image, LIMITS)
+        chosen = record.copied(styles.chosen(config, image, LIMITS))
         found = sheets.found(config.get_property("paint"), image, drawables)
         made = [sheet(each, chosen, config, is_watched(run_mode)) for each in found]
         notes = painted(procedure.get_plug_in(), made, chosen, run_mode)
@@ -69,7 +70,7 @@ def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any],
     """What the filter itself does where several layers are selected; what the artist should know. Raises as `painted`
     does."""
     ask(procedure, run_mode, image, drawables[0], config)
-    chosen = styles.chosen(config, image, LIMITS)
+    chosen = record.copied(styles.chosen(config, image, LIMITS))
     made = [sheets.of_layers(image, drawables, chosen, config)]
     return painted(procedure.get_plug_in(), made, chosen, run_mode)
 
@@ -190,7 +191,7 @@ class Batch:
     def _piece(self, sheet: Sheet, piece: Piece, jobs: contextlib.ExitStack) -> list[Finished]:
         """One painting, or none where it is left out. Raises GivenUp, and ImpastoError where others would fail too."""
         try:
-            asked = Order(self._begun(piece.request()), self.used, piece.name, sheet.name, piece.place)
+            asked = Order(self._begun(piece.request()), self.used, piece.about, piece.name, sheet.name, piece.place)
             watcher = self.turns.watcher(self.begun, piece)
             return [jobs.enter_context(finished.painting(self.plug_in, asked, watcher))]
         except ImpastoError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,12 @@ from styles import Chosen
 class Order:
     """What is to be painted, and what puts the painting in its place; the names of the layer and of its image.
 
-    styles: as many as the request's.
+    styles: as many as the request's; about: what the painting keeps of all this (`record.about`).
     """
 
     request: Request
     styles: Sequence[Chosen]
+    about: Mapping[str, Any]
     layer: str
     image: str
     place: Callable[[Result], None]
@@ -71,7 +72,8 @@ def painting(plug_in: Any, order: Order, watcher: Watcher) -> Iterator[Finished]
     """Have the daemon paint it, and keep it until the end of the block. Raises ImpastoError and GivenUp before that."""
     job = Job(order.request)
     slip = Slip(job.name, sandbox.endpoint(), order.layer, order.image, record.names(order.styles))
-    with Held(slip, Path(Gimp.directory())) as held, job:
+    files = [str(style.path or "") for style in order.styles]
+    with Held(slip, Path(Gimp.directory()), {**order.about, "files": files}) as held, job:
         finished = Finished(order.layer, job.wait(plug_in, watcher), order.place, job, held)
         del order  # it has all the pixels, and many may wait for their places
         yield finished

@@ -61,11 +61,15 @@ class Frames:
 
     def sheet(self) -> Sheet:
         """A piece for each frame, put into its place when it is painted: the next one begins with it."""
-        pieces = [
-            Piece(name, partial(self._request, number), partial(self._layers.get, number), partial(self._place, number))
-            for number, name in enumerate(self._names)
-        ]
+        about = record.about({}, self._chosen.values())
+        # The layer that each is painted from is in another image: there is no tattoo for it here.
+        sources = [{"tattoo": 0, "name": name} for name in self._names]
+        pieces = [self._piece(number, {**about, "source": source}) for number, source in enumerate(sources)]
         return Sheet(self._name, self._made, pieces, False, lambda: unrecorded(self._made), self._close)
+
+    def _piece(self, number: int, about: Mapping[str, Any]) -> Piece:
+        request, layer = partial(self._request, number), partial(self._layers.get, number)
+        return Piece(self._names[number], request, layer, partial(self._place, number, about), about)
 
     def _request(self, number: int) -> Request:
         """The frame as it is seen. It is in the new image from then on, and stays as it is if it cannot be painted."""
@@ -82,10 +86,8 @@ class Frames:
         own = {"colour": OWN_COLOURS} if self._config.get_property(colours.ARGUMENT) else {}
         return replace(request, settings={**request.settings, **own}, start=self._start(number))
 
-    def _place(self, number: int, result: Result) -> None:
-        layer = self._layers[number]
-        # The layer that it was painted from is in another image: there is no tattoo for it here.
-        kept = record.made({"tattoo": 0, "name": self._names[number]}, list(self._chosen.values()), result)
+    def _place(self, number: int, about: Mapping[str, Any], result: Result) -> None:
+        layer, kept = self._layers[number], record.made(about, result)
         pixels.repaint(layer, pixels.extent(layer), result.pictures[0])
         record.keep(layer, kept)
         self._painted.append(number)

@@ -6,7 +6,7 @@ Knows GIMP's layers and the arguments; nothing of jobs, dialogs or return values
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import colours
@@ -63,24 +63,18 @@ def settings(config: Any, width: int, height: int) -> dict[str, Scalar]:
     return {} if percent == 100 else {"style_size": percent / 100 * math.sqrt(width * height)}
 
 
-def insert(
-    image: Any,
-    source: Any,
-    origin: Mapping[str, object],
-    used: Sequence[Chosen],
-    result: Result,
-    content: Picture | None = None,
-) -> None:
-    """The painting as a layer above its source, which may be gone: `origin` says which it was.
+def insert(image: Any, source: Any, about: Mapping[str, Any], result: Result, content: Picture | None = None) -> None:
+    """The painting as a layer above its source, which may be gone: `about` says which it was.
 
     content: the source's pixels, where the painting is to have their colours.
     Raises ImpastoError, or whatever GIMP has against it.
     """
     if not image.is_valid():
         raise ImpastoError(Code.CANCELLED, _("the image was closed meanwhile"))
-    layer = pixels.new_layer(image, source, result.pictures[0], record.layer_name(*record.names(used)))
+    name = record.layer_name(*(style["style"] for style in about["styles"]))
+    layer = pixels.new_layer(image, source, result.pictures[0], name)
     try:
-        record.keep(layer, record.made(origin, used, result))
+        record.keep(layer, record.made(about, result))
         if content is None:
             pixels.show_selected(layer)
             pixels.insert_above(image, source, layer)

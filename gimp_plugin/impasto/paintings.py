@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pixels
 import progress
 import record
 import slips
+import style_memory
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
@@ -29,7 +30,7 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError  # noqa: E402
 from impasto_protocol.interrupt import Interrupt  # noqa: E402
 from impasto_protocol.jobstate import State  # noqa: E402
-from impasto_protocol.messages import Progress  # noqa: E402
+from impasto_protocol.messages import Progress, Result  # noqa: E402
 from impasto_protocol.zmq_client import Client  # noqa: E402
 from language import _  # noqa: E402
 
@@ -112,7 +113,9 @@ class Paintings:
             result = client.fetch(painting.found.slip.job)
             names = painting.found.slip.styles
             image, layer = pixels.new_image(result.pictures[0], record.layer_name(*names))
-            record.attach(layer, [record.named(name) for name in names], result.record, job=result.job)
+            about = slips.about(painting.found.path)
+            record.keep(layer, _kept(about, names, result))
+            _remember(about, result)
             Gimp.Display.new(image)
             client.acknowledge(result.job)
         slips.drop(painting.found.path)
@@ -143,6 +146,25 @@ class Paintings:
         self._failed[endpoint] = time.monotonic()
         if endpoint in self._clients:
             self._clients.pop(endpoint).close()
+
+
+def _kept(about: Mapping[str, Any], names: Sequence[str], result: Result) -> dict[str, bytes]:
+    """What its layer keeps, as that of any painting; where the slip says no more (it is an older one, or damaged), the
+    styles' names."""
+    try:
+        # Its source is in another image: here the tattoo is any layer's.
+        return record.made({**about, "source": {**about["source"], "tattoo": 0}}, result)
+    except record.DAMAGE:
+        return record.made(record.about_named(names), result)
+
+
+def _remember(about: Mapping[str, Any], result: Result) -> None:
+    """Where the styles' files lie, as after any painting."""
+    with contextlib.suppress(*record.DAMAGE):
+        asked = result.record["request"]["styles"]  # type: ignore[index]
+        for style, file in [*zip(asked, about.get("files", ()))][::-1]:  # the first one is the latest
+            if file:
+                style_memory.remember(style["sha256"], Path(file))
 
 
 def _connected(endpoint: str) -> Client:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -61,14 +61,36 @@ def origin(source: Any) -> dict[str, object]:
     return {"tattoo": source.get_tattoo(), "name": source.get_name()}
 
 
-def made(source: Mapping[str, object], styles: Sequence[Chosen], result: Result) -> dict[str, bytes]:
-    """By the parasites' names, all that it takes to paint a layer again: the layer that it was painted from (its
-    `origin`), the styles, and how it was painted."""
-    told = [named(style.name) | ({"copy_of": style.copy_of} if style.copy_of else {}) for style in styles]
+def copied(chosen: Mapping[int, Chosen]) -> dict[int, Chosen]:
+    """These styles, each with its small copy, which takes a moment to make."""
+    return {
+        number: replace(style, copy=style.copy or style_copy.made(style.picture)) for number, style in chosen.items()
+    }
+
+
+def about(source: Mapping[str, object], styles: Iterable[Chosen]) -> dict[str, Any]:
+    """All that a layer keeps and that is known before it is painted, as JSON has it: the layer that it is painted from
+    (its `origin`), what is told of the styles, and their copies (see `copied`)."""
+    used = list(styles)
+    told = [named(style.name) | ({"copy_of": dict(style.copy_of)} if style.copy_of else {}) for style in used]
+    return {"source": dict(source), "styles": told, "copies": [style.copy.decode("ascii") for style in used]}
+
+
+def about_named(styles: Iterable[str]) -> dict[str, Any]:
+    """The same of a painting of which only the styles' names are known."""
+    return {"styles": [named(style) for style in styles]}
+
+
+def made(about: Mapping[str, Any], result: Result) -> dict[str, bytes]:
+    """By the parasites' names, all that it takes to paint a layer again: what was known before, and how it was painted.
+
+    Raises one of DAMAGE where `about` is not as it was made.
+    """
     which = {"step": result.step} if result.step else {}
-    content = dump(told, result.record, job=result.job, source=source, **which)
-    copies = {number: style.copy or style_copy.made(style.picture) for number, style in enumerate(styles, 1)}
-    return {PARASITE: content, **{argument(STYLE, number): copy for number, copy in copies.items() if copy}}
+    source = {"source": about["source"]} if "source" in about else {}
+    content = dump(about["styles"], result.record, job=result.job, **source, **which)
+    copies = {argument(STYLE, number): copy.encode("ascii") for number, copy in enumerate(about.get("copies", ()), 1)}
+    return {PARASITE: content, **{name: copy for name, copy in copies.items() if copy}}
 
 
 def keep(layer: Any, made: Mapping[str, bytes]) -> None:
@@ -83,12 +105,6 @@ def keep(layer: Any, made: Mapping[str, bytes]) -> None:
 def named(style: str) -> dict[str, object]:
     """What is told of a style of which no more is known."""
     return {"style": printable(style)}
-
-
-def attach(layer: Any, styles: Sequence[Mapping[str, object]], record: Mapping[str, object], job: str) -> None:
-    """Keep the daemon's record with the layer; the request is part of it. styles: what is told of each; job: which made
-    it."""
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, FLAGS, dump(styles, record, job=job)))
 
 
 def dump(styles: Sequence[Mapping[str, object]], record: Mapping[str, object], **about: object) -> bytes:

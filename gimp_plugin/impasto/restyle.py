@@ -66,9 +66,10 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)
-    chosen = styles_of(image, source, painted, copies, config)
+    chosen = record.copied(styles_of(image, source, painted, copies, config))
     request = replace(order.requested(source, chosen, config), resume=earlier(painted, config))
     used = list(chosen.values())
+    about = record.about(origin, used)
     keep, notes = config.get_property(colours.ARGUMENT), list[str]()
 
     def place(result: Result) -> None:
@@ -77,7 +78,7 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
             raise ImpastoError(Code.CANCELLED, _("the layer was deleted, or its image closed, meanwhile"))
         # All that can go wrong comes first: then the layer is as it was.
         pixels.check_writable(layer, extent)
-        kept = record.made(origin, used, result)
+        kept = record.made(about, result)
         above = colours.above(layer, source, request.content) if keep else None
         image.undo_group_start()
         try:
@@ -92,7 +93,7 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         finally:
             image.undo_group_end()
 
-    asked = finished.Order(request, used, source.get_name(), image.get_name(), place)
+    asked = finished.Order(request, used, about, source.get_name(), image.get_name(), place)
     told = carried_out(procedure.get_plug_in(), asked, lambda: call.watcher(run_mode, source, config, layer))
     return [*(note for style in used for note in style_kept.note(style)), *told, *notes]
 

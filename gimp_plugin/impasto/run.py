@@ -38,12 +38,13 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
 def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) -> list[str]:
     """Read, ask the daemon, insert; what the artist should know about how it was painted. Raises ImpastoError."""
-    chosen = styles.chosen(config, image, order.LIMITS)
-    request, origin, used = order.requested(source, chosen, config), record.origin(source), list(chosen.values())
+    chosen = record.copied(styles.chosen(config, image, order.LIMITS))
+    request, used = order.requested(source, chosen, config), list(chosen.values())
+    about = record.about(record.origin(source), used)
     keep = config.get_property(colours.ARGUMENT)
 
     def place(result: Result) -> None:
-        order.insert(image, source, origin, used, result, request.content if keep and colours.are_in(image) else None)
+        order.insert(image, source, about, result, request.content if keep and colours.are_in(image) else None)
 
-    asked = finished.Order(request, used, source.get_name(), image.get_name(), place)
+    asked = finished.Order(request, used, about, source.get_name(), image.get_name(), place)
     return [*finished.placed(plug_in, asked, watcher), *(colours.note(image) if keep else [])]

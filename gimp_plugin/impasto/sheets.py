@@ -26,12 +26,14 @@ from styles import Chosen
 @dataclass(frozen=True)
 class Piece:
     """One painting. name: for people; request: reads what is painted, and raises ImpastoError where it cannot be;
-    source: a layer that looks like it, asked for after that; place: puts the painting where it belongs."""
+    source: a layer that looks like it, asked for after that; place: puts the painting where it belongs; about: what it
+    keeps (`record.about`)."""
 
     name: str
     request: Callable[[], Request]
     source: Callable[[], Any]
     place: Callable[[Result], None]
+    about: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,10 @@ def found(what: str, image: Any, drawables: Sequence[Any]) -> list[Found]:
 def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], config: Any) -> Sheet:
     """Each painting above its layer; one undo step for all. What is selected stays selected."""
     keep = config.get_property(colours.ARGUMENT) and colours.are_in(image)
+    known = record.about({}, chosen.values())
 
     def piece(layer: Any) -> Piece:
-        origin, contents = record.origin(layer), list[Picture]()
+        about, contents = {**known, "source": record.origin(layer)}, list[Picture]()
 
         def request() -> Request:
             if not layer.is_valid():
@@ -117,9 +120,9 @@ def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], c
             return asked
 
         def place(result: Result) -> None:
-            order.insert(image, layer, origin, list(chosen.values()), result, contents.pop() if contents else None)
+            order.insert(image, layer, about, result, contents.pop() if contents else None)
 
-        return Piece(layer.get_name(), request, lambda: layer, place)
+        return Piece(layer.get_name(), request, lambda: layer, place, about)
 
     return Sheet(image.get_name(), image, [*map(piece, layers)], True, lambda: one_step(image), lambda _stopped: None)
 

@@ -2,18 +2,23 @@
 
 Files and locks alone; nothing of GIMP, jobs or sockets. A slip is a small JSON file in the plug-in's own folder of the
 profile, locked by the process that waits for the painting: the system lets go of the lock however that process ends.
+Its first line is the slip; its second, which an older one has not, is what the painting's layer is to keep.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
 FOLDER = "impasto-paintings"
 """In GIMP's profile."""
+PRIVATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+"""How a slip is opened to be written, with no permission for others: there are pictures in it."""
 
 try:
     import fcntl
@@ -42,17 +47,18 @@ class Slip:
 
 
 class Held:
-    """A slip in this process's hands, until `drop` or the end of the block; `leave` it to be found."""
+    """A slip in this process's hands, until `drop` or the end of the block; `leave` it to be found. about: what `about`
+    gives whoever finds it."""
 
-    def __init__(self, slip: Slip, profile: Path) -> None:
+    def __init__(self, slip: Slip, profile: Path, about: Mapping[str, object]) -> None:
         folder = profile / FOLDER
         self.path = folder / f"{slip.job}.json"
         self._file: IO[str] | None = None
         with contextlib.suppress(OSError):  # a full disk is no reason not to paint
             folder.mkdir(mode=0o700, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8")
+            self._file = os.fdopen(os.open(self.path, PRIVATE, 0o600), "w", encoding="utf-8")
             _hold(self._file)
-            json.dump(asdict(slip), self._file)
+            self._file.write(f"{json.dumps(asdict(slip))}\n{json.dumps(about)}\n")
             self._file.flush()
 
     def __enter__(self) -> Held:
@@ -89,7 +95,7 @@ def found(profile: Path) -> list[Found]:
     for path in sorted((profile / FOLDER).glob("*.json"), key=_age):
         damage = (OSError, ValueError, TypeError, LookupError)
         with contextlib.suppress(*damage), path.open("r+", encoding="utf-8") as file:
-            slip = _checked(json.load(file))
+            slip = _checked(json.loads(file.readline()))
             slips.append(Found(path, slip, _is_held(file)))
     return slips
 
@@ -101,6 +107,16 @@ def _checked(told: Any) -> Slip:
         raise ValueError("it has no styles")
     texts = {each.name: str(told[each.name]) for each in fields(Slip) if each.name != "styles"}
     return Slip(**texts, styles=tuple(map(str, styles)))
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What its writer had to say beyond the slip; nothing where that is not there, or not whole."""
+    with contextlib.suppress(OSError, ValueError, RecursionError), path.open(encoding="utf-8") as file:
+        file.readline()
+        told = json.loads(file.readline())
+        if isinstance(told, dict):
+            return told
+    return {}
 
 
 def drop(path: Path) -> None:

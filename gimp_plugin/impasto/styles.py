@@ -32,8 +32,8 @@ WEIGHT = "style-weight"
 class Chosen:
     """A style: its pixels, and what to call it (a file's name, a layer's, a pattern's).
 
-    path: of a file. copy: where a layer or a preset has a small copy of the style already, that; copy_of: where the
-    pixels are those of the copy and no more, the original's size and digest, as a record has them.
+    path: of a file. copy: a small copy of the style, where there is one already; copy_of: where the pixels are those of
+    the copy and no more, the original's size and digest, as a record has them.
     """
 
     name: str

@@ -24,6 +24,22 @@ PAINTING = "^Painting harbour.png$"
 PAINTING_AGAIN = "^Painting "
 PAINTINGS = "^Neural Style Paintings$"
 PAINTED = "Starry night (style transfer)"
+ALIVE = f"""
+def seed(layer):
+    return json.loads(bytes(layer.get_parasite("impasto").get_data()))["record"]["request"]["seed"]
+
+image = next(each for each in Gimp.get_images() if [it.get_name() for it in each.get_layers()] == [{PAINTED!r}])
+layer = image.get_layers()[0]
+source = layer.copy()
+source.set_name(json.loads(bytes(layer.get_parasite("impasto").get_data()))["source"]["name"])
+image.insert_layer(source, None, 1)
+config = Gimp.get_pdb().lookup_procedure("plug-in-impasto-restyle").create_config()
+for name, value in (("run-mode", Gimp.RunMode.NONINTERACTIVE), ("image", image), ("seed", 9)):
+    config.set_property(name, value)
+config.set_core_object_array("drawables", [layer])
+told = config.get_procedure().run(config)
+"""
+"""A painting that became an image of its own is painted again, from a layer that is what its source was."""
 TOPMOST = "Gimp.get_images()[0].get_layers()[0]"
 
 
@@ -248,6 +264,9 @@ def find_both_at_the_next_start(window: Window, studio: Studio) -> None:
     window.settled(ARTIFACTS / "9-opened.png")
     with Client(studio.endpoint, agent="impasto-tests") as client:
         assert not any(job["kept"] for job in client.jobs()), "and the daemon need not keep it any more"
+    (studio.folder / "starry_night.png").unlink()
+    window.do(ALIVE)
+    assert window.tell("(told.index(0).value_nick, seed(layer))") == "('success', 9)", "it lives, with its style gone"
 
 
 def pressed(window: Window, key: str) -> bool:

@@ -115,7 +115,7 @@ def painted(monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Ca
     monkeypatch.setattr(life, "Slip", MagicMock())
 
     def piece(number: int, request: Request) -> Any:
-        return sheets.Piece(f"layer {number}", lambda: request, lambda: None, lambda _result: None)
+        return sheets.Piece(f"layer {number}", lambda: request, lambda: None, lambda _result: None, {})
 
     pieces = [piece(number, request) for number, request in enumerate(requests)]
     made = sheets.Sheet("image", None, pieces, True, contextlib.nullcontext, lambda _stopped: None)
@@ -207,9 +207,9 @@ def test_what_is_in_its_place_is_let_go_of_and_what_waits_keeps_no_pixels_but_it
         return new
 
     monkeypatch.setattr(module("finished"), "Job", job)
-    pieces = [sheets.Piece("a layer", request, lambda: None, lambda _result: None)] * 7
+    pieces = [sheets.Piece("a layer", request, lambda: None, lambda _result: None, {})] * 7
     found = batch(len(pieces))
-    found.plug_in, found.used = MagicMock(), [SimpleNamespace(name="style.png")]
+    found.plug_in, found.used = MagicMock(), [SimpleNamespace(name="style.png", path=None)]
     found.turns.watcher = lambda *_: jobs.Nobody()
     found.paint([sheets.Sheet("image", None, pieces, together, contextlib.nullcontext, lambda _stopped: None)])
     assert found.kept == 7 and not found.left_out

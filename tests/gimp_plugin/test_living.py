@@ -291,7 +291,7 @@ def test_what_cannot_go_on_from_the_last_painting_is_begun_anew_and_the_artist_t
 
     monkeypatch.setattr(restyle.finished, "placed", placed)
     request = Request(CONTENT, (Style(STYLE),), resume="a")
-    order = restyle.finished.Order(request, [restyle.Chosen("style", STYLE)], "layer", "image", print)
+    order = restyle.finished.Order(request, [restyle.Chosen("style", STYLE)], {}, "layer", "image", print)
     if said:
         sentence = f"It could not go on from the last painting, for {said}: it was painted from the beginning."
         assert restyle.carried_out(None, order, lambda: None) == [sentence, "painted"]

@@ -368,11 +368,14 @@ def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     order = module("order")
     monkeypatch.setattr(job.daemon_start, "connect", lambda *_, **__: Handed(events))
     monkeypatch.setattr(
-        order.styles, "chosen", lambda *_: {1: order.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc"))}
+        order.styles,
+        "chosen",
+        lambda *_: {1: order.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc"), copy=b"a copy")},
     )
     for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
         monkeypatch.setattr(order.pixels, name, lambda *_, value=value: value)
     monkeypatch.setattr(module("finished").Gimp, "directory", lambda: str(tmp_path))
+    monkeypatch.setattr(order.record, "origin", lambda _: {})
     for name in ("made", "keep"):
         monkeypatch.setattr(order.record, name, lambda *_: None)
     order.colours.Gimp.GroupLayer.new.return_value.get_parent.return_value = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -18,6 +20,7 @@ from impasto_protocol.picture import Picture
 pytestmark = pytest.mark.usefixtures("without_gimp")
 
 ENDPOINT = "ipc:///a"
+RECORD = {"request": {"styles": [{"sha256": "ab" * 32}]}}
 
 
 def module(name: str) -> Any:
@@ -41,7 +44,7 @@ class Daemon:
         return self.rows
 
     def fetch(self, job: str) -> Result:
-        return Result(job=job, record={"steps": 40}, pictures=(Picture(1, 1, 3, "u8", b"abc"),))
+        return Result(job=job, record=RECORD, pictures=(Picture(1, 1, 3, "u8", b"abc"),))
 
     def acknowledge(self, _job: str) -> None: ...
 
@@ -49,12 +52,15 @@ class Daemon:
 
 
 def paintings(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, rows: tuple[dict[str, Any], ...] | None
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    rows: tuple[dict[str, Any], ...] | None,
+    about: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Any, Daemon]:
-    """Those of a profile with slips for two jobs of one daemon; and that daemon."""
+    """Those of a profile with slips for two jobs of one daemon; and that daemon. about: what the slips say beyond."""
     slips, found, daemon = module("slips"), module("paintings"), Daemon(rows)
     for job in ("1", "2"):
-        slips.Held(slips.Slip(job, ENDPOINT, "a layer", "an image", ("style.png",)), folder).leave()
+        slips.Held(slips.Slip(job, ENDPOINT, "a layer", "an image", ("style.png",)), folder, dict(about)).leave()
     monkeypatch.setattr(found.daemon_start, "connect", daemon)
     return found.Paintings(folder), daemon
 
@@ -81,17 +87,44 @@ def test_what_a_newer_daemon_calls_by_another_word_is_under_way(
     assert painting.sentence() == "Style (style transfer), a layer of an image: Preparing to paint"
 
 
-def test_a_painting_that_is_opened_says_which_job_to_go_on_from(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    found, _ = paintings(monkeypatch, tmp_path, ({"job": "1", "state": "succeeded", "kept": True},))
+ORIGINAL = {"sha256": "cd" * 32, "width": 900, "height": 600}
+ABOUT = {
+    "source": {"tattoo": 7, "name": "lake"},
+    "styles": [{"style": "style.png", "copy_of": ORIGINAL}],
+    "copies": ["iVBOR"],
+    "files": ["/home/me/style.png"],
+}
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, folder: Path, about: Mapping[str, Any]) -> dict[str, bytes]:
+    """The parasites of the layer that a painting becomes."""
+    found, _ = paintings(monkeypatch, folder, ({"job": "1", "state": "succeeded", "kept": True},), about)
     (painting,) = found.look()
     parasite = module("record").Gimp.Parasite.new
     monkeypatch.setattr(module("pixels"), "new_image", MagicMock(return_value=("an image", MagicMock())))
     found.open(painting)
-    kept = json.loads(parasite.call_args.args[2])
-    assert (kept["job"], kept["style"], kept["record"]) == ("1", "style.png", {"steps": 40})
     assert not painting.found.path.exists()
+    return {each.args[0]: each.args[2] for each in parasite.call_args_list}
+
+
+def test_a_painting_that_is_opened_is_as_alive_as_any_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    remembered = MagicMock()
+    monkeypatch.setattr(module("paintings").style_memory, "remember", remembered)
+    parasites = opened(monkeypatch, tmp_path, ABOUT)
+    kept = json.loads(parasites["impasto"])
+    assert (kept["job"], kept["style"], kept["copy_of"], kept["record"]) == ("1", "style.png", ORIGINAL, RECORD)
+    assert kept["source"] == {"tattoo": 0, "name": "lake"}, "the number is any layer's in an image of its own"
+    assert parasites["impasto-style"] == b"iVBOR"
+    remembered.assert_called_once_with("ab" * 32, Path("/home/me/style.png"))
+
+
+@pytest.mark.parametrize("about", [{}, {**ABOUT, "styles": 5}, {**ABOUT, "copies": ["é"]}, {**ABOUT, "source": None}])
+def test_one_whose_slip_is_an_older_one_or_damaged_says_how_it_was_painted_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, about: Mapping[str, Any]
+) -> None:
+    parasites = opened(monkeypatch, tmp_path, about)
+    kept = json.loads(parasites["impasto"])
+    assert (kept["job"], kept["style"], kept["record"]) == ("1", "style.png", RECORD)
 
 
 class Slow:

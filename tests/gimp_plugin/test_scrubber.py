@@ -203,5 +203,5 @@ def test_the_layer_says_which_step_it_shows_and_nothing_of_it_where_it_is_the_pa
     record = importlib.import_module("record")
     style = importlib.import_module("styles").Chosen("style.png", PIXEL, copy=b"a copy")
     results = (Result(job="j", step=step, pictures=(PIXEL,)) for step in (28, 0))
-    told = [record.made({}, [style], result)["impasto"] for result in results]
+    told = [record.made(record.about({}, [style]), result)["impasto"] for result in results]
     assert [b'"step": 28' in data for data in told] == [True, False]

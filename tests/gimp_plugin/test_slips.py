@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,14 @@ def slip(slips: Any, job: str = "job") -> Any:
 
 
 def test_a_slip_is_held_as_long_as_somebody_waits_for_its_painting(slips: Any, tmp_path: Path) -> None:
-    with slips.Held(slip(slips), tmp_path):
+    with slips.Held(slip(slips), tmp_path, {}):
         (found,) = slips.found(tmp_path)
         assert found.held and found.slip == slip(slips)
     assert slips.found(tmp_path) == []
 
 
 def test_one_that_is_left_is_found_with_nobody_holding_it(slips: Any, tmp_path: Path) -> None:
-    with slips.Held(slip(slips), tmp_path) as held:
+    with slips.Held(slip(slips), tmp_path, {}) as held:
         held.leave()
     (found,) = slips.found(tmp_path)
     assert not found.held
@@ -42,7 +44,7 @@ def test_a_process_that_is_killed_lets_go_of_its_slip(slips: Any, tmp_path: Path
     code = (
         f"import sys, time; sys.path.insert(0, {str(plugin_install.source_folder())!r})\n"
         "import slips; from pathlib import Path\n"
-        f"held = slips.Held(slips.Slip('job', 'e', 'l', 'i', ('s',)), Path({str(tmp_path)!r}))\n"
+        f"held = slips.Held(slips.Slip('job', 'e', 'l', 'i', ('s',)), Path({str(tmp_path)!r}), {{}})\n"
         "print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -65,15 +67,36 @@ def test_what_is_no_slip_is_passed_over(slips: Any, tmp_path: Path, content: str
     assert slips.found(tmp_path) == []
 
 
+def test_what_its_painting_is_to_keep_comes_with_it_and_goes_with_it_and_is_nobody_else_s(
+    slips: Any, tmp_path: Path
+) -> None:
+    kept = {"source": {"name": "lake"}, "copies": ["iVBOR"], "files": ["/home/me/\udcff.png"]}
+    with slips.Held(slip(slips), tmp_path, kept) as held:
+        held.leave()
+    (found,) = slips.found(tmp_path)
+    assert slips.about(found.path) == kept
+    assert os.name == "nt" or found.path.stat().st_mode & 0o077 == 0
+    slips.drop(found.path)
+    assert list((tmp_path / slips.FOLDER).iterdir()) == []
+
+
+@pytest.mark.parametrize("second", ["", "\n", '\n{"copies": ["iVB', "\n[]\n"])
+def test_a_slip_without_that_or_cut_off_is_one_all_the_same(slips: Any, tmp_path: Path, second: str) -> None:
+    (tmp_path / slips.FOLDER).mkdir()
+    (tmp_path / slips.FOLDER / "job.json").write_text(json.dumps(asdict(slip(slips))) + second)
+    (found,) = slips.found(tmp_path)
+    assert found.slip == slip(slips) and slips.about(found.path) == {}
+
+
 def test_a_profile_that_cannot_be_written_is_no_reason_not_to_paint(slips: Any, tmp_path: Path) -> None:
     (tmp_path / slips.FOLDER).write_text("a file where the folder should be")
-    with slips.Held(slip(slips), tmp_path):
+    with slips.Held(slip(slips), tmp_path, {}):
         pass
 
 
 def test_slips_come_oldest_first(slips: Any, tmp_path: Path) -> None:
     for age, job in enumerate(("c", "a", "b")):
-        slips.Held(slip(slips, job), tmp_path).leave()
+        slips.Held(slip(slips, job), tmp_path, {}).leave()
         path = tmp_path / slips.FOLDER / f"{job}.json"
         path.touch()
         os.utime(path, (1000 + age, 1000 + age))
@@ -106,6 +129,6 @@ def test_a_canvas_is_closed_where_slips_can_tell_that_nobody_waits_for_its_paint
     canvas.Gimp.get_images.return_value = images
     if not writable:
         (tmp_path / slips.FOLDER).write_text("a file where the folder should be")
-    with slips.Held(slip(slips, "ours"), tmp_path), slips.Held(slip(slips, "theirs"), tmp_path):
+    with slips.Held(slip(slips, "ours"), tmp_path, {}), slips.Held(slip(slips, "theirs"), tmp_path, {}):
         canvas.sweep(tmp_path, "ours")
     assert [ours.is_there, theirs.is_there, left.is_there] == [True, True, not writable]
