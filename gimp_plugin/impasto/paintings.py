@@ -61,15 +61,15 @@ class Painting:
     def sentence(self) -> str:
         """What it is and how far."""
         slip, row = self.found.slip, self.row
-        what = _("{painting}, {layer} of {image}").format(
-            painting=record.layer_name(*slip.styles), layer=slip.layer, image=slip.image
-        )
-        if self.state is State.SUCCEEDED:
-            return f"{what}: {_('finished')}"
         news = Progress(
             job=slip.job, state=self.state, step=row.get("step", 0), steps=row.get("steps", 0), eta=row.get("eta")
         )
-        return f"{what}: {progress.state(news)}"
+        return _("{painting}, {layer} of {image}: {state}").format(
+            painting=record.layer_name(*slip.styles),
+            layer=slip.layer,
+            image=slip.image,
+            state=_("finished") if self.state is State.SUCCEEDED else progress.state(news),
+        )
 
 
 class Paintings:
@@ -161,7 +161,7 @@ def _kept(about: Mapping[str, Any], names: Sequence[str], result: Result) -> dic
 def _remember(about: Mapping[str, Any], result: Result) -> None:
     """Where the styles' files lie, as after any painting."""
     with contextlib.suppress(*record.DAMAGE):
-        asked = result.record["request"]["styles"]  # type: ignore[index]
+        asked = result.record["request"]["styles"]
         for style, file in [*zip(asked, about.get("files", ()))][::-1]:  # the first one is the latest
             if file:
                 style_memory.remember(style["sha256"], Path(file))

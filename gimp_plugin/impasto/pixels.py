@@ -17,7 +17,7 @@ from gi.repository import Babl, Gegl, Gimp, GLib  # noqa: E402
 from impasto_protocol.errors import Code, ImpastoError, bad_request  # noqa: E402
 from impasto_protocol.limits import Limits  # noqa: E402
 from impasto_protocol.picture import Picture, Shape  # noqa: E402
-from language import _  # noqa: E402
+from language import _, numeral  # noqa: E402
 
 EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
 LIKE_SRGB = ("sRGB", "space-gray-sRGB")
@@ -60,9 +60,9 @@ def check_size(width: int, height: int, limits: Limits) -> None:
         raise ImpastoError(
             Code.TOO_LARGE,
             _(
-                "This layer has {width}×{height} pixels, more than Impasto takes ({side:,} a side, {pixels:,} in "
+                "This layer has {width}×{height} pixels, more than Impasto takes ({side} a side, {pixels} in "
                 "all). Scale it down, or paint it in parts."
-            ).format(width=width, height=height, side=limits.side, pixels=limits.pixels),
+            ).format(width=width, height=height, side=numeral(limits.side), pixels=numeral(limits.pixels)),
         )
 
 

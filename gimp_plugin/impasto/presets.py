@@ -22,7 +22,7 @@ gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, Gimp, Gio, Gtk  # noqa: E402
 from impasto_protocol.errors import ImpastoError, bad_request  # noqa: E402
 from impasto_protocol.preset import SIDE, Preset  # noqa: E402
-from language import _  # noqa: E402
+from language import _, listed  # noqa: E402
 from order import LIMITS  # noqa: E402
 from styles import Chosen  # noqa: E402
 
@@ -214,4 +214,4 @@ def _copies(files: list[Path | None]) -> list[str]:
 def _passed_over(names: list[str]) -> list[str]:
     if not names:
         return []
-    return [_("This version does not know {names}: that was left out.").format(names=", ".join(sorted(names)))]
+    return [_("This version does not know {names}: that was left out.").format(names=listed(sorted(names)))]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from amounts import duration, memory
 from gi.repository import Gimp
-from impasto_protocol.forecast import Forecast, duration, memory
+from impasto_protocol.forecast import Forecast
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Progress
 from impasto_protocol.picture import Picture
-from language import _, plural
+from language import _, listed, plural
 
 
 class StatusBar:
@@ -60,7 +61,9 @@ def sentence(progress: Progress, forecast: Forecast | None) -> str:
         return progress.note
     if forecast and progress.eta is not None:
         forecast = replace(forecast, seconds=None)
-    return f"{state(progress)} ({foreseen(forecast)})" if forecast else state(progress)
+    if not forecast:
+        return state(progress)
+    return _("{progress} ({forecast})").format(progress=state(progress), forecast=foreseen(forecast))
 
 
 def state(progress: Progress) -> str:
@@ -87,7 +90,8 @@ def foreseen(forecast: Forecast) -> str:
     parts = [f"{forecast.width}×{forecast.height}"]
     parts += [tiles] if forecast.tiles > 1 else []
     parts += [_("about {time}").format(time=duration(forecast.rounded))] if forecast.rounded is not None else []
-    parts += [memory(forecast.bytes)]
+    needed = memory(forecast.bytes)
     if forecast.free is not None:
-        parts += [_("too much for the {memory} that are free").format(memory=memory(forecast.free))]
-    return ", ".join(parts)
+        too_much = _("{memory}, too much for the {free} that are free")
+        needed = too_much.format(memory=needed, free=memory(forecast.free))
+    return listed([*parts, needed])

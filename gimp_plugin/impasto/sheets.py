@@ -19,7 +19,7 @@ from impasto_protocol.errors import bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
-from language import _
+from language import _, listed
 from styles import Chosen
 
 
@@ -95,7 +95,7 @@ WHAT: dict[str, Callable[[Any, Sequence[Any]], list[Found]]] = {
 def found(what: str, image: Any, drawables: Sequence[Any]) -> list[Found]:
     """What there is to paint. Raises ImpastoError."""
     if what not in WHAT:
-        sentence = _("paint cannot be {what}. It is one of: {all}").format(what=what, all=", ".join(WHAT))
+        sentence = _("paint cannot be {what}. It is one of: {all}").format(what=what, all=listed(WHAT))
         raise bad_request(sentence, field="paint")
     there = [each for each in WHAT[what](image, drawables) if each.layers]
     if not there:

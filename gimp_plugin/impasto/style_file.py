@@ -16,7 +16,7 @@ from gi.repository import Gimp, Gio
 from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
-from language import _
+from language import _, numeral
 
 ANIMATIONS = (b"GIF8", b"RIFF", b"\x8aMNG", b"\x89PNG")
 """First bytes of the formats whose layers are frames in time, the first one lowest."""
@@ -92,9 +92,9 @@ def _check_pixels(path: Path, width: int, height: int, limits: Limits) -> None:
         raise ImpastoError(
             Code.TOO_LARGE,
             _(
-                "The style file {path} has {width}×{height} pixels, more than Impasto takes ({side:,} a side, "
-                "{pixels:,} in all). A small copy of it serves as well."
-            ).format(path=path, width=width, height=height, side=limits.side, pixels=limits.pixels),
+                "The style file {path} has {width}×{height} pixels, more than Impasto takes ({side} a side, "
+                "{pixels} in all). A small copy of it serves as well."
+            ).format(path=path, width=width, height=height, side=numeral(limits.side), pixels=numeral(limits.pixels)),
         )
 
 

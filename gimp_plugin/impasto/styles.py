@@ -20,7 +20,7 @@ from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Style
-from language import _
+from language import _, listed, numeral
 
 NUMBERS = (1, 2, 3, 4)
 """Of the styles that one painting may have; the arguments of all but the first end with their number."""
@@ -89,7 +89,7 @@ def argument(name: str, number: int) -> str:
 def _chosen(config: Any, number: int, image: Any, limits: Limits, own: Callable[[int], Chosen | None]) -> Chosen | None:
     sources = given(config, number)
     if len(sources) > 1:
-        names = ", ".join(argument(source, number) for source in sources)
+        names = listed(argument(source, number) for source in sources)
         raise bad_request(_("Give a style as one of these, not as several: {names}").format(names=names))
     if not sources:
         return own(number)
@@ -162,7 +162,7 @@ def _check(width: int, height: int, name: str, limits: Limits) -> None:
         raise ImpastoError(
             Code.TOO_LARGE,
             _(
-                "The layer {name} has {width}×{height} pixels, more than Impasto takes as a style ({side:,} a side, "
-                "{pixels:,} in all). Select a part of it."
-            ).format(name=name, width=width, height=height, side=limits.side, pixels=limits.pixels),
+                "The layer {name} has {width}×{height} pixels, more than Impasto takes as a style ({side} a side, "
+                "{pixels} in all). Select a part of it."
+            ).format(name=name, width=width, height=height, side=numeral(limits.side), pixels=numeral(limits.pixels)),
         )

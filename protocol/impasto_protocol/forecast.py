@@ -82,21 +82,29 @@ _READERS: Mapping[str, schema.Reader] = {
 }
 
 
-def duration(seconds: float) -> str:
-    """As people say it: 40 s, 3 min, 2 h 10 min."""
+def clock(seconds: float) -> tuple[int, int, int]:
+    """Hours, minutes and seconds, as people say it: seconds below 100 alone, else none."""
     whole = max(1, round(seconds))
-    if whole < 100:
-        return f"{whole} s"
-    hours, minutes = divmod(round(whole / 60), 60)
-    return " ".join(part for part in (f"{hours} h" * (hours > 0), f"{minutes} min" * (minutes > 0)) if part)
+    return (0, 0, whole) if whole < 100 else (*divmod(round(whole / 60), 60), 0)
+
+
+def duration(seconds: float) -> str:
+    """As people say it in English: 40 s, 3 min, 2 h 10 min."""
+    return " ".join(f"{number} {unit}" for number, unit in zip(clock(seconds), ("h", "min", "s")) if number)
+
+
+def scaled(number: int) -> tuple[float, int, str]:
+    """Bytes as people say them, in decimal units: a number, how many of its decimals count, MB or GB."""
+    gigabytes = number / 1e9
+    if gigabytes < 0.9995:
+        return max(1, round(gigabytes * 1000)), 0, "MB"
+    return gigabytes, 1 if gigabytes < 9.95 else 0, "GB"
 
 
 def memory(number: int) -> str:
-    """Bytes as people say them, in decimal units: 820 MB, 5.1 GB, 24 GB."""
-    gigabytes = number / 1e9
-    if gigabytes < 0.9995:
-        return f"{max(1, round(gigabytes * 1000))} MB"
-    return f"{gigabytes:.1f} GB" if gigabytes < 9.95 else f"{gigabytes:.0f} GB"
+    """The same in English: 820 MB, 5.1 GB, 24 GB."""
+    value, decimals, unit = scaled(number)
+    return f"{value:.{decimals}f} {unit}"
 
 
 _STEPS = ((20, 1), (100, 5), (20 * 60, 60), (3600, 5 * 60), (math.inf, 10 * 60))

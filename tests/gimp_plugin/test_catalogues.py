@@ -38,6 +38,12 @@ def test_a_translation_has_a_mnemonic_where_its_text_has_one(catalogue: Catalog)
         assert translation.count("_") == text.count("_"), translation
 
 
+def test_a_language_s_way_of_writing_numbers_is_a_number(catalogue: Catalog) -> None:
+    """Its separators are taken from there."""
+    ((_, written),) = (pair for pair in pairs(catalogue) if pair[0] == "1,234.5")
+    assert len(written) == 7 and f"{written[0]}{written[2:5]}{written[6]}" == "12345" and written[1] != written[5]
+
+
 def test_what_is_installed_is_the_catalogue_as_it_is(catalogue: Catalog) -> None:
     with translate.packed(catalogue.locale_identifier or "").open("rb") as file:
         installed = GNUTranslations(file)

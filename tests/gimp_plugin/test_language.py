@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.forecast import Forecast
 
 from tests.gimp_plugin.test_modules import SOURCES, module
 
@@ -72,3 +74,35 @@ def test_the_daemons_sentence_stands_below_a_headline_in_the_artists_language(mo
     assert headlines.told(error) == "It takes 9 GB."
     monkeypatch.setattr(headlines, "is_english", False)
     assert headlines.told(error) == f"{headlines.HEADLINES[Code.OUT_OF_MEMORY]}\nIt takes 9 GB."
+
+
+LARGE = Forecast(4000, 3000, 6, 40, 5_100_000_000, 4740.0, "cuda", free=820_000_000)
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "4000×3000, 6 tiles, about 1 h 20 min, 5.1 GB, too much for the 820 MB that are free"),
+        ("de", "4000×3000, 6 Kacheln, etwa 1 h 20 min, 5,1 GB, zu viel für die freien 820 MB"),
+        ("fr", "4000×3000, 6 tuiles, environ 1 h 20 min, 5,1 Go, trop pour les 820 Mo libres"),
+        ("zh_CN", "4000×3000，6 块，约 1 小时 20 分钟，5.1 GB，超过可用的 820 MB"),
+    ],
+    ids=("en", "de", "fr", "zh_CN"),
+)
+def test_what_is_foreseen_is_said_as_the_language_says_it(language: str, sentence: str) -> None:
+    module("language").GLib.get_language_names.return_value = [language]
+    for name in ("language", "amounts", "progress"):
+        sys.modules.pop(name, None)
+    assert module("progress").foreseen(LARGE) == sentence
+
+
+@pytest.mark.parametrize(
+    ("language", "pixels", "wait"),
+    [("en", "12,000,000", "40 s"), ("de", "12.000.000", "40 s"), ("ru", "12\xa0000\xa0000", "40 с")],
+    ids=("en", "de", "ru"),
+)
+def test_a_large_number_and_a_short_time_too(language: str, pixels: str, wait: str) -> None:
+    module("language").GLib.get_language_names.return_value = [language]
+    for name in ("language", "amounts"):
+        sys.modules.pop(name, None)
+    assert (module("language").numeral(12_000_000), module("amounts").duration(40.2)) == (pixels, wait)

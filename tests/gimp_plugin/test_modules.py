@@ -367,12 +367,10 @@ def painting(without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     run, job, events, quitting = module("run"), module("job"), list[str](), threading.Event()
     order = module("order")
     monkeypatch.setattr(job.daemon_start, "connect", lambda *_, **__: Handed(events))
-    monkeypatch.setattr(
-        order.styles,
-        "chosen",
-        lambda *_: {1: order.styles.Chosen("style.png", Picture(1, 1, 3, "u8", b"abc"), copy=b"a copy")},
-    )
-    for name, value in (("read", Picture(1, 1, 3, "u8", b"abc")), ("check_visible", None)):
+    pixel = Picture(1, 1, 3, "u8", b"abc")
+    chosen = {1: order.styles.Chosen("style.png", pixel, copy=b"a copy")}
+    monkeypatch.setattr(order.styles, "chosen", lambda *_: chosen)
+    for name, value in (("read", pixel), ("check_visible", None)):
         monkeypatch.setattr(order.pixels, name, lambda *_, value=value: value)
     monkeypatch.setattr(module("finished").Gimp, "directory", lambda: str(tmp_path))
     monkeypatch.setattr(order.record, "origin", lambda _: {})
