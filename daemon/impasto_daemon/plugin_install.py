@@ -30,6 +30,8 @@ from . import gimp_profiles, plugin_manual
 
 NAME = "impasto"
 MAIN = "impasto.py"
+DATA = ("locale", "ready-made")
+"""Folders beside the plug-in's modules: its catalogues, and presets that come with it."""
 NOTES = "impasto.json"
 """Version and Python of the installation; the plug-in reads from it how to start the daemon."""
 
@@ -123,7 +125,8 @@ def _changing(profile: Path) -> Iterator[None]:
 def build(folder: Path, interpreter: str, say: Say = _silent) -> tuple[str, ...]:
     """Make a complete plug-in folder that this Python starts; the versions of it for which no binary could be had."""
     _copy_sources(source_folder(), folder)
-    shutil.copytree(source_folder() / "locale", folder / "locale")
+    for name in DATA:
+        shutil.copytree(source_folder() / name, folder / name)
     _copy_sources(_package_folder("impasto_protocol"), folder / "impasto_protocol")
     main = folder / MAIN
     text = main.read_text(encoding="utf-8")

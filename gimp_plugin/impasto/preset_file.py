@@ -24,8 +24,6 @@ from impasto_protocol.preset import Preset, Style
 from language import _
 from styles import Chosen, weighed
 
-ENDING = ".json"
-
 
 def made(config: Any, chosen: Mapping[int, Chosen], with_copy: bool) -> Preset:
     """What the artist has chosen. chosen: the styles by their numbers; with_copy: put a small copy of each in."""

@@ -1,6 +1,7 @@
-"""The dialog's presets: a button whose menu opens one from a file, or saves what is chosen into one, to be shared.
+"""The dialog's presets: a button whose menu has those there are, opens one from a file, and saves what is chosen.
 
-Knows GTK and the filter's config; what is in the files, and where styles come from, is `preset_file`'s.
+Knows GTK and the filter's config. Which there are, `preset_list` knows; what is in the files, and where styles come
+from, is `preset_file`'s.
 """
 
 from __future__ import annotations
@@ -14,24 +15,23 @@ from typing import Any
 
 import gi
 import preset_file
+import preset_list
 import preset_styles
 import record
 import styles
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gdk, Gimp, Gio, Gtk  # noqa: E402
+from gi.repository import Gdk, Gio, Gtk, Pango  # noqa: E402
 from impasto_protocol.errors import ImpastoError, bad_request  # noqa: E402
 from impasto_protocol.preset import SIDE, Preset  # noqa: E402
 from language import _, listed  # noqa: E402
 from order import LIMITS  # noqa: E402
+from preset_list import Named  # noqa: E402
 from styles import Chosen  # noqa: E402
-
-FOLDER = "impasto-presets"
-"""In GIMP's profile: where presets are looked for first."""
 
 
 class Presets:
-    """The button and its menu.
+    """The button and its menu, and a line that says what was done.
 
     recipes: the names of those that can be chosen; chosen: gives the styles by their numbers, or raises ImpastoError.
     """
@@ -40,29 +40,37 @@ class Presets:
         self, dialog: Any, config: Any, recipes: Collection[str], chosen: Callable[[], dict[int, Chosen]]
     ) -> None:
         self._dialog, self._config, self._recipes, self._chosen = dialog, config, recipes, chosen
-        keys, menu = Gtk.AccelGroup(), Gtk.Menu()
-        dialog.add_accel_group(keys)
-        for label, key, act in (
-            (_("_Open Preset…"), Gdk.KEY_o, self._open),
-            (_("_Save Preset…"), Gdk.KEY_s, self._save),
-        ):
-            item = Gtk.MenuItem.new_with_mnemonic(label)
-            item.connect("activate", act)
-            item.add_accelerator("activate", keys, key, Gdk.ModifierType.CONTROL_MASK, Gtk.AccelFlags.VISIBLE)
-            menu.append(item)
-        menu.show_all()
+        self._menu, self._own = Gtk.Menu(), list[Any]()
+        files = _files(self._open, self._save, dialog)
+        for item in (*map(self._item, preset_list.ready_made()), Gtk.SeparatorMenuItem(), *files):
+            self._menu.append(item)
+        self._list_own()
         arrow = Gtk.Image.new_from_icon_name("go-down", Gtk.IconSize.MENU)  # as on GIMP's Reset
-        self.button = Gtk.MenuButton(label=_("Presets"), popup=menu, image=arrow)
+        self.button = Gtk.MenuButton(label=_("Presets"), popup=self._menu, image=arrow)
         self.button.set_always_show_image(True)
         self.button.set_image_position(Gtk.PositionType.RIGHT)
-        self.button.set_tooltip_text(_("Settings in files, for yourself and for others"))
+        self.button.set_tooltip_text(_("Ways to paint: ready-made ones, and your own in files that can be shared"))
         self.button.show()
+        self.said = Gtk.Label(xalign=1, ellipsize=Pango.EllipsizeMode.MIDDLE, no_show_all=True)
 
     def place(self) -> None:
-        """Beside GIMP's own buttons for settings, or where those would be."""
+        """Beside GIMP's own buttons for settings and apart from them, or where those would be."""
         content = self._dialog.get_content_area()
         rows = [row for row in content.get_children() if isinstance(row, Gtk.ButtonBox)]
         (rows[0] if rows else content).pack_start(self.button, False, False, 0)
+        for row in rows[:1]:
+            row.set_child_secondary(self.button, True)
+        content.pack_start(self.said, False, False, 0)
+
+    def open(self, preset: Named) -> None:
+        """Set the arguments to what is in its file, and tell what the artist should know."""
+        try:
+            notes = self.fill(preset_file.load(preset.path))
+        except ImpastoError as error:
+            self._tell([str(error)])
+            return
+        self._say(_("Preset opened: {name}").format(name=preset.name))
+        self._tell(notes)
 
     def fill(self, preset: Preset) -> list[str]:
         """Set the arguments to what the preset says; what the artist should know. Raises ImpastoError before that."""
@@ -96,21 +104,17 @@ class Presets:
             self._config.set_property(styles.argument(styles.WEIGHT, number), weight)
 
     def _open(self, _item: Any) -> None:
-        chooser = self._chooser(_("Open Preset"), Gtk.FileChooserAction.OPEN, _("_Open"))
+        chooser = self._chooser(_("Open Preset File"), Gtk.FileChooserAction.OPEN, _("_Open"))
         path = _answer(chooser)
         if path is not None:
-            try:
-                notes = self.fill(preset_file.load(path))
-            except ImpastoError as error:
-                notes = [str(error)]
-            self._tell(notes)
+            self.open(preset_list.named(path))
 
     def _save(self, _item: Any) -> None:
         chosen = self._styles()
         style = next(iter(chosen.values()), None)
-        chooser = self._chooser(_("Save Preset"), Gtk.FileChooserAction.SAVE, _("_Save"))
+        chooser = self._chooser(_("Save Preset File"), Gtk.FileChooserAction.SAVE, _("_Save"))
         name = Path(record.printable(style.name)).stem if style is not None else self._config.get_property("recipe")
-        chooser.set_current_name(f"{name}{preset_file.ENDING}")
+        chooser.set_current_name(f"{name}{preset_list.ENDING}")
         with_copy = Gtk.CheckButton.new_with_mnemonic(_("Include small copies of the st_yles"))
         with_copy.set_active(True)
         if style is not None:
@@ -122,6 +126,29 @@ class Presets:
                 preset_file.save(preset_file.made(self._config, chosen, with_copy.get_active()), path, chosen)
             except ImpastoError as error:
                 self._tell([str(error)])
+                return
+            self._list_own()
+            self._say(_("Preset saved: {name}").format(name=preset_list.named(path).name))
+
+    def _item(self, preset: Named) -> Any:
+        item = Gtk.MenuItem(label=preset.name)
+        item.connect("activate", lambda _item: self.open(preset))
+        return item
+
+    def _list_own(self) -> None:
+        """Those that the artist saved, below those that come with Impasto."""
+        for item in self._own:
+            item.destroy()
+        own = [self._item(each) for each in preset_list.own()]
+        self._own = [*own, Gtk.SeparatorMenuItem()] if own else []
+        for place, item in enumerate(self._own, len(preset_list.NAMES) + 1):
+            self._menu.insert(item, place)
+        self._menu.show_all()
+
+    def _say(self, sentence: str) -> None:
+        """Quietly, below the button."""
+        self.said.set_text(sentence)
+        self.said.show()
 
     def _styles(self) -> dict[int, Chosen]:
         try:
@@ -136,9 +163,9 @@ class Presets:
         chooser.set_default_response(Gtk.ResponseType.ACCEPT)
         presets = Gtk.FileFilter()
         presets.set_name(_("Presets"))
-        presets.add_pattern(f"*{preset_file.ENDING}")
+        presets.add_pattern(f"*{preset_list.ENDING}")
         chooser.add_filter(presets)
-        folder = Path(Gimp.directory()) / FOLDER
+        folder = preset_list.folder()
         with contextlib.suppress(OSError):  # it is a suggestion
             folder.mkdir(exist_ok=True)
         chooser.set_current_folder(str(folder))
@@ -155,6 +182,21 @@ class Presets:
             box.destroy()
 
 
+def _files(opens: Callable[[Any], None], saves: Callable[[Any], None], dialog: Any) -> list[Any]:
+    """The menu's items for files, and their keys in the dialog."""
+    keys, items = Gtk.AccelGroup(), []
+    dialog.add_accel_group(keys)
+    for label, key, act in (
+        (_("_Open Preset File…"), Gdk.KEY_o, opens),
+        (_("_Save Preset File…"), Gdk.KEY_s, saves),
+    ):
+        item = Gtk.MenuItem.new_with_mnemonic(label)
+        item.connect("activate", act)
+        item.add_accelerator("activate", keys, key, Gdk.ModifierType.CONTROL_MASK, Gtk.AccelFlags.VISIBLE)
+        items.append(item)
+    return items
+
+
 def _answer(chooser: Any) -> Path | None:
     """The path that was chosen. The chooser is gone then."""
     chosen = chooser.get_filename() if chooser.run() == Gtk.ResponseType.ACCEPT else None
@@ -169,7 +211,7 @@ def _place(chooser: Any) -> Path | None:
     """
     while chooser.run() == Gtk.ResponseType.ACCEPT:
         chosen = chooser.get_filename() or ""
-        path = Path(chosen if chosen.endswith(preset_file.ENDING) else f"{chosen}{preset_file.ENDING}")
+        path = Path(chosen if chosen.endswith(preset_list.ENDING) else f"{chosen}{preset_list.ENDING}")
         if chosen and (not os.path.lexists(path) or _may_be_replaced(chooser, path)):
             return path
     return None

@@ -478,18 +478,20 @@ def presets(plugin, layer):
 
 
 def presets_by_menu(plugin, layer):
-    """Saved and opened through the menu and its windows."""
+    """Saved and opened through the menu and its windows, and one of those that come with Impasto; what the menu lists
+    then, and what the line below it says of each."""
     _, config = plugin.config()
     choose(config)
     dialog = Gtk.Dialog()
     style = plugin.styles.chosen(config, layer.get_image(), plugin.order.LIMITS)
     buttons = plugin.presets.Presets(dialog, config, plugin.dialog.recipe_row.RECIPES, lambda: style)
-    save, load = (item for item in reversed(buttons.button.get_popup().get_children()))
-    file = FOLDER / "by menu.json"
+    file = plugin.presets.preset_list.folder() / "by menu.json"
+
+    def item(label):
+        return only(Gtk.MenuItem, buttons.button.get_popup(), lambda each: each.get_label() == label)
 
     def named(chooser):
         offered = chooser.get_current_name()
-        chooser.set_current_folder(str(FOLDER))
         chooser.set_current_name(file.stem)
         for _ in range(20):
             yield
@@ -500,9 +502,17 @@ def presets_by_menu(plugin, layer):
         while chooser.get_filename() != str(file):
             yield
 
-    told = {"offered": opened(named, save.activate, Gtk.ResponseType.ACCEPT), "saved": file.exists()}
+    offered = opened(named, item("_Save Preset File…").activate, Gtk.ResponseType.ACCEPT)
+    told = {"offered": offered, "saved": file.exists(), "said": [buttons.said.get_text()]}
+    told["listed"] = [each.get_label() for each in buttons.button.get_popup().get_children()]
+    item("In my own colours").activate()
+    told["ready-made"] = values(config)
+    told["said"].append(buttons.said.get_text())
+    item("by menu").activate()
+    told["own"] = values(config)
     config.set_property("strength", 1.0)
-    opened(found, load.activate, Gtk.ResponseType.ACCEPT)
+    opened(found, item("_Open Preset File…").activate, Gtk.ResponseType.ACCEPT)
+    told["said"].append(buttons.said.get_text())
     dialog.destroy()
     return {**told, "opened": values(config)}
 

@@ -119,9 +119,27 @@ def test_a_preset_brings_several_styles_each_with_its_weight(told: dict[str, Any
 def test_a_preset_is_saved_and_opened_through_the_menu_and_named_after_its_style(
     told: dict[str, Any], studio: Studio
 ) -> None:
-    style = str(studio.folder / "starry_night.png")
-    values = {**CHOSEN, "style-file": style}
-    assert told["presets by menu"] == {"offered": "starry_night.json", "saved": True, "opened": values}
+    values, by_menu = {**CHOSEN, "style-file": str(studio.folder / "starry_night.png")}, told["presets by menu"]
+    assert (by_menu["offered"], by_menu["saved"]) == ("starry_night.json", True)
+    assert by_menu["own"] == by_menu["opened"] == values
+    assert by_menu["said"] == ["Preset saved: by menu", "Preset opened: In my own colours", "Preset opened: by menu"]
+
+
+def test_the_menu_has_presets_that_come_with_impasto_the_artist_s_own_and_files(told: dict[str, Any]) -> None:
+    ready = ["Close to the motif", "Fine strokes", "Broad brush", "Free hand", "In my own colours"]
+    assert told["presets by menu"]["listed"] == [*ready, "", "by menu", "", "_Open Preset File…", "_Save Preset File…"]
+
+
+def test_a_preset_that_comes_with_impasto_says_how_to_paint_and_leaves_style_size_and_seed_as_they_are(
+    told: dict[str, Any], studio: Studio
+) -> None:
+    assert told["presets by menu"]["ready-made"] == {
+        **CHOSEN,
+        "style-file": str(studio.folder / "starry_night.png"),
+        "recipe": "impasto",
+        "strength": 60.0,
+        "keep-colours": True,
+    }
 
 
 def test_a_preset_from_elsewhere_brings_its_style_along_whatever_that_is_called(

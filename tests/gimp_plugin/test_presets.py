@@ -9,6 +9,8 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from impasto_daemon.engine.recipes import RECIPES
+from impasto_protocol import preset
 from impasto_protocol.preset import Style
 
 pytestmark = pytest.mark.usefixtures("without_gimp")
@@ -49,6 +51,31 @@ def test_a_preset_that_is_there_is_asked_about_though_its_ending_was_not_typed(
     chooser.run.side_effect = None
     chooser.run.return_value = presets.Gtk.ResponseType.ACCEPT
     assert presets._place(chooser) == tmp_path / "night.json"
+
+
+def test_each_preset_that_comes_with_impasto_has_a_name_and_all_that_says_how_to_paint_and_no_style() -> None:
+    listed = importlib.import_module("preset_list")
+    paths = [path for _, path in listed.ready_made()]
+    assert sorted(paths) == sorted(listed.READY_MADE.iterdir())
+    found = [preset.parsed(path.read_bytes()) for path in paths]
+    for each in found:
+        assert set(each.values) == {"recipe", "strength", "stroke-size", "keep-colours"}
+        assert each.values["recipe"] in RECIPES and not each.styles and not each.ignored
+    assert len({tuple(each.values.items()) for each in found}) == len(found)
+
+
+def test_of_the_artist_s_own_presets_those_saved_last_are_listed_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    listed = importlib.import_module("preset_list")
+    monkeypatch.setattr(listed, "MOST", 2)
+    listed.Gimp.directory.return_value = str(tmp_path)
+    assert listed.own() == [], "there is no folder yet"
+    listed.folder().mkdir()
+    for age, name in enumerate(("Rain.json", "dusk.json", "old.json", "note.txt")):
+        (listed.folder() / name).touch()
+        os.utime(listed.folder() / name, (1000 - age, 1000 - age))
+    assert [name for name, _ in listed.own()] == ["dusk", "Rain"]
 
 
 @pytest.fixture
