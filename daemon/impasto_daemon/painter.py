@@ -163,7 +163,7 @@ class Painter:
         if found.note:
             self._painting = f"{recipe.name}, which stands in for {asked.name}"
             told.warn(found.note)
-            yield Preparing(found.note, warning=True)
+            yield Preparing(found.note, warning=True, stand_in=recipe.name)
         devices.allow_tf32(recipe.precision == "tf32")
         half, ways = uses_half(recipe, self._means), self._ways(request, recipe)
 

@@ -22,10 +22,12 @@ leaves after that, and a worker that is to leave is not ended before."""
 @dataclass(frozen=True)
 class Preparing:
     """Something beside optimisation takes time (a download, loading a network), or is to be known before it begins (a
-    stand-in); `note` is a sentence about it, and with `warning` one that should not be missed."""
+    stand-in); `note` is a sentence about it, and with `warning` one that should not be missed. stand_in: the recipe
+    that is painted with from here on in place of the one asked for, if any."""
 
     note: str
     warning: bool = False
+    stand_in: str = ""
 
 
 @dataclass(frozen=True)

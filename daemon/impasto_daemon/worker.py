@@ -85,6 +85,7 @@ class Reporter:
         self._next_preview = now
         self._preview_under_way = False
         self._course = Course(submit.iterates)
+        self._stand_in = ""
 
     def preview_arrived(self) -> None:
         """The client has the last preview: another may be made."""
@@ -93,8 +94,15 @@ class Reporter:
     def tell(self, event: PaintEvent, now: float) -> Iterator[Message]:
         """The messages for this event."""
         if isinstance(event, Preparing):
-            elapsed, note = now - self._began, event.note
-            yield Progress(job=self._job, state=State.LOADING, elapsed=elapsed, note=note, warning=event.warning)
+            self._stand_in = event.stand_in or self._stand_in
+            yield Progress(
+                job=self._job,
+                state=State.LOADING,
+                elapsed=now - self._began,
+                note=event.note,
+                warning=event.warning,
+                stand_in=self._stand_in,
+            )
         elif isinstance(event, Iterate):
             self._pace.step(event.done, now)
             if now >= self._next_progress or event.step in (1, event.steps):
@@ -119,6 +127,7 @@ class Reporter:
             losses={name: loss for name, loss in event.losses.items() if math.isfinite(loss)},
             elapsed=now - self._began,
             eta=self._pace.left,
+            stand_in=self._stand_in,
         )
 
     def _wants_preview(self, event: Iterate, now: float, keeps: bool) -> bool:

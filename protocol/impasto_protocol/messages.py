@@ -153,7 +153,8 @@ class Accepted:
 class Progress:
     """A job moves. The latest one counts: a slow client misses some. `step` of `steps` optimisation steps over all
     scales; `losses` by name (content, style, total); `elapsed` and `eta` in seconds, eta None while unknown;
-    `note`: what happens beside steps, such as a download; a `warning` is to stay where it can be read."""
+    `note`: what happens beside steps, such as a download; a `warning` is to stay where it can be read. `stand_in`: the
+    recipe that is painted with in place of the one asked for, from when that is known."""
 
     TYPE: ClassVar[str] = "progress"
     job: str = wire(schema.name)
@@ -166,6 +167,7 @@ class Progress:
     eta: Optional[float] = wire(lambda value, name: None if value is None else schema.number(0)(value, name), None)
     note: str = wire(schema.text(), "")
     warning: bool = wire(schema.flag, False)
+    stand_in: str = wire(schema.name_or_nothing, "")
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ def test_without_weights_the_default_is_painted_by_its_stand_in_which_is_said_lo
     assert record["stand_in"] == "wavelets" and record["features"] == "wavelets" and record["weights"] == {}
     note = str(record["notes"][0])  # type: ignore[index]
     assert "NOT painted with VGG19" in note and "--offline" in note
-    assert before[0] == Preparing(note, warning=True) and note in caplog.text
+    assert before[0] == Preparing(note, warning=True, stand_in="wavelets") and note in caplog.text
     assert record["request"]["recipe"] == "impasto" and record["recipe"]["name"] == "wavelets"  # type: ignore[index]
 
 

@@ -115,6 +115,9 @@ GOOD: dict[str, messages.Message] = {
         id=12,
     ),
     "v1.4/submit-with-iterates": messages.Submit.of(request(), "9e27", id=2, preview=256, iterates=16),
+    "v1.4/progress-of-a-stand-in": messages.Progress(
+        job="9e27", state=State.LOADING, note="NOT painted with VGG19.", warning=True, stand_in="wavelets"
+    ),
     "v1.4/preview-of-what-is-kept": messages.Preview(job="9e27", step=14, kept=True, pictures=(picture(2, 2),)),
     "v1.4/result-with-iterates": messages.Result(
         job="9e27", record={"steps": 180}, iterates=(14, 28, 165), pictures=(picture(4, 3, 4),)
@@ -276,6 +279,10 @@ BAD: dict[str, tuple[Code, list[bytes]]] = {
     "v1.4/submit-with-seventeen-iterates": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, iterates=17)),
     "v1.4/submit-with-iterates-that-are-true": (Code.BAD_REQUEST, _submit(_CONTENT, _STYLE, iterates=True)),
     "v1.4/fetch-a-step-below-none": (Code.BAD_REQUEST, _frames({"type": "fetch", "id": 1, "job": "j", "step": -1})),
+    "v1.4/stand-in-is-no-name": (
+        Code.BAD_REQUEST,
+        _frames({"type": "progress", "job": "9e27", "state": "loading", "stand_in": "../x"}),
+    ),
     "v1.4/kept-is-a-number": (
         Code.BAD_REQUEST,
         _frames({"type": "preview", "job": "j", "kept": 1, "pictures": [_PIXEL]}, b"abc"),
