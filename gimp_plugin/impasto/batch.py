@@ -102,6 +102,8 @@ def painted(plug_in: Any, made: Sequence[Sheet], chosen: Mapping[int, Chosen], r
             sheet.close(batch.stopped)
     if batch.kept:
         styles.remember(used)
+    for sentence in batch.unseen:
+        Gimp.message(sentence)
     notes = batch.told()
     if batch.left_out and not is_watched(run_mode):
         Gimp.message("\n".join(notes))  # an artist is told anyway
@@ -136,7 +138,7 @@ class Turns:
 @dataclass
 class Batch:
     """kept: how many are in their places; left_out: the others, each with a reason; notes: of those that are painted;
-    stopped: there is no more to come."""
+    unseen: what their painter lacked, where no window has said so; stopped: there is no more to come."""
 
     plug_in: Any
     used: Sequence[Chosen]
@@ -147,6 +149,7 @@ class Batch:
     starts: bool = True
     left_out: list[tuple[str, ImpastoError]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
 
     def paint(self, made: Sequence[Sheet]) -> None:
         """All of them, one after the other, until one ends the batch."""
@@ -224,6 +227,7 @@ class Batch:
                 try:
                     self.notes += each.place()
                     self.kept += 1
+                    self.unseen |= {each.unseen.sentence} if each.unseen else set()
                 except ImpastoError as error:
                     self._leave_out(each.layer, error)
         waiting.clear()

@@ -21,6 +21,8 @@ from window import PICTURE, Steered  # noqa: E402
 class Away(Nobody):
     """Who watches what is painted while the window is away: each painting is in the background from its beginning."""
 
+    is_seen = True  # while it was there, the window said what is lacking
+
     def begin(self, job: Job) -> None:
         job.detach()
 
@@ -36,7 +38,7 @@ class Window(Steered):
         self._turn = Gtk.Label(xalign=0, ellipsize=3)
         # As large as any picture will be in it: the window is not to change with each.
         self._picture.set_size_request(PICTURE, PICTURE)
-        self._lay_out(self._turn, self._picture, self._bar, self._about)
+        self._lay_out(self._turn, self._picture, self._bar, self._about, self._notice.box)
 
     def turn(self, sentence: str, source: Any) -> Watcher:
         """Who watches the next painting, whose turn it is by this sentence. source: a layer that looks like it."""
@@ -47,7 +49,7 @@ class Window(Steered):
         return self
 
     def begin(self, job: Job) -> None:
-        self._job, self._ending = job, ""
+        self._job, self._ending, self._lack = job, "", None
         self._dialog.set_sensitive(True)
         self._steerable(False)
         self._bar.set_fraction(0)

@@ -30,9 +30,10 @@ def answered(procedure: Any, run_mode: Any, work: Callable[[], list[str]]) -> An
         return _failed(procedure, headlines.told(error), error.code)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        sentence = _("Something unforeseen happened in Impasto's plug-in: {error!r}. Nothing was changed.").format(
-            error=error
-        )
+        sentence = _(
+            "Something unforeseen happened in Impasto's plug-in: {error!r}. What it has done to the image by then, if "
+            "anything, can be undone."
+        ).format(error=error)
         return _failed(procedure, sentence, Code.INTERNAL)
     if notes and run_mode == Gimp.RunMode.INTERACTIVE:
         Gimp.message("\n".join(notes))

@@ -25,6 +25,7 @@ from impasto_protocol.request import Outline  # noqa: E402
 from language import _  # noqa: E402
 from presets import Presets  # noqa: E402
 from preview import Preview  # noqa: E402
+from recipe_names import RECIPES  # noqa: E402
 from styles import Chosen  # noqa: E402
 
 TITLE, AGAIN, BATCH = _("Neural Style Transfer"), _("Restyle Layer"), _("Neural Style Batch")
@@ -82,7 +83,7 @@ def ask(
     row.pack_start(column(*top, style_rows.made(dialog, config, kept, labels), recipe, values), True, True, 0)
     row.show()
     dialog.get_content_area().pack_start(low_display.scrolled(row), True, True, 0)
-    Presets(dialog, config, recipe_row.RECIPES, preview.chosen).place()
+    Presets(dialog, config, RECIPES, preview.chosen).place()
     try:
         return bool(dialog.run())
     finally:

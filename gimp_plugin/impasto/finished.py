@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lacking
 import record
 import sandbox
 import styles
@@ -44,9 +45,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Finished:
-    """A painting that is there, and not in its place yet. layer: its order's."""
+    """A painting that is there, and not in its place yet. layer: its order's. unseen: what its painter lacked, where
+    there was no window that said so."""
 
     layer: str
+    unseen: lacking.Lack | None
     _result: Result
     _place: Callable[[Result], None]
     _job: Job
@@ -64,7 +67,7 @@ class Finished:
             raise _not_placed(self._result.job, error) from error
         self._job.acknowledge()
         self._job.settle()
-        return record.notes(self._result.record)
+        return [note for note in record.notes(self._result.record) if note not in self._job.warnings]
 
 
 @contextlib.contextmanager
@@ -74,7 +77,9 @@ def painting(plug_in: Any, order: Order, watcher: Watcher) -> Iterator[Finished]
     slip = Slip(job.name, sandbox.endpoint(), order.layer, order.image, record.names(order.styles))
     files = [str(style.path or "") for style in order.styles]
     with Held(slip, Path(Gimp.directory()), {**order.about, "files": files}) as held, job:
-        finished = Finished(order.layer, job.wait(plug_in, watcher), order.place, job, held)
+        result = job.wait(plug_in, watcher)
+        unseen = None if watcher.is_seen else lacking.of_record(result.record, job.recipe)
+        finished = Finished(order.layer, unseen, result, order.place, job, held)
         del order  # it has all the pixels, and many may wait for their places
         yield finished
 
@@ -83,6 +88,8 @@ def placed(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
     """Have the daemon paint it, and put it in its place at once; what the artist should know. Raises as `painting`."""
     with painting(plug_in, order, watcher) as finished:
         notes = finished.place()
+    if finished.unseen:
+        Gimp.message(finished.unseen.sentence)
     styles.remember(order.styles)
     return notes
 

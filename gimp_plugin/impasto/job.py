@@ -40,6 +40,8 @@ class GivenUp(Exception):
 class Watcher(Protocol):
     """Who is told of a job, on GIMP's thread."""
 
+    is_seen: bool
+    """Whether an artist reads in it what the painter lacks."""
     preview_side: int
     """Longest side in pixels of the previews wanted, 0 for none."""
 
@@ -72,6 +74,7 @@ class Chooser(Watcher, Protocol):
 class Nobody:
     """Who watches a job in the background."""
 
+    is_seen = False
     preview_side = 0
 
     def begin(self, job: Job) -> None: ...
@@ -90,7 +93,7 @@ class Job:
     `Interrupt`s, which are made for that.
 
     The daemon keeps the painting until `acknowledge`: what cannot be inserted can still be fetched. kept: the steps of
-    those previews that are kept as iterates.
+    those previews that are kept as iterates. recipe: what was asked for. warnings: of which the watcher was told.
     """
 
     def __init__(self, request: Request, agent: str = daemon_start.AGENT) -> None:
@@ -106,6 +109,8 @@ class Job:
         self._error: BaseException | None = None
         self._errands: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
         self.kept: set[int] = set()
+        self.recipe = request.recipe
+        self.warnings: set[str] = set()
         self._keeps_iterates = False
         self._safe = False
         self._is_steered = False
@@ -258,6 +263,8 @@ class Job:
         self._show(Progress(job=news.job, state=news.state, position=news.position))
 
     def _show(self, news: Progress) -> None:
+        if news.warning:
+            self.warnings.add(news.note)
         self._tell(lambda: self._watcher.show(news, self._forecast))
 
     def _preview(self, news: Preview) -> None:

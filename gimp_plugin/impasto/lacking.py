@@ -1,41 +1,56 @@
-"""A warning that stays in sight: what the painter has to do without. Knows GTK; what is lacking, the daemon says."""
+"""What the painter has to do without, in an artist's words: VGG19's weights, so that another recipe stands in.
+
+Knows what progress and records say of it, and where the daemon is; nothing of GIMP or GTK.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import gi
+import sandbox
+from impasto_protocol.endpoint import TCP
+from impasto_protocol.messages import Progress
+from language import _
+from recipe_names import short
 
-gi.require_version("Gtk", "3.0")
-from gi.repository import Gtk, Pango  # noqa: E402
-
-LINES = 3
-"""Of the sentence that are shown; all of it is in the tooltip."""
-
-
-class Lacking:
-    """A sign and the sentence, in a `box` that is seen while there is one."""
-
-    def __init__(self) -> None:
-        self._label = Gtk.Label(
-            xalign=0, wrap=True, width_chars=24, max_width_chars=24, lines=LINES, ellipsize=Pango.EllipsizeMode.END
-        )
-        self.box = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6, no_show_all=True)
-        sign = Gtk.Image.new_from_icon_name("dialog-warning", Gtk.IconSize.BUTTON)
-        sign.set_valign(Gtk.Align.START)
-        for widget in (sign, self._label):
-            widget.show()
-            self.box.pack_start(widget, False, False, 0)
-
-    def say(self, sentence: str) -> None:
-        """An empty one: nothing is lacking."""
-        self._label.set_text(sentence)
-        self.box.set_tooltip_text(sentence)
-        self.box.set_visible(bool(sentence))
+COMMAND = "impasto weights fetch"
+HERE = _(
+    "Painted with {painted} instead of {asked}: VGG19's weights are missing on this machine. Type in a terminal: "
+    "{command} (548 MB)"
+)
+THERE = _(
+    "Painted with {painted} instead of {asked}: VGG19's weights are missing on the machine that paints. Type in a "
+    "terminal there: {command} (548 MB)"
+)
+"""A daemon on another machine looks for them on that one. A test holds that VGG19 alone is stood in for."""
 
 
-def of(record: Mapping[str, Any]) -> str:
-    """What a painting's record says of what its painter lacked: that another recipe stood in comes first."""
-    notes = record.get("notes")
-    return str(notes[0]) if record.get("stand_in") and isinstance(notes, (list, tuple)) and notes else ""
+@dataclass(frozen=True)
+class Lack:
+    """A sentence for the artist, and the daemon's own words where they are known, which are English."""
+
+    sentence: str
+    why: str = ""
+
+
+def of_progress(progress: Progress, asked: str) -> Lack | None:
+    """What is lacking by this news of a painting that was asked for with this recipe. An older daemon, and one of the
+    future, may warn in words alone."""
+    if progress.stand_in:
+        return Lack(_sentence(asked, progress.stand_in), progress.note if progress.warning else "")
+    return Lack(progress.note, progress.note) if progress.warning else None
+
+
+def of_record(record: Mapping[str, Any], asked: str) -> Lack | None:
+    """As `of_progress`, by a finished painting's record."""
+    stand_in, notes = record.get("stand_in"), record.get("notes")
+    if not stand_in or not isinstance(stand_in, str):
+        return None
+    return Lack(_sentence(asked, stand_in), "\n".join(map(str, notes)) if isinstance(notes, (list, tuple)) else "")
+
+
+def _sentence(asked: str, painted: str) -> str:
+    text = THERE if sandbox.endpoint().startswith(TCP) else HERE
+    return text.format(painted=short(painted), asked=short(asked), command=COMMAND)

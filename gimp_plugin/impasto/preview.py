@@ -5,7 +5,7 @@ Knows GTK, and the job that paints; which part, and with which strokes, is `part
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import colours
@@ -29,6 +29,8 @@ from impasto_protocol.picture import Picture  # noqa: E402
 from impasto_protocol.request import Request  # noqa: E402
 from job import GivenUp, Job  # noqa: E402
 from language import _  # noqa: E402
+from notice import Notice  # noqa: E402
+from recipe_names import short  # noqa: E402
 from styles import Chosen  # noqa: E402
 
 AGENT = f"impasto-gimp-preview/{__version__}"
@@ -44,6 +46,9 @@ SETTLED = 0.03
 LINES = 40
 """Pixels of height that are kept for sentences."""
 DRAG = _("Drag the picture, or use the arrow keys, to see another part")
+CHOOSE = _("Choose a style picture to see a preview.")
+PART, WHOLE = _("A part of the layer, painted with {recipe}"), _("The layer, painted with {recipe}")
+UNCHANGED = _("At strength 0 the layer stays as it is.")
 ARROWS = {Gdk.KEY_Left: (-1, 0), Gdk.KEY_Right: (1, 0), Gdk.KEY_Up: (0, -1), Gdk.KEY_Down: (0, 1)}
 
 
@@ -67,7 +72,7 @@ class Preview:
         self._read: tuple[tuple[Any, ...], dict[int, Chosen]] | None = None
         self._picture = Gtk.Image(width_request=part.SIDE, height_request=part.SIDE, tooltip_text=DRAG)
         self._about = Gtk.Label(xalign=0, wrap=True, max_width_chars=30, height_request=LINES)
-        self._lacking, self._recipe = lacking.Lacking(), ""
+        self._notice, self._recipe = Notice(), ""
         self.learnt: Callable[[], object] = lambda: None
         self._handlers = [config.connect(f"notify::{name}", self._changed) for name in VALUES]
         self.box = self._laid_out()
@@ -85,10 +90,10 @@ class Preview:
         if job is self._job:
             self._about.set_text(sentence)
 
-    def warn(self, job: Job, sentence: str) -> None:
+    def warn(self, job: Job, lack: lacking.Lack | None) -> None:
         """As `say`, of what the painter lacks: it stays until another recipe is chosen, or nothing is lacking."""
         if job is self._job:
-            self._lacking.say(sentence)
+            self._notice.say(lack)
 
     def show(self, job: Job, picture: Picture) -> None:
         """As `say`."""
@@ -143,7 +148,7 @@ class Preview:
             self._about.set_text("")
             if self._recipe != self._config.get_property("recipe"):
                 self._recipe = self._config.get_property("recipe")
-                self._lacking.say("")
+                self._notice.say(None)
             self._paint(content)
         return False
 
@@ -151,7 +156,7 @@ class Preview:
         try:
             job = self._job = Job(self._request(content), AGENT)
         except ImpastoError as error:
-            self._about.set_text(headlines.told(error))
+            self._about.set_text(CHOOSE if isinstance(error, styles.NoStyle) else headlines.told(error))
             return
         job.start(_Watcher(self), lambda: self._over(job))
 
@@ -159,8 +164,8 @@ class Preview:
         try:
             result = job.result()
             self.show(job, result.pictures[0])
-            self.warn(job, lacking.of(result.record))
-            self.say(job, "")
+            self.warn(job, lacking.of_record(result.record, job.recipe))
+            self.say(job, self._seen(result.record, job.recipe))
         except GivenUp:
             pass
         except ImpastoError as error:
@@ -168,6 +173,14 @@ class Preview:
         job.acknowledge()
         job.settle()
         self.learnt()
+
+    def _seen(self, record: Mapping[str, Any], asked: str) -> str:
+        """What the picture is, once it is finished."""
+        if not self._config.get_property("strength"):
+            return UNCHANGED
+        shown = self._part()
+        sentence = WHOLE if (shown.width, shown.height) == self._size else PART
+        return sentence.format(recipe=short(str(record.get("stand_in") or asked)))
 
     def _request(self, content: Picture) -> Request:
         value, chosen = self._config.get_property, self.chosen()
@@ -203,7 +216,7 @@ class Preview:
         for widget in (frame, self._about):
             widget.show_all()
             box.pack_start(widget, False, False, 0)
-        box.pack_start(self._lacking.box, False, False, 0)
+        box.pack_start(self._notice.box, False, False, 0)
         return box
 
     def _gripped(self, _pad: Any, event: Any) -> None:
@@ -232,6 +245,7 @@ class Preview:
 class _Watcher:
     """The preview as a `job.Watcher`."""
 
+    is_seen = True
     preview_side = part.SIDE
 
     def __init__(self, preview: Preview) -> None:
@@ -246,8 +260,8 @@ class _Watcher:
         self._preview.say(self._job, sentence)
 
     def show(self, progress: Progress, forecast: Forecast | None) -> None:
-        if progress.warning:
-            self._preview.warn(self._job, progress.note)
+        if lack := lacking.of_progress(progress, self._job.recipe):
+            self._preview.warn(self._job, lack)
         self.say((not progress.warning and progress.note) or words.state(progress))
         if progress.step and not self._is_painting:
             self._is_painting = True

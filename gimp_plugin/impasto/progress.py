@@ -22,6 +22,7 @@ class StatusBar:
     turn: which painting of several it is, said at its beginning.
     """
 
+    is_seen = False
     preview_side = 0
 
     def __init__(self, turn: str = "") -> None:
@@ -57,7 +58,7 @@ def share(progress: Progress) -> float:
 
 def sentence(progress: Progress, forecast: Forecast | None) -> str:
     """The same as one short line. What is measured takes the place of what was foreseen."""
-    if progress.note and progress.state is not State.QUEUED:
+    if progress.note and not progress.stand_in and progress.state is not State.QUEUED:
         return progress.note
     if forecast and progress.eta is not None:
         forecast = replace(forecast, seconds=None)

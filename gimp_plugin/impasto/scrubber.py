@@ -96,7 +96,7 @@ class Scrubber(Window):
     def _moved(self, *_slider: object) -> None:
         step, steps = self._at, self._finished.record.get("steps", 0)
         where = _("Step {step} of {steps}").format(step=step, steps=steps) if step else _("The finished painting")
-        self._about.set_text(f"{where}\n{self._warning}" if self._warning else where)
+        self._about.set_text(where)
         if step in self._seen:
             self._picture.set_from_pixbuf(self._seen[step])
         elif step not in self._asked:

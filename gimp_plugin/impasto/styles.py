@@ -28,6 +28,10 @@ WEIGHT = "style-weight"
 """The argument for a style's share, against those of the others; with 0 it is left out."""
 
 
+class NoStyle(ImpastoError):
+    """None is chosen yet."""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A style: its pixels, and what to call it (a file's name, a layer's, a pattern's).
@@ -53,6 +57,8 @@ def chosen(
     styles = ((number, _chosen(config, number, image, limits, own)) for number in weighty(config))
     found = {number: style for number, style in styles if style is not None}
     if not found:
+        if not any(given(config, number) for number in NUMBERS):
+            raise NoStyle(Code.BAD_REQUEST, _("Choose a style picture first."))
         raise bad_request(_("Choose a style picture first: no style was given, or none with a weight above 0."))
     return found
 

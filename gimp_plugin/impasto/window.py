@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import gi
+import lacking
 import manual
 import pixbufs
 import progress as words
@@ -23,6 +24,7 @@ from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
 from job import Job  # noqa: E402
 from language import _  # noqa: E402
+from notice import Notice  # noqa: E402
 
 BECOMING, PROGRESS, LOSSES = _("The picture as it becomes"), _("Progress"), _("The losses so far")
 PICTURE = 480
@@ -45,10 +47,13 @@ class Steered:
     Whoever derives lays it out, and says in `show` when the job can be steered.
     """
 
+    is_seen = True
+
     def __init__(self, title: str, role: str, procedure: str) -> None:
         GimpUi.init("impasto")
         self._job: Job
-        self._ending = self._warning = ""
+        self._ending = ""
+        self._lack: lacking.Lack | None = None
         self._size = (1, 1)
         self._dialog = GimpUi.Dialog(title=title, role=role)
         manual.at_f1(self._dialog, procedure)
@@ -58,6 +63,7 @@ class Steered:
         self._picture = named(Gtk.Image(), BECOMING)
         self._bar = named(Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER), PROGRESS)
         self._about = Gtk.Label(xalign=0, wrap=True, selectable=True)
+        self._notice = Notice()
 
     def say(self, sentence: str) -> None:
         self._bar.set_text(sentence)
@@ -69,8 +75,11 @@ class Steered:
             self._bar.set_fraction(words.share(progress))
         else:
             self._bar.pulse()
-        self._warning = progress.note if progress.warning else self._warning
-        self._about.set_text(self._warning or progress.note or (words.foreseen(forecast) if forecast else ""))
+        self._lack = lacking.of_progress(progress, self._job.recipe) or self._lack
+        if self._lack or progress.step:
+            self._notice.say(self._lack)
+        news = "" if progress.warning else progress.note
+        self._about.set_text(news or (words.foreseen(forecast) if forecast else ""))
 
     def preview(self, picture: Picture, step: int) -> None:
         iterate = pixbufs.of(picture)
@@ -135,7 +144,7 @@ class Window(Steered):
         """Show the window; Esc and closing it cancel the job as its button does."""
         self._job = job
         self._steerable(False)
-        self._lay_out(_framed(self._picture), self._course(), self._about, self._canvas.button)
+        self._lay_out(_framed(self._picture), self._course(), self._about, self._notice.box, self._canvas.button)
         self._canvas.begin(job.name)
         self.say(_("Looking for the daemon"))
         self._dialog.show_all()

@@ -104,7 +104,8 @@ def test_a_note_that_should_not_be_missed_is_a_warning() -> None:
 def test_a_recipe_that_stands_in_is_named_in_every_progress_from_then_on() -> None:
     reporter = Reporter(submit("job"), 0.0)
     events = (Preparing("Fetching"), Preparing("no VGG19", stand_in="wavelets"), Preparing("Loading"), iterate(1, 10))
-    named = [message.stand_in for event in events for message in reporter.tell(event, 1.0) if isinstance(message, Progress)]
+    told = [message for event in events for message in reporter.tell(event, 1.0)]
+    named = [message.stand_in for message in told if isinstance(message, Progress)]
     assert named == ["", "wavelets", "wavelets", "wavelets"]
 
 

@@ -144,7 +144,7 @@ def accessible(it):
 class Job:
     """In place of a job that is under way."""
 
-    name, is_steered = "1" * 32, True
+    name, recipe, is_steered = "1" * 32, "impasto", True
 
 
 class Found:
@@ -165,7 +165,9 @@ class Found:
 def painting(plugin, window):
     """What is in a window while a job is under way."""
     window.begin(Job())
-    progress = plugin.progress.Progress(job="j", state=plugin.progress.State.RUNNING, step=1, steps=2)
+    progress = plugin.progress.Progress(
+        job="j", state=plugin.progress.State.RUNNING, step=1, steps=2, stand_in="wavelets"
+    )
     window.show(progress, None)
     told = looked_over(window._dialog)
     window.end()
@@ -558,20 +560,27 @@ def lacking(plugin, layer):
     window = Gtk.Window()
     window.add(preview.box)
     told = []
-    for recipe, sentence in (
-        ("impasto", "NOT painted with VGG19: " + "no weights " * 40),
-        ("impasto", ""),
-        ("gatys", ""),
-    ):
+    record = {"stand_in": "wavelets", "notes": ["NOT painted with VGG19: " + "no weights " * 40]}
+    ours = plugin.lacking.of_record(record, "impasto")
+    theirs = plugin.lacking.Lack(ours.why, ours.why)
+    for recipe, lack in (("impasto", ours), ("impasto", None), ("gatys", None), ("gatys", theirs)):
         config.set_property("recipe", recipe)
         preview._start()
         preview._job = object()
-        if sentence:
-            preview.warn(preview._job, sentence)
+        if lack:
+            preview.warn(preview._job, lack)
         window.show_all()
-        seen = preview._lacking.box
+        for _ in range(5):
+            Gtk.main_iteration_do(False)
+        seen, label = preview._notice.box, preview._notice._label
         told.append(
-            {"seen": seen.get_visible(), "all of it": seen.get_tooltip_text(), "high": seen.get_preferred_height()[1]}
+            {
+                "seen": seen.get_visible(),
+                "sentence": label.get_text(),
+                "is cut": label.get_layout().is_ellipsized(),
+                "why": seen.get_tooltip_text(),
+                "high": seen.get_preferred_height()[1],
+            }
         )
         preview._job = None
     preview.close()

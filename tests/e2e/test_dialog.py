@@ -180,13 +180,18 @@ def test_what_the_whole_will_take_is_read_in_the_dialog_where_the_daemon_can_say
     assert told["foreseen"] == [[], ["The whole: 1000×700, 4 tiles, about 40 s, 1.2 GB"], []]
 
 
-def test_a_warning_stays_below_the_preview_while_its_recipe_is_chosen_and_takes_three_lines_at_most(
-    told: dict[str, Any],
-) -> None:
-    said, still, other = told["lacking"]
-    assert said["seen"] and said["all of it"].startswith("NOT painted with VGG19") and len(said["all of it"]) > 400
-    assert said["high"] < 80
+def test_a_warning_stays_whole_below_the_preview_while_its_recipe_is_chosen(told: dict[str, Any]) -> None:
+    said, still, other, _ = told["lacking"]
+    assert (
+        said["seen"] and said["sentence"].startswith("Painted with Wavelets instead of Impasto") and not said["is cut"]
+    )
+    assert said["why"].startswith("NOT painted with VGG19")
     assert still == said and not other["seen"]
+
+
+def test_what_an_older_daemon_says_is_cut_and_can_be_read_all_the_same(told: dict[str, Any]) -> None:
+    *_, theirs = told["lacking"]
+    assert theirs["is cut"] and theirs["high"] < 200 and len(theirs["why"]) > 400
 
 
 WINDOWS = ("dialog", "restyle", "batch", "painting", "batch painting", "paintings")

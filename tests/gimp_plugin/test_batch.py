@@ -103,9 +103,9 @@ def painted(monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Ca
         def wait(*_: object) -> Result:
             refuse(request)
             asked.append(request)
-            return Result(job="j", pictures=(PIXEL,))
+            return Result(job="j", record={"stand_in": "wavelets"}, pictures=(PIXEL,))
 
-        made = MagicMock(wait=wait)
+        made = MagicMock(wait=wait, recipe=request.recipe)
         made.__exit__.return_value = False
         return made
 
@@ -120,10 +120,16 @@ def painted(monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Ca
     pieces = [piece(number, request) for number, request in enumerate(requests)]
     made = sheets.Sheet("image", None, pieces, True, contextlib.nullcontext, lambda _stopped: None)
     found = batch(len(requests))
-    found.turns.watcher = lambda *_: None
+    found.turns.watcher = lambda *_: module("job").Nobody()
     found.paint([made])
     found.asked = asked
     return found
+
+
+def test_what_the_painter_lacked_is_said_once_where_nobody_has_seen_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = painted(monkeypatch, [REQUEST] * 3, lambda _request: None)
+    (sentence,) = found.unseen
+    assert sentence.startswith("Painted with Wavelets instead of Impasto")
 
 
 def test_an_older_daemon_paints_each_frame_afresh_and_that_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import MagicMock, call
 
 import pytest
@@ -196,7 +195,7 @@ def test_what_is_foreseen_is_what_will_be_asked_for(without_gimp: None, monkeypa
 
 
 def test_the_preview_keeps_a_warning_in_sight_and_says_when_the_daemon_may_know_more(without_gimp: None) -> None:
-    job, told = MagicMock(), MagicMock()
+    job, told = MagicMock(recipe="impasto"), MagicMock()
     watcher = module("preview")._Watcher(told)
     watcher.begin(job)
     warning = Progress(job="j", state=State.LOADING, note="NOT painted with VGG19.", warning=True)
@@ -204,20 +203,7 @@ def test_the_preview_keeps_a_warning_in_sight_and_says_when_the_daemon_may_know_
     assert not told.learnt.called
     for step in (1, 2):
         watcher.show(Progress(job="j", state=State.RUNNING, step=step, steps=2), None)
-    assert told.warn.call_args_list == [call(job, "NOT painted with VGG19.")], "what follows does not take it away"
+    lack = module("lacking").Lack("NOT painted with VGG19.", "NOT painted with VGG19.")
+    assert told.warn.call_args_list == [call(job, lack)], "what follows does not take it away"
     assert "NOT painted with VGG19." not in [each.args[1] for each in told.say.call_args_list]
     told.learnt.assert_called_once_with()
-
-
-@pytest.mark.parametrize(
-    ("record", "lacks"),
-    [
-        ({"stand_in": "wavelets", "notes": ["NOT painted with VGG19.", "more"]}, "NOT painted with VGG19."),
-        ({"stand_in": "", "notes": ["Strength 0 leaves the picture as it is."]}, ""),
-        ({"stand_in": "wavelets", "notes": []}, ""),
-        ({"stand_in": "wavelets", "notes": "of the future"}, ""),
-        ({}, ""),
-    ],
-)
-def test_a_painting_s_record_says_what_its_painter_lacked(without_gimp: None, record: Any, lacks: str) -> None:
-    assert module("lacking").of(record) == lacks

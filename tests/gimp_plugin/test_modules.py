@@ -72,7 +72,7 @@ def test_the_plug_in_knows_neither_the_daemon_nor_the_engine(path: Path) -> None
 
 @pytest.mark.usefixtures("without_gimp")
 def test_the_dialog_offers_exactly_the_daemons_recipes_in_their_order() -> None:
-    assert list(module("recipe_row").RECIPES) == list(RECIPES)
+    assert list(module("recipe_names").RECIPES) == list(RECIPES)
 
 
 @pytest.mark.usefixtures("without_gimp")

@@ -62,7 +62,7 @@ def test_a_style_without_weight_is_left_out_and_not_even_read(styles: Any, monke
 
 @pytest.mark.parametrize("given", [{}, {"style_file": "a", "style_weight": 0.0}])
 def test_no_style_at_all_is_told_in_a_sentence(styles: Any, given: dict[str, object]) -> None:
-    with pytest.raises(ImpastoError, match="no style was given, or none with a weight above 0"):
+    with pytest.raises(ImpastoError, match="Choose a style picture first"):
         styles.chosen(config(**given), None, Limits())
 
 
