@@ -14,7 +14,7 @@ from typing import Any
 import call
 import finished
 import headlines
-import order
+import last_values
 import progress
 import record
 import sheets
@@ -27,6 +27,7 @@ from impasto_protocol.request import Request
 from job import GivenUp, Watcher
 from language import _
 from order import LIMITS
+from row import Row
 from sheets import Found, Piece, Sheet
 from styles import Chosen
 
@@ -43,8 +44,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     images: list[Any] = []
 
     def work() -> list[str]:
-        row = sheets.row(image, drawables)
-        ask(procedure, run_mode, image, next(iter(drawables or image.get_layers()), None), config, row)
+        ask(procedure, run_mode, image, drawables, config)
         chosen = record.copied(styles.chosen(config, image, LIMITS))
         found = sheets.found(config.get_property("paint"), image, drawables)
         made = [sheet(each, chosen, config, is_watched(run_mode)) for each in found]
@@ -69,25 +69,34 @@ def sheet(found: Found, chosen: Mapping[int, Chosen], config: Any, show: bool) -
 def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
     """What the filter itself does where several layers are selected; what the artist should know. Raises as `painted`
     does."""
-    ask(procedure, run_mode, image, drawables[0], config)
+    ask(procedure, run_mode, image, drawables, config)
     chosen = record.copied(styles.chosen(config, image, LIMITS))
     made = [sheets.of_layers(image, drawables, chosen, config)]
     return painted(procedure.get_plug_in(), made, chosen, run_mode)
 
 
-def ask(procedure: Any, run_mode: Any, image: Any, first: Any, config: Any, *row: Any) -> None:
-    """Have an artist fill in the arguments. first: a layer to try them on; row: makes what is above all else."""
-    call.ask(
-        procedure,
-        run_mode,
-        config,
-        lambda: first,
-        lambda: styles.chosen(config, image, LIMITS),
-        lambda chosen: order.outline(first, chosen, config),
-        None,
-        {},
-        *row,
-    )
+def ask(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> None:
+    """Have an artist fill in the arguments; where `paint` is one of them, the dialog has a row for it."""
+    has_row = config.find_property("paint") is not None
+    row = Row(image, drawables, lambda: config.get_property("paint") if has_row else "selected-layers")
+
+    def widget(_config: Any, labels: Any) -> Any:
+        import batch_row  # needs a display, which scripts have not
+
+        return batch_row.made(config, labels, row.count)
+
+    with contextlib.closing(row):
+        last_values.ask(
+            procedure,
+            run_mode,
+            config,
+            row.first,
+            lambda: styles.chosen(config, image, LIMITS),
+            lambda chosen: row.outlines(chosen, config),
+            None,
+            {},
+            widget if has_row else None,
+        )
 
 
 def painted(plug_in: Any, made: Sequence[Sheet], chosen: Mapping[int, Chosen], run_mode: Any) -> list[str]:

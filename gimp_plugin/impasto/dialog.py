@@ -5,7 +5,7 @@ Knows GTK and the filter's arguments; nothing of jobs or pixels. What there is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -42,7 +42,7 @@ def ask(
     config: Any,
     source: Callable[[], Any],
     chosen: Callable[[], dict[int, Chosen]],
-    outline: Callable[[Mapping[int, Chosen]], Outline],
+    outlines: Callable[[Mapping[int, Chosen]], Sequence[tuple[int, Outline]]],
     made_with: Mapping[str, Any] | None = None,
     kept: Mapping[int, style_row.Kept | None] = MappingProxyType({}),
     what: Callable[[Any, Any], Any] | None = None,
@@ -50,9 +50,9 @@ def ask(
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.
 
     source: gives the layer to paint, None where it is not known; chosen: gives the styles by their numbers, or raises
-    ImpastoError: both for the preview. outline: what would be painted in those styles, for the forecast. made_with: of
-    a layer that is painted again, the arguments that it was painted with; kept: its own styles, None for one that
-    cannot be shown.
+    ImpastoError: both for the preview. outlines: what would be painted in those styles, and how often, for the
+    forecast. made_with: of a layer that is painted again, the arguments that it was painted with; kept: its own styles,
+    None for one that cannot be shown.
     what: of a batch, makes the row for what is painted, of the config and the labels.
     """
     GimpUi.init("impasto")
@@ -75,7 +75,7 @@ def ask(
         "values", ["strength", "stroke-size", *(["continue"] if made_with else []), "more-expander", "preview"]
     )
     preview = Preview(source, config, chosen)
-    foreseen = Foreseen(source, config, lambda: outline(preview.chosen()))
+    foreseen = Foreseen(source, config, lambda: outlines(preview.chosen()))
     preview.learnt = foreseen.again
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL)
     row.pack_start(beside(preview.box, foreseen.line), False, False, 0)

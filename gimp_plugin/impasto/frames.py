@@ -22,9 +22,9 @@ from gi.repository import Gegl, Gimp
 from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
-from impasto_protocol.request import Request
+from impasto_protocol.request import Outline, Request, Scalar
 from language import _
-from sheets import Piece, Sheet
+from sheets import MARK, Piece, Sheet
 from styles import Chosen
 
 REPLACE = "(replace)"
@@ -54,7 +54,7 @@ class Frames:
         self._name, self._chosen, self._config, self._show = image.get_name(), chosen, config, show
         self._names = [layer.get_name() for layer in layers]
         self._made = emptied(image)
-        self._played = image.duplicate()
+        self._played = duplicate(image)
         self._display: Any = None
         self._layers: dict[int, Any] = {}
         self._painted: list[int] = []
@@ -83,8 +83,7 @@ class Frames:
             if self._show and self._display is None:
                 self._display = Gimp.Display.new(self._made)
         request = order.requested(self._layers[number], self._chosen, self._config)
-        own = {"colour": OWN_COLOURS} if self._config.get_property(colours.ARGUMENT) else {}
-        return replace(request, settings={**request.settings, **own}, start=self._start(number))
+        return replace(request, settings=settings(request, self._config), start=self._start(number))
 
     def _place(self, number: int, about: Mapping[str, Any], result: Result) -> None:
         layer, kept = self._layers[number], record.made(about, result)
@@ -149,9 +148,7 @@ class Frames:
         first = number
         while first > 0 and REPLACE not in self._names[first].lower():
             first -= 1
-        for place, layer in enumerate(reversed(self._played.get_layers())):
-            layer.set_visible(first <= place <= number)
-        return Gimp.Layer.new_from_visible(self._played, image, name)
+        return composed(self._played, range(first, number + 1), image, name)
 
 
 KEPT = bytes(round(255 * min(1.0, max(0.0, (CHANGED - value) / (CHANGED - SAME)))) for value in range(256))
@@ -161,6 +158,43 @@ KEPT = bytes(round(255 * min(1.0, max(0.0, (CHANGED - value) / (CHANGED - SAME))
 def frame_name(name: str) -> str:
     """The name of a painted frame: its own, with the time that it is shown for, and that it replaces the others."""
     return f"{TAGS.sub('', name).strip()} {REPLACE}".strip()
+
+
+def first(image: Any) -> Any:
+    """The first frame as it plays, in an image that the caller deletes; None where a selection floats."""
+    if image.get_floating_sel() is not None:
+        return None
+    played = duplicate(image)
+    layer = composed(played, range(1), played, "")
+    played.insert_layer(layer, None, 0)
+    return layer
+
+
+def outlines(frame: Any, chosen: Mapping[int, Chosen], config: Any) -> tuple[Outline, Outline]:
+    """What painting a frame is: the first one, and one that begins with the painting of the one before."""
+    afresh = order.outline(frame, chosen, config)
+    afresh = replace(afresh, settings=settings(afresh, config))
+    return afresh, replace(afresh, start=True)
+
+
+def settings(asked: Request | Outline, config: Any) -> dict[str, Scalar]:
+    """Those of a frame."""
+    return {**asked.settings, **({"colour": OWN_COLOURS} if config.get_property(colours.ARGUMENT) else {})}
+
+
+def duplicate(image: Any) -> Any:
+    """A copy that nobody sees, marked as such."""
+    copy = image.duplicate()
+    copy.undo_disable()
+    copy.attach_parasite(Gimp.Parasite.new(MARK, 0, b"frames"))
+    return copy
+
+
+def composed(played: Any, frames: range, image: Any, name: str) -> Any:
+    """These of an image's frames, the first one 0, as they are seen together: a new layer for another image."""
+    for place, layer in enumerate(reversed(played.get_layers())):
+        layer.set_visible(place in frames)
+    return Gimp.Layer.new_from_visible(played, image, name)
 
 
 def emptied(image: Any) -> Any:

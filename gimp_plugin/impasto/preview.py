@@ -37,7 +37,7 @@ AGENT = f"impasto-gimp-preview/{__version__}"
 PATIENCE = 400
 """Milliseconds without a change after which a new one is begun."""
 VALUES = (
-    *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", "source-layer", colours.ARGUMENT),
+    *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", "source-layer", "paint", colours.ARGUMENT),
     *(*styles.ARGUMENTS, *styles.WEIGHTS),
 )
 """The filter's arguments that a preview depends on."""

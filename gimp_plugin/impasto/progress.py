@@ -5,6 +5,7 @@ Knows messages and GIMP's progress bar; knows nothing of jobs, sockets or pixels
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from amounts import duration, memory
@@ -87,12 +88,28 @@ def painting(step: int, steps: int, seconds: float | None) -> str:
 
 def foreseen(forecast: Forecast) -> str:
     """What a painting will take, such as `4000×3000, 6 tiles, about 3 min, 5.1 GB`."""
+    return listed([*_size(forecast), *_cost(forecast, memory(forecast.bytes))])
+
+
+def foreseen_together(numbers: Sequence[int], forecasts: Sequence[Forecast]) -> str:
+    """The same of so many of each: the time of all, where it is known, and the memory of the one that takes most. Of
+    different sizes none is said, such as `about 9 min, up to 5.1 GB`."""
+    largest = max(forecasts, key=lambda forecast: forecast.bytes)
+    times = [number * each.seconds for number, each in zip(numbers, forecasts) if each.seconds is not None]
+    all_of_them = replace(largest, seconds=sum(times) if len(times) == len(numbers) else None)
+    if len({(each.width, each.height) for each in forecasts}) == 1:
+        return foreseen(all_of_them)
+    return listed(_cost(all_of_them, _("up to {memory}").format(memory=memory(largest.bytes))))
+
+
+def _size(forecast: Forecast) -> list[str]:
     tiles = plural("{n} tile", "{n} tiles", forecast.tiles).format(n=forecast.tiles)
-    parts = [f"{forecast.width}×{forecast.height}"]
-    parts += [tiles] if forecast.tiles > 1 else []
-    parts += [_("about {time}").format(time=duration(forecast.rounded))] if forecast.rounded is not None else []
-    needed = memory(forecast.bytes)
+    return [f"{forecast.width}×{forecast.height}", *([tiles] if forecast.tiles > 1 else [])]
+
+
+def _cost(forecast: Forecast, needed: str) -> list[str]:
+    time = [_("about {time}").format(time=duration(forecast.rounded))] if forecast.rounded is not None else []
     if forecast.free is not None:
         too_much = _("{memory}, too much for the {free} that are free")
         needed = too_much.format(memory=needed, free=memory(forecast.free))
-    return listed([*parts, needed])
+    return [*time, needed]

@@ -59,10 +59,10 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         def shown() -> dict[int, Chosen]:
             return styles_of(image, seen() or layer, painted, copies, config)
 
-        def outline(chosen: Mapping[int, Chosen]) -> Outline:
-            return replace(order.outline(seen(), chosen, config), resume=earlier(painted, config))
+        def outlines(chosen: Mapping[int, Chosen]) -> list[tuple[int, Outline]]:
+            return [(1, replace(order.outline(seen(), chosen, config), resume=earlier(painted, config)))]
 
-        call.ask(procedure, run_mode, config, seen, shown, outline, made_with, kept_styles(painted, copies))
+        call.ask(procedure, run_mode, config, seen, shown, outlines, made_with, kept_styles(painted, copies))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)

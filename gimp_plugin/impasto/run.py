@@ -8,6 +8,7 @@ import batch
 import call
 import colours
 import finished
+import last_values
 import order
 import pixels
 import record
@@ -23,13 +24,13 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         if len(drawables) > 1:
             return batch.of_selected(procedure, run_mode, image, drawables, config)
         source = pixels.only_layer(drawables, order.LIMITS)
-        call.ask(
+        last_values.ask(
             procedure,
             run_mode,
             config,
             lambda: source,
             lambda: styles.chosen(config, image, order.LIMITS),
-            lambda chosen: order.outline(source, chosen, config),
+            lambda chosen: [(1, order.outline(source, chosen, config))],
         )
         return paint(procedure.get_plug_in(), image, source, config, call.watcher(run_mode, source, config))
 

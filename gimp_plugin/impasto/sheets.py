@@ -22,6 +22,10 @@ from impasto_protocol.request import Request
 from language import _, listed
 from styles import Chosen
 
+MARK = "impasto-frames"
+COPIES = (MARK, "impasto-canvas")
+"""Parasites of images that are copies of ours, and none that an artist has opened."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -75,7 +79,8 @@ def visible_layers(image: Any, _drawables: Sequence[Any]) -> list[Found]:
 
 def all_images(_image: Any, _drawables: Sequence[Any]) -> list[Found]:
     """Of each image what is selected there."""
-    return [Found(each, each.get_selected_layers()) for each in Gimp.get_images()]
+    opened = [image for image in Gimp.get_images() if not any(image.get_parasite(name) for name in COPIES)]
+    return [Found(each, each.get_selected_layers()) for each in opened]
 
 
 def frames(image: Any, _drawables: Sequence[Any]) -> list[Found]:
@@ -140,20 +145,6 @@ def one_step(image: Any) -> Iterator[None]:
     finally:
         image.set_selected_layers([layer for layer in selected if layer.is_valid()])
         image.undo_group_end()
-
-
-def row(image: Any, drawables: Sequence[Any]) -> Callable[[Any, Any], Any]:
-    """Makes the dialog's row for what to paint, for the filter's arguments and with the dialog's labels."""
-
-    def count(what: str) -> int:
-        return sum(len(each.layers) for each in WHAT[what](image, drawables))
-
-    def widget(config: Any, labels: Any) -> Any:
-        import batch_row  # needs a display
-
-        return batch_row.made(config, labels, count)
-
-    return widget
 
 
 def _seen(layers: Sequence[Any]) -> Iterator[Any]:

@@ -542,7 +542,8 @@ def foreseen(plugin, layer):
         return told
 
     def ask():
-        plugin.dialog.ask(procedure, config, lambda: layer, lambda: None, lambda _: config.get_property("max-size"))
+        value = config.get_property
+        plugin.dialog.ask(procedure, config, lambda: layer, lambda: None, lambda _: [(1, value("max-size"))])
 
     return opened(lambda window: look(window, config), ask)
 
@@ -588,6 +589,57 @@ def lacking(plugin, layer):
     return told
 
 
+def carried_over(plugin, layer):
+    """What a batch's dialog begins with after the filter's: with a file, a layer, and one that is gone."""
+    told = []
+    gone = Gimp.Layer.new(layer.get_image(), "gone", 1, 1, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
+    file = Gio.File.new_for_path(str(FOLDER / "Nächte.png"))
+    for name, style in (("style-file", file), ("style-layer", layer), ("style-layer", gone)):
+        _, filters = plugin.config()
+        _, batchs = plugin.config(BATCH)
+        batchs.set_property("style-file", Gio.File.new_for_path("/of/before.png"))
+        filters.set_property(name, style)
+        filters.set_property("strength", 70.0)
+        plugin.last_values.keep(filters)
+        if style is gone:
+            gone.delete()
+        plugin.last_values.fill(batchs)
+        found = {each: batchs.get_property(each) for each in plugin.styles.ARGUMENTS}
+        named = {
+            each: style.get_path() if "file" in each else style.get_name() for each, style in found.items() if style
+        }
+        told.append({**named, "strength": batchs.get_property("strength")})
+    return told
+
+
+def row(plugin, layer):
+    """What is tried of an animation, and what else is there meanwhile and afterwards."""
+    image = Gimp.Image.new(30, 20, Gimp.ImageBaseType.RGB)
+    for size in ((10, 20), (30, 20)):
+        frame = Gimp.Layer.new(image, "frame", *size, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL)
+        frame.fill(Gimp.FillType.WHITE)
+        image.insert_layer(frame, None, 0)
+    before, what = len(Gimp.get_images()), ["frames"]
+    row = plugin.row.Row(image, image.get_layers(), lambda: what[0])
+    _, config = plugin.config(BATCH)
+    chosen = {1: plugin.styles.Chosen("style", plugin.pixels.read(layer))}
+    first = row.first()
+    told = {
+        "frame": [first.get_width(), first.get_height(), first.get_image().get_id() == image.get_id()],
+        "filled": [plugin.pixels.read_small(first, (x, 0, 1, 1), 1.0).data[-1] for x in (5, 25)],
+        "again": row.first().get_id() == first.get_id(),
+        "frames": [(number, each.content.width, each.start) for number, each in row.outlines(chosen, config)],
+        "of all images": row.count("all-images"),
+    }
+    what[0] = "selected-layers"
+    told["layers"] = [(number, each.content.width, each.start) for number, each in row.outlines(chosen, config)]
+    row.close()
+    told["left"] = len(Gimp.get_images()) - before
+    image.delete()
+    told["closed"] = row.first()
+    return told
+
+
 def main():
     GimpUi.init("impasto-tests")
     sys.path.insert(0, str(PLUG_IN))
@@ -609,6 +661,8 @@ def main():
         "presets by menu": presets_by_menu(plugin, layer),
         "foreseen": foreseen(plugin, layer),
         "lacking": lacking(plugin, layer),
+        "carried over": carried_over(plugin, layer),
+        "row": row(plugin, layer),
         "windows": {language: windows(Plugin(language), layer) for language in languages},
     }
     (FOLDER / "dialog.json").write_text(json.dumps(told, default=str))

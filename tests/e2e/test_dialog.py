@@ -276,3 +276,24 @@ def test_the_arrow_keys_move_the_previews_part_and_no_others_do(told: dict[str, 
 
 def test_the_preview_follows_the_source_that_the_artist_chooses(told: dict[str, Any]) -> None:
     assert told["source chosen"] == [False, [1, 1], True, True, [700, 500]]
+
+
+def test_a_batchs_dialog_begins_with_what_the_filter_painted_with_last(told: dict[str, Any], studio: Studio) -> None:
+    assert told["carried over"] == [
+        {"style-file": str(studio.folder / "Nächte.png"), "strength": 70.0},
+        {"style-layer": "Background", "strength": 70.0},
+        {"strength": 70.0},
+    ]
+
+
+def test_of_an_animation_the_first_frame_is_tried_as_it_plays_and_nothing_of_that_is_left(told: dict[str, Any]) -> None:
+    row = told["row"]
+    assert row["frame"] == [30, 20, False] and row["filled"] == [255, 0], "the first frame alone, of the image's size"
+    assert row["again"], "it is made once"
+    assert row["of all images"] == 2, "the copy that it is in is none of the artist's images"
+    assert row["left"] == 0 and row["closed"] is None
+
+
+def test_of_a_row_is_foreseen_how_often_each_size_is_painted(told: dict[str, Any]) -> None:
+    assert told["row"]["frames"] == [[1, 30, False], [1, 30, True]]
+    assert sorted(told["row"]["layers"]) == [[1, 10, False], [1, 30, False]]

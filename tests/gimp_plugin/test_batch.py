@@ -61,6 +61,15 @@ def test_another_word_for_what_to_paint_is_refused_with_those_there_are() -> Non
     assert caught.value.code is Code.BAD_REQUEST
 
 
+def test_copies_that_are_only_shown_are_none_of_the_open_images() -> None:
+    sheets, opened, copies = module("sheets"), MagicMock(), [MagicMock() for _ in range(2)]
+    opened.get_parasite.return_value = None
+    for copy, mark in zip(copies, (module("frames").MARK, module("canvas").MARK)):
+        copy.get_parasite.side_effect = {mark: "marked"}.get
+    sheets.Gimp.get_images.return_value = [*copies, opened]
+    assert [found.image for found in sheets.all_images(None, [])] == [opened]
+
+
 def batch(count: int, **facts: Any) -> Any:
     return module("batch").Batch(None, [], SimpleNamespace(count=count), **facts)
 

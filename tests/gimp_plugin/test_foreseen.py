@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from unittest.mock import MagicMock, call
 
@@ -56,6 +57,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, source: object = "a layer") -> None:
         self.foreseen, self.daemon, self.max_size = module("foreseen"), Asked(), 0
         self.source = source
+        self.row: list[tuple[int, Outline]] = []
         self.shown = ""
         self._idle: list[Callable[[], object]] = []
         self._came = threading.Semaphore(0)
@@ -66,10 +68,10 @@ class Bench:
         self.whole = self.foreseen.Foreseen(lambda: self.source, self.config, self.asked_for)
         self.whole.line = MagicMock(set_text=lambda text: setattr(self, "shown", text))
 
-    def asked_for(self) -> Outline:
+    def asked_for(self) -> list[tuple[int, Outline]]:
         if self.max_size < 0:
             raise ImpastoError(Code.BAD_REQUEST, "Choose a style picture first.")
-        return outline(self.max_size)
+        return self.row or [(1, outline(self.max_size))]
 
     def _later(self, what: Callable[..., object], *values: object) -> None:
         self._idle.append(lambda: what(*values))
@@ -207,3 +209,34 @@ def test_the_preview_keeps_a_warning_in_sight_and_says_when_the_daemon_may_know_
     assert told.warn.call_args_list == [call(job, lack)], "what follows does not take it away"
     assert "NOT painted with VGG19." not in [each.args[1] for each in told.say.call_args_list]
     told.learnt.assert_called_once_with()
+
+
+SMALL = replace(FORECAST, width=640, height=480, tiles=1, bytes=1_000_000_000, seconds=45.0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found", "sentence"),
+    [
+        ([3], [SMALL], "All 3 paintings: 640×480, about 2 min, 1.0 GB"),
+        ([1, 3], [SMALL, replace(SMALL, seconds=25.0)], "All 4 paintings: 640×480, about 2 min, 1.0 GB"),
+        ([2, 1], [SMALL, FORECAST], "All 3 paintings: about 4 min, up to 5.1 GB"),
+        ([2, 1], [replace(SMALL, seconds=None), FORECAST], "All 3 paintings: up to 5.1 GB"),
+        ([2, 1], [SMALL], "One of 3 paintings: 640×480, about 45 s, 1.0 GB"),
+        ([1], [SMALL], "The whole: 640×480, about 45 s, 1.0 GB"),
+        ([2, 1], [], ""),
+        ([], [], ""),
+    ],
+)
+def test_of_a_row_it_says_what_all_take_or_that_it_is_of_one_of_them(
+    without_gimp: None, numbers: list[int], found: list[Forecast], sentence: str
+) -> None:
+    assert module("foreseen").sentence(numbers, found) == sentence
+
+
+def test_of_a_row_each_outline_is_asked_for_once_and_of_too_many_one_alone(bench: Bench) -> None:
+    bench.row = [(5, outline(500)), (1, outline(600))]
+    bench.time_passes().hear()
+    assert bench.daemon.questions == [outline(500), outline(600)] and bench.shown.startswith("All 6 paintings")
+    bench.row = [(1, outline(size)) for size in range(1, bench.foreseen.MOST + 2)]
+    bench.time_passes().hear()
+    assert bench.daemon.questions[2:] == [outline(1)] and bench.shown.startswith("One of 13 paintings")

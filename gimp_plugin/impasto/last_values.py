@@ -1,0 +1,76 @@
+"""What an artist painted with last, for the next dialog: the filter's for a batch, and a batch's for the filter.
+
+GIMP itself keeps last values too, but of each procedure by itself: a style that was just painted with would have to be
+chosen again for a batch. They are kept as GIMP's own parasite, so that they are there after the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import call
+import styles
+from gi.repository import Gimp, Gio
+
+PARASITE = "impasto-last-values"
+NAMES = ("recipe", "strength", "stroke-size", "max-size", "seed", "keep-colours", "preview", *styles.WEIGHTS)
+"""The arguments that both have, beside the styles."""
+
+
+def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
+    """As `call.ask`, with a dialog that begins with what was painted with last."""
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        fill(config)
+        call.ask(procedure, run_mode, config, *more)
+        keep(config)
+
+
+def keep(config: Any) -> None:
+    """These arguments, for `fill`."""
+    values = {name: config.get_property(name) for name in NAMES}
+    for number in styles.NUMBERS:
+        for source in styles.given(config, number):
+            name = styles.argument(source, number)
+            values[name] = WRITTEN[source](config.get_property(name))
+    data = json.dumps(values).encode("ascii")
+    Gimp.attach_parasite(Gimp.Parasite.new(PARASITE, Gimp.PARASITE_PERSISTENT, data))
+
+
+def fill(config: Any) -> None:
+    """Set these arguments to what was kept last, if anything was. A style's layer that is gone is none any more."""
+    parasite = Gimp.get_parasite(PARASITE)
+    if parasite is None:
+        return
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        values = json.loads(bytes(parasite.get_data()))
+        for number in styles.NUMBERS:
+            for source in styles.SOURCES:
+                name = styles.argument(source, number)
+                config.set_property(name, READ[source](values[name]) if name in values else None)
+        for name in NAMES:
+            config.set_property(name, values[name])
+
+
+def _layer_written(layer: Any) -> list[int]:
+    """Its number means something to this GIMP alone."""
+    return [Gimp.getpid(), layer.get_id()]
+
+
+def _layer(written: list[int]) -> Any:
+    process, number = written
+    return Gimp.Layer.get_by_id(number) if process == Gimp.getpid() and Gimp.Layer.id_is_valid(number) else None
+
+
+WRITTEN: Mapping[str, Callable[[Any], Any]] = {
+    "style-file": lambda file: file.get_uri(),
+    "style-layer": _layer_written,
+    "style-pattern": lambda pattern: pattern.get_name(),
+}
+READ: Mapping[str, Callable[[Any], Any]] = {
+    "style-file": Gio.File.new_for_uri,
+    "style-layer": _layer,
+    "style-pattern": Gimp.Pattern.get_by_name,
+}
