@@ -20,10 +20,11 @@ from typing import Any
 from impasto_protocol import __version__
 from impasto_protocol.endpoint import IPC, runtime_dir
 from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.forecast import memory
 from impasto_protocol.key_files import known_endpoints, load_pairing
 from impasto_protocol.zmq_client import Client
 
-from . import gimp_profiles, launch, plugin_install, service
+from . import files, gimp_profiles, launch, plugin_install, service
 from .address import socket_path
 from .weights import DEFAULT, fetch_command
 
@@ -53,6 +54,7 @@ def examine(endpoint: str | None = None) -> Iterator[Finding]:
         lambda: torch_and_weights(endpoint),
         lambda: folder(endpoint),
         lambda: daemon(endpoint),
+        lambda: kept(endpoint),
         gimp,
         plugin,
         unit,
@@ -240,6 +242,42 @@ def open_to(listening: str, paired: object) -> Iterator[Finding]:
     else:
         sentence = f"the daemon listens at {listening}, and no client is paired"
         yield Finding("network", WARNING, sentence, "impasto pair", Code.NOT_PAIRED)
+
+
+# What daemons keep ------------------------------------------------------------------------------------------
+
+
+def kept(endpoint: str | None) -> Iterator[Finding]:
+    """The folder with results, what paintings go on from, and the log: can it be written, by this user alone, and how
+    much is in it. A daemon elsewhere has its own."""
+    if launch.is_far(launch.usable_endpoint(endpoint)):
+        return
+    path = files.state_folder()
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        sentence = f"{there} cannot be written, so finished paintings are lost with the daemon that made them"
+        yield Finding("state", WARNING, sentence, "make it writable, or set XDG_STATE_HOME to a folder that is")
+    elif there != path:
+        yield Finding("state", OK, f"{path} is not there yet; the daemon makes it")
+    elif path.stat().st_uid != os.getuid():
+        sentence = f"{path} belongs to another user, who can read and change what you paint"
+        yield Finding("state", PROBLEM, sentence, "set XDG_STATE_HOME to a folder of yours")
+    else:
+        yield from in_state(path)
+
+
+def in_state(path: Path) -> Iterator[Finding]:
+    """What is in the folder, which is this user's."""
+    facts = [each.lstat() for each in (path, *path.rglob("*"))]
+    size = f"{memory(sum(each.st_size for each in facts if stat.S_ISREG(each.st_mode)))} in {path}"
+    # Folders may be looked into: what is in their files is what must be nobody else's.
+    if any(each.st_mode & (0o022 if stat.S_ISDIR(each.st_mode) else 0o077) for each in facts):
+        yield Finding("state", WARNING, f"other users can read or change some of the {size}", f"chmod -R go= {path}")
+    elif files.room(path) < 0:
+        sentence = f"{size}, and its disk is nearly full: finished paintings are lost with the daemon that made them"
+        yield Finding("state", WARNING, sentence, f"make room: {memory(files.ROOM_LEFT)} are to stay free")
+    else:
+        yield Finding("state", OK, f"{size} is yours alone")
 
 
 # GIMP -------------------------------------------------------------------------------------------------------

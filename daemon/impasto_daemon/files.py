@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import platformdirs
+
 UNFINISHED = ".unfinished"
 ROOM_LEFT = 1024**3
 """Bytes that stay free on the disk: other programs need them more."""
@@ -60,6 +62,11 @@ def finish(unfinished: Path, path: Path, *, sync: bool) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def state_folder() -> Path:
+    """Where this user's daemons keep what outlives them: results, what paintings go on from, their log."""
+    return Path(platformdirs.user_state_path("impasto", appauthor=False))
 
 
 def private(folder: Path) -> Path:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-import platformdirs
 from impasto_protocol import schema
 from impasto_protocol.errors import ImpastoError, ProtocolError
 from impasto_protocol.forecast import Forecast
@@ -136,7 +135,7 @@ class Forecaster:
 
 def facts_path() -> Path:
     """Where what workers say of their devices is kept."""
-    return Path(platformdirs.user_state_path("impasto", appauthor=False)) / "devices.json"
+    return files.state_folder() / "devices.json"
 
 
 def on_cpu(device: str) -> bool:

@@ -22,13 +22,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
 from impasto_protocol.endpoint import TCP, default_endpoint, tcp_address
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.key_files import known_endpoints, load_pairing
 from impasto_protocol.reach import probe
 
-from . import address
+from . import address, files
 
 IDLE_EXIT = 600
 """Seconds without a job after which a daemon that was started for a command leaves."""
@@ -129,7 +128,7 @@ def private_daemon(*options: str, say: Say = _silent) -> Iterator[str]:
 
 def log_path() -> Path:
     """The log of the daemons that commands started."""
-    return platformdirs.user_state_path("impasto", appauthor=False) / "daemon.log"
+    return files.state_folder() / "daemon.log"
 
 
 def has_torch() -> bool:

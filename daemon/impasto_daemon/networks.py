@@ -84,8 +84,8 @@ class Networks:
         fitting = {name: value for name, value in request.settings.items() if name not in NETWORK_S_OWN}
         recipe = recipes.override(recipes.find(asked.stand_in), fitting)
         note = (
-            f"NOT painted with {asked.features.upper()}: its weights cannot be had ({reason}) The recipe "
-            f"“{recipe.name}”, which needs none, stands in for “{asked.name}”."
+            f"NOT painted with {asked.features.upper()}: the recipe “{recipe.name}” stands in for “{asked.name}”. "
+            f"{reason}"
         )
         if dropped := [name for name in request.settings if name not in fitting]:
             note += f" Settings that are the network's own are left out: {', '.join(dropped)}."
@@ -120,8 +120,8 @@ class Networks:
                 raise weights_files.damaged(damaged, "its checksum is wrong", network)
             raise ImpastoError(
                 Code.MISSING_WEIGHTS,
-                f"{item.file} is not on this machine, and the daemon was started with --offline. "
-                f"`{weights_files.fetch_command(network)}` brings it.",
+                f"`{weights_files.fetch_command(network)}` brings {item.file}: it is not on this machine, and the "
+                "daemon was started with --offline.",
                 file=item.file,
             )
         when, why = self._gave_up.get(network, (-math.inf, ""))

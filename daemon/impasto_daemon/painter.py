@@ -204,6 +204,8 @@ class Painter:
             told.step(step.step, losses)
             if step.note:
                 told.warn(step.note)
+            if step.remark:
+                told.remark(step.remark)
             preview = partial(self._preview, step.picture)
             whole = partial(self._whole, step.whole, content)
             yield Iterate(step.step, step.steps, step.done, losses, preview, whole, step.enough)

@@ -14,9 +14,10 @@ LOSSES_KEPT = 200
 
 @dataclass
 class Told:
-    """What there is to tell of a painting so far."""
+    """What there is to tell of a painting so far. notes: for the artist; remarks: for who looks into it."""
 
     notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     course: list[dict[str, float]] = field(default_factory=list)
     resumed: Mapping[str, object] = field(default_factory=dict)
     plan: Mapping[str, object] = field(default_factory=dict)
@@ -26,6 +27,11 @@ class Told:
         """A note, for the log too."""
         log.warning(sentence)
         self.notes.append(sentence)
+
+    def remark(self, sentence: str) -> None:
+        """What changed nothing for the artist."""
+        log.info(sentence)
+        self.remarks.append(sentence)
 
     def step(self, number: int, losses: Mapping[str, float]) -> None:
         """One more evaluation."""
@@ -40,6 +46,7 @@ class Told:
             "resumed": self.resumed,
             "stopped": self.stopped,
             "notes": self.notes,
+            "remarks": self.remarks,
         }
 
 

@@ -28,7 +28,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-import platformdirs
 from impasto_protocol import codec
 from impasto_protocol.errors import Code, ProtocolError
 from impasto_protocol.limits import HEADER_BYTES, PICTURES
@@ -63,8 +62,7 @@ logger = logging.getLogger("impasto.spool")
 
 def folder_of(endpoint: str) -> Path:
     """Where the results of the daemon at this endpoint are, in the user's state folder."""
-    state = platformdirs.user_state_path("impasto", appauthor=False)
-    return Path(state) / "results" / hashlib.sha256(endpoint.encode()).hexdigest()[:16]
+    return files.state_folder() / "results" / hashlib.sha256(endpoint.encode()).hexdigest()[:16]
 
 
 class Spool:

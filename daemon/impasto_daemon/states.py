@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import platformdirs
+from . import files
 
 SUFFIX = ".state"
 
 
 def folder() -> Path:
     """Where the files are, in the user's state folder."""
-    return Path(platformdirs.user_state_path("impasto", appauthor=False)) / "states"
+    return files.state_folder() / "states"
 
 
 def path_of(job: str) -> Path:

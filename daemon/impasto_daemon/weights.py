@@ -269,13 +269,14 @@ def _cannot_fetch(item: Known, path: Path, reason: OSError | http.client.HTTPExc
     if isinstance(reason, urllib.error.HTTPError):
         why = f"the server answered {reason.code} {reason.reason}"
     elif isinstance(reason, urllib.error.URLError):
-        why = f"the server cannot be reached ({reason.reason})"
+        why = f"the server cannot be reached: {reason.reason}"
     else:
         why = str(reason)
+    kept = " (what has come so far is kept)" if _size(_partial(path)) else ""
     return ImpastoError(
         Code.MISSING_WEIGHTS,
-        f"{item.file} could not be fetched: {why}. Check the network and try again (what has come so far is kept), "
-        "give a file with --weights, or choose a recipe that needs none (impasto, which finds a stand-in; wavelets).",
+        f"Check the network, then try again{kept}: {item.file} could not be fetched ({why}). Without a network: "
+        "--weights FILE, or the recipe wavelets.",
         file=str(path),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from impasto_daemon import doctor, gimp_profiles, launch, service
+from impasto_daemon import doctor, files, gimp_profiles, launch, service
 from impasto_daemon.cli.app import impasto
 from impasto_daemon.cli.doctor import complete
 from impasto_daemon.doctor import OK, PROBLEM, WARNING, Finding
@@ -28,7 +28,7 @@ TORCH: dict[str, Any] = {"version": "2.9", "device": "cpu", "name": "", "weights
 @pytest.fixture(autouse=True)
 def healthy(monkeypatch: pytest.MonkeyPatch, house: House) -> House:
     """A machine on which nothing is wrong and nothing is slow."""
-    for name in ("HOME", "IMPASTO_ENDPOINT", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+    for name in ("HOME", "IMPASTO_ENDPOINT", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, house.environ.get(name, ""))
     monkeypatch.setattr(doctor, "ask_torch", lambda: TORCH)
     monkeypatch.setattr(doctor, "gimps", lambda: iter([("/usr/bin/gimp", "3.0.4")]))
@@ -135,6 +135,41 @@ def test_without_torch_a_command_names_the_daemon_that_this_machine_is_paired_wi
     told = "this machine is paired with tcp://gpubox:7766: export IMPASTO_ENDPOINT=tcp://gpubox:7766"
     assert told in CliRunner().invoke(impasto, words).stderr
     assert only("torch")[2] == told
+
+
+def test_what_daemons_keep_is_weighed_and_looked_at() -> None:
+    path = files.state_folder()
+    assert only("state") == (OK, f"{path} is not there yet; the daemon makes it", "")
+    results = files.private(path / "results" / "an endpoint")
+    with files.whole(results / "a.result") as file:
+        file.write(bytes(3_100_000))
+    assert only("state") == (OK, f"3 MB in {path} is yours alone", "")
+    assert list(doctor.kept("tcp://gpubox:7766")) == [], "a daemon elsewhere has its own"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o602])
+def test_what_others_can_read_or_change_of_it_is_a_warning_with_what_to_type(mode: int) -> None:
+    path = files.private(files.state_folder())
+    (path / "a.result").touch(mode)
+    (path / "a.result").chmod(mode)
+    level, sentence, remedy = only("state")
+    assert level == WARNING and "other users can read or change" in sentence and remedy == f"chmod -R go= {path}"
+    (path / "a.result").chmod(0o600)
+    path.chmod(0o777)
+    assert only("state")[0] == WARNING
+    path.chmod(0o755)
+    assert only("state")[0] == OK, "that it is there is no secret"
+
+
+def test_where_nothing_can_be_kept_it_is_said_what_that_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files.private(files.state_folder())
+    monkeypatch.setattr(files, "room", lambda _: -1)
+    level, sentence, remedy = only("state")
+    assert level == WARNING and "nearly full" in sentence and remedy.startswith("make room")
+    path.rmdir()
+    path.touch()
+    level, sentence, remedy = only("state")
+    assert level == WARNING and f"{path} cannot be written" in sentence and "XDG_STATE_HOME" in remedy
 
 
 def test_a_daemon_without_torch_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -350,7 +350,7 @@ def steps_with_picture(failure: Exception) -> Any:
         raise failure
 
     def painting(*_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
-        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", shown, shown, lambda: None)
+        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", "", shown, shown, lambda: None)
         return stylize.Painting(torch.zeros(1, 3, 20, 24), None)
 
     return painting
@@ -441,7 +441,8 @@ def test_a_record_with_a_rescue_is_made_of_numbers_and_can_be_sent(monkeypatch: 
 
     monkeypatch.setattr(RecipeObjective, "__call__", spoilt)
     result, before = painted(open_painter("cpu"), request(settings={"steps": 5}))
-    assert "went on from its best iterate" in str(result.record["notes"])
+    assert "went on from its best iterate" in str(result.record["remarks"])
+    assert result.record["notes"] == [], "the painting is as good: the artist is not told"
     assert all(math.isfinite(x) for event in before if isinstance(event, Iterate) for x in event.losses.values())
     sent = messages.Result(job="job", record=result.record, pictures=(result.picture,))
     received = codec.decode(codec.encode(sent), Limits())
@@ -453,7 +454,7 @@ def test_losses_that_are_no_numbers_stay_out_of_the_record(monkeypatch: pytest.M
         def black() -> torch.Tensor:
             return torch.zeros(1, 3, 20, 24)
 
-        yield stylize.Step(1, 1, 1.0, {"total": 2.0, "content": float("inf")}, "", black, black, lambda: None)
+        yield stylize.Step(1, 1, 1.0, {"total": 2.0, "content": float("inf")}, "", "", black, black, lambda: None)
         return stylize.Painting(black(), None)
 
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", painting)
@@ -587,7 +588,7 @@ def test_each_mask_goes_to_the_engine_with_its_style(monkeypatch: pytest.MonkeyP
     def painting(commission: Commission, *_: object, **__: object) -> Generator[stylize.Step, None, stylize.Painting]:
         asked.append(commission)
         content = commission.content
-        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", lambda: content, lambda: content, lambda: None)
+        yield stylize.Step(1, 1, 1.0, {"total": 1.0}, "", "", lambda: content, lambda: content, lambda: None)
         return stylize.Painting(commission.content, None)
 
     monkeypatch.setattr("impasto_daemon.painter.stylize.paint", painting)

@@ -131,7 +131,7 @@ def test_a_walk_that_clamps_stays_within_0_to_1() -> None:
 )
 def test_after_a_number_that_is_none_it_goes_back_to_the_best_and_says_so(walk: Walk, spoilt: float) -> None:
     iterates = kept(descend(Bowl({5: spoilt}), torch.zeros(1, 3, 2, 2), 200, walk))
-    assert [bool(iterate.note) for iterate in iterates[:8]] == [False] * 4 + [True] + [False] * 3
+    assert [bool(iterate.remark) for iterate in iterates[:8]] == [False] * 4 + [True] + [False] * 3
     assert iterates[-1].losses["total"] < 0.05 * iterates[0].losses["total"]
     best = lowest(iterates[:4])
     assert torch.equal(iterates[4].x, best.x) and iterates[4].losses == best.losses
@@ -143,7 +143,7 @@ def test_after_a_number_that_is_none_it_goes_back_to_the_best_and_says_so(walk: 
 def test_a_published_optimiser_may_leap_and_come_back(walk: Walk) -> None:
     iterates = kept(descend(Bowl({5: 1e9}), torch.zeros(1, 3, 2, 2), 6, walk))
     assert [iterate.losses["total"] > 1e8 for iterate in iterates] == [False] * 4 + [True, False]
-    assert not any(iterate.note for iterate in iterates)
+    assert not any(iterate.note or iterate.remark for iterate in iterates)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_loss_that_is_no_number_is_a_divergence_though_the_total_is_one() -> N
             return {**found, "content": found["content"] * (math.nan if self.evaluations == 3 else 1)}
 
     seen = kept(descend(Half(), torch.zeros(1, 3, 2, 2), 5, LBFGS))
-    assert [bool(iterate.note) for iterate in seen] == [False, False, True, False, False]
+    assert [bool(iterate.remark) for iterate in seen] == [False, False, True, False, False]
     assert all(math.isfinite(value) for iterate in seen for value in iterate.losses.values())
 
 
@@ -339,7 +339,7 @@ def test_a_divergence_between_two_readings_is_noticed_at_the_next_and_goes_back_
     bowl = Bowl(dict.fromkeys((6, 7, 8), math.nan))
     seen = kept(descend(bowl, torch.zeros(1, 3, 2, 2), 60, replace(walk, check=4)))
     plain = kept(descend(Bowl(), torch.zeros(1, 3, 2, 2), 5, walk))
-    assert [count for count, each in enumerate(seen, 1) if each.note] == [8]
+    assert [count for count, each in enumerate(seen, 1) if each.remark] == [8]
     assert torch.equal(seen[7].x, lowest(plain).x) and seen[7].losses == lowest(plain).losses
     assert torch.equal(seen[8].x, seen[7].x)
     assert all(math.isfinite(value) for each in seen for value in each.losses.values())

@@ -66,8 +66,8 @@ class Walk:
 
 @dataclass(frozen=True)
 class Iterate:
-    """One evaluation: the losses at `x`, the tensor that is the result if the walk ends here, and a note if something
-    was done. All of it holds until the walk goes on.
+    """One evaluation: the losses at `x`, the tensor that is the result if the walk ends here, and a note if the result
+    suffers from something; a remark if it does not. All of it holds until the walk goes on.
 
     losses: finite, those that were read last (see `Walk.check`); an evaluation that diverged is told with the best
     iterate's tensor and losses. x: the walk's own variable, not to be changed; it holds until `result` or `state` is
@@ -79,6 +79,7 @@ class Iterate:
     finish: Callable[[], Tensor]
     state: Callable[[], State]
     note: str = ""
+    remark: str = ""
 
     @property
     def result(self) -> Tensor:
@@ -253,8 +254,8 @@ def descend(
     start: where to begin; not changed. state: go on from there instead, exactly as if the walk had not ended (but
     whether it settles is judged anew). When the losses are read and one is no number, or the total has blown up, the
     walk goes back to the best tensor so far with half the rate (L-BFGS: and its steps bounded); after `RESCUES` times
-    it ends there. Its iterate says so in a note. It moves on from an iterate when the next one is asked for.
-    Raises ImpastoError(DIVERGED) when a loss at the start is no number.
+    it ends there. Its iterate says so in a remark, the last one in a note. It moves on from an iterate when the next is
+    asked for. Raises ImpastoError(DIVERGED) when a loss at the start is no number.
     """
     walker = _Walker(objective, start, walk, state)
     del start, state  # for whom else they are there is not known here
@@ -344,11 +345,11 @@ class _Walker:
             raise ImpastoError(Code.DIVERGED, sentence)
         self.rescues += 1
         lowest = self._losses["total"]
-        note = f"The optimiser diverged (loss {total:.3g} after {lowest:.3g}) and "
+        said = f"The optimiser diverged (loss {total:.3g} after {lowest:.3g}) and "
         if self.rescues > RESCUES:
-            note += f"ended at its best iterate at this size. {ADVICE}"
+            note, remark = f"{said}ended at its best iterate at this size. {ADVICE}", ""
         else:
-            note += "went on from its best iterate with smaller steps: nothing is lost but time."
+            note, remark = "", f"{said}went on from its best iterate with smaller steps: nothing is lost but time."
         self._gradient = None
         self._x.detach().copy_(self._best.tensor)
         self._rate, self._name = self._rate / 2, self._kind.after_rescue
@@ -360,7 +361,7 @@ class _Walker:
             self._average = Average(self._walk.average, {})
             self._average.add(self._x.detach())
         self._told, self._trail = self._losses, []
-        return replace(self._iterate(), note=note)
+        return replace(self._iterate(), note=note, remark=remark)
 
     def _iterate(self) -> Iterate:
         return Iterate(dict(self._told), self._x.detach(), self._result, self._state)

@@ -32,7 +32,8 @@ READ_EVERY = 5
 @dataclass(frozen=True)
 class Step:
     """Evaluation number `step` of `steps`, with the share `done` (0 to 1) of all work behind us: its losses, a note if
-    something unusual was done, the picture (1, 3, h, w) within 0 to 1 at the size being worked on.
+    something unusual was done that an artist should know, a remark if it was one that nobody need know, the picture
+    (1, 3, h, w) within 0 to 1 at the size being worked on.
 
     whole: the painting that this picture would be as the result, as `Painting.picture` is; takes as much memory on the
     CPU. enough: called before the next step is asked for, ends the painting with that picture.
@@ -43,6 +44,7 @@ class Step:
     done: float
     losses: Mapping[str, float]
     note: str
+    remark: str
     picture: Callable[[], Tensor]
     whole: Callable[[], Tensor]
     enough: Callable[[], None]
@@ -216,7 +218,8 @@ class _Tally:
         self._done += 1
         self._worked += level.work
         share = self._worked / self._work
-        return Step(self._done, self._steps, share, iterate.losses, iterate.note, picture, whole, self._enough)
+        said = iterate.note, iterate.remark
+        return Step(self._done, self._steps, share, iterate.losses, *said, picture, whole, self._enough)
 
     def _enough(self) -> None:
         self.over = True
