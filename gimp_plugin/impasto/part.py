@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SIDE = 224
 """Sides in pixels of the part, at the size that the whole layer is to be painted at."""
+MOST_SCALE = 4.0
+"""The largest `style_scale` that daemons take."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,19 @@ def around(centre: tuple[float, float], width: int, height: int, max_size: int) 
     return Part(left, top, wide, high)
 
 
-def stroke_side(width: int, height: int, max_size: int, style: tuple[int, int], stroke_size: float) -> float:
-    """The side of a square of the style's area in pixels of the painting, when a whole layer of this size is painted.
+def strokes(
+    whole: tuple[float, float], seen: tuple[int, int], styles: Sequence[tuple[int, int]], stroke_size: float
+) -> dict[str, float]:
+    """The recipe's fields with which each style's strokes in a part are those of the whole layer.
 
-    There, a style is not enlarged beyond its own size at 100 per cent; `style_size` says the same for a part.
+    whole, seen: sizes of the layer and of the part as they are painted. There, at 100 per cent, each style is as large
+    as the whole, but not enlarged; at another percentage all are of that size. Where a style of the size of the whole
+    would be too large for the part, the largest of them says how large all are.
     """
-    side = math.sqrt(width * height) * scale(width, height, max_size)
-    if stroke_size == 100:
-        side = min(side, math.sqrt(style[0] * style[1]))
-    return side * stroke_size / 100
+    side = math.sqrt(whole[0] * whole[1])
+    share = max(1.0, side / math.sqrt(seen[0] * seen[1]))
+    if stroke_size != 100:
+        return {"style_size": side * stroke_size / 100}
+    if share <= MOST_SCALE:
+        return {"style_scale": share}
+    return {"style_size": min(side, max(math.sqrt(width * height) for width, height in styles))}

@@ -184,8 +184,8 @@ class Preview:
 
     def _request(self, content: Picture) -> Request:
         value, chosen = self._config.get_property, self.chosen()
-        largest = max((style.picture.size for style in chosen.values()), key=lambda size: size[0] * size[1])
-        side = part.stroke_side(*self._size, value("max-size"), largest, value("stroke-size"))
+        whole = self._size[0] * self._scale(), self._size[1] * self._scale()
+        sizes = [style.picture.size for style in chosen.values()]
         return Request(
             content=content,
             styles=styles.weighed(self._config, chosen),
@@ -193,7 +193,7 @@ class Preview:
             strength=value("strength"),
             max_size=0,
             seed=value("seed"),
-            settings={"style_size": side, "settle": SETTLED},
+            settings={**part.strokes(whole, content.size, sizes, value("stroke-size")), "settle": SETTLED},
         )
 
     def _scale(self) -> float:

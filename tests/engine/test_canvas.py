@@ -199,7 +199,7 @@ def test_style_size_is_in_pixels_of_the_result_whatever_the_layer_and_the_size_p
         assert style_at(layer, style, height, width, style_size=160) == (80, 320)
         assert style_at(layer, style, height // 2, width // 2, style_size=160) == (40, 160)  # half of everything
     assert style_at(picture(300, 400), style, 300, 400, style_size=400) == (200, 800)  # larger than it is: enlarged
-    assert style_at(picture(30, 30), picture(9, 9), 30, 30, style_size=32_000) == (120, 120)  # and no larger than this
+    assert style_at(picture(30, 30), picture(9, 9), 30, 30, style_size=32_000) == (240, 240)  # and no larger than this
 
 
 def test_style_scale_goes_with_the_size_painted_at_and_never_enlarges() -> None:

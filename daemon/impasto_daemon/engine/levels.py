@@ -9,8 +9,8 @@ from .recipe import Recipe
 
 FIXED_WORK = 64**2
 """What an evaluation costs beside its pixels, in pixels."""
-MOST_STYLE = 4.0
-"""Sides of the content: of what is larger than that, no stroke would fit."""
+MOST_STYLE = 8.0
+"""Sides of the content: of what is larger than that, hardly a stroke would fit, and looking at it takes long."""
 
 
 @dataclass(frozen=True)
