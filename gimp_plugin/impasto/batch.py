@@ -224,7 +224,10 @@ class Batch:
     def _do_without_start(self) -> None:
         self.starts = False
         self.notes.append(
-            _("The daemon is too old to begin a frame with the painting of the one before: each was painted afresh.")
+            _(
+                "Impasto's daemon is too old to begin a frame with the painting of the one before: each was painted "
+                "afresh."
+            )
         )
 
     def _put(self, sheet: Sheet, waiting: list[Finished]) -> None:

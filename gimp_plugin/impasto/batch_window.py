@@ -53,7 +53,7 @@ class Window(Steered):
         self._dialog.set_sensitive(True)
         self._steerable(False)
         self._bar.set_fraction(0)
-        self.say(_("Looking for the daemon"))
+        self.say(_("Getting ready"))
         self._dialog.show_all()
 
     def show(self, progress: Progress, forecast: Forecast | None) -> None:

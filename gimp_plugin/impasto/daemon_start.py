@@ -125,7 +125,7 @@ def _listen(process: subprocess.Popen[bytes], interrupt: Interrupt) -> bytes:
     while True:
         ready = select.select([pipe, cancel], [], [], max(0.0, deadline - time.monotonic()))[0]
         if cancel in ready:
-            raise ImpastoError(Code.CANCELLED, _("Cancelled while the daemon was starting."))
+            raise ImpastoError(Code.CANCELLED, _("Cancelled while Impasto's daemon was starting."))
         if not ready:
             raise NotStarted(_("it did not answer within {seconds:g} seconds").format(seconds=PATIENCE))
         more = os.read(pipe, 4096)

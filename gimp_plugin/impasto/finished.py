@@ -102,7 +102,7 @@ def _not_placed(job: str, error: Exception) -> ImpastoError:
     return ImpastoError(
         Code.CANCELLED,
         _(
-            "The painting could not be put into the image: {reason}. It is not lost, the daemon keeps it for a "
+            "The painting could not be put into the image: {reason}. It is not lost: Impasto keeps it for a "
             "day. Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: impasto fetch "
             "{job} -o FILE.png"
         ).format(reason=reason, job=job[:8]),

@@ -9,21 +9,21 @@ from impasto_protocol.errors import Code, ImpastoError
 from language import _, is_english
 
 HEADLINES = {
-    Code.VERSION_MISMATCH: _("The daemon and the plug-in are of different ages."),
+    Code.VERSION_MISMATCH: _("Impasto's daemon and the plug-in are of different versions."),
     Code.QUEUE_FULL: _("Too many paintings wait already."),
-    Code.UNKNOWN_JOB: _("The daemon keeps nothing of this painting any more."),
-    Code.RESULT_GONE: _("The daemon keeps nothing of this painting any more."),
-    Code.UNKNOWN_RECIPE: _("The daemon does not know this recipe."),
+    Code.UNKNOWN_JOB: _("Impasto keeps nothing of this painting any more."),
+    Code.RESULT_GONE: _("Impasto keeps nothing of this painting any more."),
+    Code.UNKNOWN_RECIPE: _("Impasto's daemon does not know this recipe."),
     Code.MISSING_WEIGHTS: _("The network's weights are not there."),
     Code.MISSING_LAYER: _("The network's weights end before a layer that the recipe needs."),
     Code.BAD_WEIGHTS: _("The network's weights cannot be used."),
     Code.OUT_OF_MEMORY: _("There is not enough memory. Choose a smaller size at which to paint."),
     Code.DIVERGED: _("The painting left all bounds. Try another recipe, or less strength."),
     Code.WORKER_DIED: _("The process that paints has ended. Try again."),
-    Code.SHUTTING_DOWN: _("The daemon is shutting down. Try again."),
-    Code.DAEMON_LOST: _("The daemon is gone. Try again."),
-    Code.TIMED_OUT: _("The daemon did not answer in time. Try again."),
-    Code.NOT_PAIRED: _("This machine is not paired with the daemon."),
+    Code.SHUTTING_DOWN: _("Impasto's daemon is shutting down. Try again."),
+    Code.DAEMON_LOST: _("Impasto's daemon is gone. Try again."),
+    Code.TIMED_OUT: _("Impasto's daemon did not answer in time. Try again."),
+    Code.NOT_PAIRED: _("This machine is not paired with Impasto's daemon."),
 }
 """Of the errors whose sentence the daemon or its client says."""
 

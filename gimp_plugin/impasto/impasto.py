@@ -223,7 +223,7 @@ def add_values(procedure: Any, again: bool) -> None:
     )
     procedure.add_boolean_aux_argument(
         "choose",
-        _("Choose among iterates _before inserting"),
+        _("Choose a stage of the painting _before inserting"),
         _("When the painting is finished, its window shows it from its beginning on, and you say which it is to be"),
         False,
         WRITABLE,
@@ -253,7 +253,11 @@ def add_batch(procedure: Any) -> None:
 def add_living(procedure: Any) -> None:
     """What only a layer is asked for that was painted before."""
     procedure.add_boolean_argument(
-        "continue", _("G_o on from the last painting"), _("Not from the beginning, if the daemon can"), False, WRITABLE
+        "continue",
+        _("G_o on from the last painting"),
+        _("Not from the beginning, where that is possible"),
+        False,
+        WRITABLE,
     )
     procedure.add_layer_argument(
         "source-layer", _("So_urce"), _("The layer to paint from; none for the one it was painted from"), True, WRITABLE

@@ -221,7 +221,7 @@ class Window:
 
     def run(self) -> None:
         """Until it is closed."""
-        self._list.pack_start(Gtk.Label(label=_("Looking for the daemon")), False, False, 0)
+        self._list.pack_start(Gtk.Label(label=_("Getting ready")), False, False, 0)
         self._list.show_all()
         threading.Thread(target=self._watch, name="impasto paintings", daemon=True).start()
         try:

@@ -30,7 +30,7 @@ class StatusBar:
         self._turn = turn
 
     def begin(self, _job: object) -> None:
-        Gimp.progress_init(self._turn or _("Impasto: looking for the daemon"))
+        Gimp.progress_init(self._turn or _("Impasto: getting ready"))
         Gimp.progress_pulse()
 
     def say(self, sentence: str) -> None:

@@ -31,9 +31,9 @@ from styles import Chosen
 FILTER = "plug-in-impasto-style-transfer"
 """Whose arguments the ones here are: it knows their ranges."""
 ANEW = {
-    Code.UNKNOWN_JOB: _("the daemon keeps nothing of that any more"),
+    Code.UNKNOWN_JOB: _("Impasto keeps nothing of that any more"),
     Code.BAD_REQUEST: _("that has other proportions"),
-    Code.VERSION_MISMATCH: _("the daemon is too old to do so"),
+    Code.VERSION_MISMATCH: _("Impasto's daemon is too old to do so"),
 }
 """Why a daemon may refuse to go on from an earlier job."""
 LEFT_OUT = (None, "", -1)
@@ -200,7 +200,7 @@ def earlier(painted: Painted, config: Any) -> str:
     if painted.step:
         raise bad_request(
             _(
-                "The layer is an earlier iterate of its painting, that of step {step}, and the daemon can go on from "
+                "The layer is an earlier stage of its painting, that of step {step}, and Impasto can go on from "
                 "the end alone: paint it anew."
             ).format(step=painted.step)
         )

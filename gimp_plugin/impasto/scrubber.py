@@ -50,7 +50,7 @@ class Scrubber(Window):
         """The one that the artist wants. Raises GivenUp."""
         if self._ending or not result.iterates:  # who stopped it has chosen
             if not self._job.keeps_iterates:
-                Gimp.message(_("The daemon is too old to keep iterates: the finished painting was taken."))
+                Gimp.message(_("Impasto's daemon is too old to keep stages of a painting: the finished one was taken."))
             return result
         self._finished = result
         self._chosen: Result | None = result
@@ -70,7 +70,7 @@ class Scrubber(Window):
         self._slider.set_draw_value(False)
         for place in range(len(self._steps)):
             self._slider.add_mark(place, Gtk.PositionType.BOTTOM, None)
-        label = Gtk.Label.new_with_mnemonic(_("_Iterate"))
+        label = Gtk.Label.new_with_mnemonic(_("_Stage"))
         label.set_mnemonic_widget(self._slider)
         row = self._bar.get_parent()
         row.pack_start(label, False, False, 0)
@@ -115,7 +115,7 @@ class Scrubber(Window):
             super()._answered(dialog, response)
         elif response == Gtk.ResponseType.OK and self._at != FINISHED:
             dialog.set_sensitive(False)
-            self._about.set_text(_("Getting it from the daemon"))
+            self._about.set_text(_("Fetching this stage"))
             self._job.fetch(self._at, self._fetched)
         else:
             self._chosen = None if response == Gtk.ResponseType.CANCEL else self._finished

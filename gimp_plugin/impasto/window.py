@@ -26,7 +26,11 @@ from job import Job  # noqa: E402
 from language import _  # noqa: E402
 from notice import Notice  # noqa: E402
 
-BECOMING, PROGRESS, LOSSES = _("The picture as it becomes"), _("Progress"), _("The losses so far")
+BECOMING, PROGRESS, LOSSES = (
+    _("The picture as it becomes"),
+    _("Progress"),
+    _("The losses: how far the picture still is from what was asked"),
+)
 PICTURE = 480
 """Longest side in pixels of the picture in the window."""
 LINE = (120, 32)
@@ -146,7 +150,7 @@ class Window(Steered):
         self._steerable(False)
         self._lay_out(_framed(self._picture), self._course(), self._about, self._notice.box, self._canvas.button)
         self._canvas.begin(job.name)
-        self.say(_("Looking for the daemon"))
+        self.say(_("Getting ready"))
         self._dialog.show_all()
 
     def show(self, progress: Progress, forecast: Forecast | None) -> None:

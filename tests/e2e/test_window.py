@@ -115,7 +115,7 @@ def restyle(window: Window, style: Path) -> None:
     window.set_number("t", 30)
     window.add_latest_style()
     window.set_number("2", 50)
-    window.key("alt+m", "alt+k", "alt+b")  # More, Keep my colours, Choose among iterates before inserting
+    window.key("alt+m", "alt+k", "alt+b")  # More, Keep my colours, Choose a stage of the painting before inserting
     window.screenshot(ARTIFACTS / "7-restyle.png")
     window.paint()
     choose_the_first(window)

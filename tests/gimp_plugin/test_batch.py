@@ -149,7 +149,7 @@ def test_an_older_daemon_paints_each_frame_afresh_and_that_is_said_once(monkeypa
     found = painted(monkeypatch, [REQUEST, *[replace(REQUEST, start=PIXEL)] * 2], refuse)
     assert found.asked == [REQUEST] * 3 and found.kept == 3
     (note,) = found.told()
-    assert note.startswith("The daemon is too old to begin a frame with the painting of the one before")
+    assert note.startswith("Impasto's daemon is too old to begin a frame with the painting of the one before")
 
 
 def test_a_start_makes_the_seed_idle_and_so_it_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -270,9 +270,9 @@ def test_a_path_that_can_be_no_file_s_is_not_offered(tmp_path: Path, memory: Any
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ImpastoError(Code.UNKNOWN_JOB, "No.", resume="a"), "the daemon keeps nothing of that any more"),
+        (ImpastoError(Code.UNKNOWN_JOB, "No.", resume="a"), "Impasto keeps nothing of that any more"),
         (ImpastoError(Code.BAD_REQUEST, "No.", field="resume"), "that has other proportions"),
-        (ImpastoError(Code.VERSION_MISMATCH, "No.", feature="resume"), "the daemon is too old to do so"),
+        (ImpastoError(Code.VERSION_MISMATCH, "No.", feature="resume"), "Impasto's daemon is too old to do so"),
         (ImpastoError(Code.UNKNOWN_JOB, "No."), ""),
         (ImpastoError(Code.BAD_REQUEST, "No.", field="strength"), ""),
         (ImpastoError(Code.OUT_OF_MEMORY, "No."), ""),

@@ -133,7 +133,7 @@ def test_an_earlier_iterate_is_fetched_with_the_record_of_the_painting(
     chosen = artist.paint()
     assert (chosen.step, chosen.record) == (14, {"steps": 40})
     assert daemon.asked == ["keep 12", "fetch 14"]
-    assert artist.shown[-3:] == ["The finished painting", "Step 14 of 40", "Getting it from the daemon"]
+    assert artist.shown[-3:] == ["The finished painting", "Step 14 of 40", "Fetching this stage"]
 
 
 @pytest.mark.parametrize(("place", "button"), [(2, OK), (0, CLOSED)])
