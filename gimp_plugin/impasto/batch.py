@@ -52,7 +52,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         images.append(made[-1].image)
         return notes
 
-    values = call.answered(procedure, run_mode, work)
+    values = call.answered(procedure, run_mode, image, work)
     if not images:
         return values
     success = GObject.Value(Gimp.PDBStatusType, Gimp.PDBStatusType.SUCCESS)
@@ -71,7 +71,8 @@ def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any],
     does."""
     ask(procedure, run_mode, image, drawables, config)
     chosen = record.copied(styles.chosen(config, image, LIMITS))
-    made = [sheets.of_layers(image, drawables, chosen, config)]
+    found = sheets.found("selected-layers", image, drawables)
+    made = [sheets.of_layers(each.image, each.layers, chosen, config) for each in found]
     return painted(procedure.get_plug_in(), made, chosen, run_mode)
 
 

@@ -38,7 +38,8 @@ def requested(source: Any, chosen: Mapping[int, Chosen], config: Any) -> Request
 
 
 def outline(source: Any, chosen: Mapping[int, Chosen], config: Any) -> Outline:
-    """The same without its pixels, of which none is read."""
+    """The same without its pixels, of which none is read. Raises ImpastoError where it is gone."""
+    pixels.check_there(source)
     content = pixels.shape(source)
     shapes = tuple(style.picture.shape for style in chosen.values())
     return Outline(content=content, styles=shapes, **values(config, *content.size))

@@ -23,6 +23,13 @@ EIGHT_BIT = (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
 LIKE_SRGB = ("sRGB", "space-gray-sRGB")
 """Babl's names of the colour spaces of which 8 bits are the same in sRGB, or nearly so."""
 
+KINDS = {
+    Gimp.ImageBaseType.RGB: (Gimp.ImageType.RGB_IMAGE, Gimp.ImageType.RGBA_IMAGE),
+    Gimp.ImageBaseType.GRAY: (Gimp.ImageType.GRAY_IMAGE, Gimp.ImageType.GRAYA_IMAGE),
+    Gimp.ImageBaseType.INDEXED: (Gimp.ImageType.INDEXED_IMAGE, Gimp.ImageType.INDEXEDA_IMAGE),
+}
+"""The types of an image's layers: without alpha and with it."""
+
 Extent = tuple[tuple[int, int], tuple[int, int]]
 """Left and top, width and height."""
 
@@ -44,6 +51,7 @@ def only_layer(drawables: list[Any], limits: Limits) -> Any:
         raise bad_request(_("The layer mask is being edited. Click on the layer itself, then try again."))
     if not isinstance(layer, Gimp.Layer):
         raise bad_request(_("Impasto paints layers. Select a layer instead of this channel, then try again."))
+    check_there(layer)
     if layer.get_image().get_floating_sel() is not None:
         raise bad_request(_("The image has a floating selection. Anchor it, or make it a layer, then try again."))
     if layer.is_group() and not layer.get_children():
@@ -52,6 +60,12 @@ def only_layer(drawables: list[Any], limits: Limits) -> Any:
     if not layer.mask_intersect()[0]:
         raise bad_request(_("The selection lies outside this layer: there is nothing to paint."))
     return layer
+
+
+def check_there(layer: Any) -> None:
+    """Raises ImpastoError where there is no such layer any more: GIMP is usable while a dialog is open."""
+    if not is_there(layer):
+        raise bad_request(_("The layer to paint is not in the image any more. Select another one, then try again."))
 
 
 def check_size(width: int, height: int, limits: Limits) -> None:
@@ -124,7 +138,8 @@ def read_eight_bit(layer: Any) -> Picture:
 
 def read_small(layer: Any, box: Sequence[int], scale: float) -> Picture:
     """A part of the layer (left, top, width and height in its own pixels) in 8 bits, for looking at: made smaller by
-    `scale` (at most 1), and without the layer's filters."""
+    `scale` (at most 1), and without the layer's filters. Raises ImpastoError where the layer is gone."""
+    check_there(layer)
     left, top, width, height = (round(value * scale) for value in box)
     width, height, channels = max(1, width), max(1, height), 4 if layer.has_alpha() else 3
     part = Gegl.Rectangle.new(left, top, width, height)  # in pixels after the scaling
@@ -164,11 +179,15 @@ def check_visible(picture: Picture) -> None:
 
 
 def new_layer(image: Any, like: Any, picture: Picture, name: str) -> Any:
-    """A layer with these pixels, of the type and at the place of another; not yet inserted into the image."""
-    kind = like.type()
+    """A layer with these pixels, of the type and at the place of another; not yet inserted into the image.
+
+    like: where GIMP has forgotten it by now, the image's own type, and its corner.
+    """
+    kept = like.is_valid()
+    kind = like.type() if kept else KINDS[image.get_base_type()][picture.has_alpha]
     layer = Gimp.Layer.new(image, name, picture.width, picture.height, kind, 100.0, Gimp.LayerMode.NORMAL)
     try:
-        layer.set_offsets(*like.get_offsets()[1:])
+        layer.set_offsets(*(like.get_offsets()[1:] if kept else (0, 0)))
         _fill(layer.get_buffer(), picture)
     except BaseException:
         layer.delete()
@@ -213,7 +232,7 @@ def check_done(done: bool) -> None:
 
 def check_writable(layer: Any, place: Extent) -> None:
     """Raises ImpastoError where `repaint` may not touch the layer; GIMP would end this process."""
-    if not layer.is_valid() or not is_in(layer.get_image(), layer):
+    if not is_there(layer):
         raise bad_request(_("the layer is not in the image any more"))
     if layer.is_group():
         raise bad_request(
@@ -281,6 +300,11 @@ def _fill(buffer: Any, picture: Picture) -> None:
     rectangle = Gegl.Rectangle.new(0, 0, picture.width, picture.height)
     buffer.set(rectangle, FORMATS[picture.channels, picture.dtype], data)
     buffer.flush()
+
+
+def is_there(layer: Any) -> bool:
+    """Whether it is in an image that is still open."""
+    return bool(layer.is_valid() and is_in(layer.get_image(), layer))
 
 
 def is_in(image: Any, layer: Any) -> bool:

@@ -143,7 +143,11 @@ class Preview:
         self._look()
         self.box.set_visible(self._source is not None and self._config.get_property("preview"))
         if self.box.get_visible():
-            content = self._content = pixels.read_small(self._source, self._part().box, self._scale())
+            try:
+                content = self._content = pixels.read_small(self._source, self._part().box, self._scale())
+            except ImpastoError as error:
+                self._about.set_text(headlines.told(error))
+                return False
             self._picture.set_from_pixbuf(pixbufs.of(content))
             self._about.set_text("")
             if self._recipe != self._config.get_property("recipe"):

@@ -42,7 +42,7 @@ LEFT_OUT = (None, "", -1)
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
     """One call of the procedure, in any run mode: its return values."""
-    return call.answered(procedure, run_mode, lambda: restyle(procedure, run_mode, image, drawables, config))
+    return call.answered(procedure, run_mode, image, lambda: restyle(procedure, run_mode, image, drawables, config))
 
 
 def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
@@ -142,6 +142,7 @@ def fill(config: Any, layer: Any, painted: Painted, afresh: bool) -> dict[str, A
 
 def source_of(layer: Any, painted: Painted, config: Any) -> Any:
     """The layer to paint from: the one that is given, or the one that it was painted from. Raises ImpastoError."""
+    pixels.check_there(layer)
     image = layer.get_image()
     given = config.get_property("source-layer")
     found = given or _remembered(layer, painted)
@@ -173,6 +174,7 @@ def styles_of(image: Any, source: Any, painted: Painted, copies: Mapping[int, by
 
     Raises ImpastoError.
     """
+    pixels.check_there(source)
     most = source.get_width() * source.get_height()
 
     def own(number: int) -> Chosen | None:

@@ -32,9 +32,10 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
             lambda: styles.chosen(config, image, order.LIMITS),
             lambda chosen: [(1, order.outline(source, chosen, config))],
         )
+        pixels.only_layer(drawables, order.LIMITS)  # an artist may have changed, or closed, the image meanwhile
         return paint(procedure.get_plug_in(), image, source, config, call.watcher(run_mode, source, config))
 
-    return call.answered(procedure, run_mode, work)
+    return call.answered(procedure, run_mode, image, work)
 
 
 def paint(plug_in: Any, image: Any, source: Any, config: Any, watcher: Watcher) -> list[str]:

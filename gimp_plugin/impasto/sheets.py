@@ -67,11 +67,13 @@ class Found:
 
 def selected_layers(image: Any, drawables: Sequence[Any]) -> list[Found]:
     """What is selected."""
-    return [Found(image, list(drawables))]
+    return [Found(image, [each for each in drawables if each.is_valid()])]
 
 
 def visible_layers(image: Any, _drawables: Sequence[Any]) -> list[Found]:
     """All that can be seen and is no group, but for what Impasto painted."""
+    if not image.is_valid():
+        return []
     ours = (record.PARASITE, colours.PARASITE)
     seen = _seen(image.get_layers())
     return [Found(image, [layer for layer in seen if not any(layer.get_parasite(name) for name in ours)])]
@@ -85,6 +87,8 @@ def all_images(_image: Any, _drawables: Sequence[Any]) -> list[Found]:
 
 def frames(image: Any, _drawables: Sequence[Any]) -> list[Found]:
     """All layers, as GIMP plays them."""
+    if not image.is_valid():
+        return []
     return [Found(image, list(reversed(image.get_layers())), frames=True)]
 
 
@@ -117,8 +121,6 @@ def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], c
         about, contents = {**known, "source": record.origin(layer)}, list[Picture]()
 
         def request() -> Request:
-            if not layer.is_valid():
-                raise bad_request(_("the layer is not in the image any more"))
             asked = order.requested(pixels.only_layer([layer], order.LIMITS), chosen, config)
             if keep:
                 contents.append(asked.content)

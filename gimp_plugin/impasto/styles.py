@@ -114,7 +114,7 @@ def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
 
 def _layer(layer: Any, image: Any, limits: Limits) -> Chosen:
     """A layer as it looks. Of another image than the one that is painted in, only what is selected there."""
-    if not layer.is_valid():
+    if not pixels.is_there(layer):
         raise bad_request(_("The layer chosen as the style is gone. Choose another one."))
     home = layer.get_image()
     if home.get_id() == image.get_id() or Gimp.Selection.is_empty(home):

@@ -434,6 +434,41 @@ def source_chosen(plugin, layer):
     return told
 
 
+def meanwhile(plugin, change):
+    """What is answered where the artist changes the image while the dialog is open, and presses Paint; and what the
+    preview says then."""
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(FOLDER / "starry_night.png")))
+    (layer,) = image.get_layers()
+    procedure, config = plugin.config()
+    choose(config)
+    config.set_property("keep-colours", False)
+    messages = []
+    plugin.call.Gimp = types.SimpleNamespace(
+        RunMode=Gimp.RunMode, PDBStatusType=Gimp.PDBStatusType, message=messages.append
+    )
+
+    def ask(_procedure, config, source, chosen, outline, *_):
+        preview = plugin.preview.Preview(source, config, chosen)
+        preview._stop()
+        change(image)
+        preview._start()
+        messages.append(preview._about.get_text())
+        preview.close()
+        with contextlib.suppress(plugin.pixels.ImpastoError):
+            messages.append(outline(chosen()))
+        return True
+
+    asked, plugin.dialog.ask = plugin.dialog.ask, ask
+    try:
+        result = plugin.run.run(procedure, Gimp.RunMode.INTERACTIVE, image, [layer], config)
+    finally:
+        plugin.dialog.ask, plugin.call.Gimp = asked, Gimp
+        if image.is_valid():
+            image.delete()
+    told = [result.index(number) for number in range(result.length())]
+    return [told[0].value_nick, *messages, *told[1:]]
+
+
 def presets(plugin, layer):
     """Saved and opened again; and what must change nothing."""
     _, config = plugin.config()
@@ -657,6 +692,8 @@ def main():
         "all open": asked(plugin, all_open, layer),
         "arrows": arrows(plugin, layer),
         "source chosen": source_chosen(plugin, layer),
+        "deleted meanwhile": meanwhile(plugin, lambda image: image.remove_layer(image.get_layers()[0])),
+        "closed meanwhile": meanwhile(plugin, lambda image: image.delete()),
         "presets": presets(plugin, layer),
         "presets by menu": presets_by_menu(plugin, layer),
         "foreseen": foreseen(plugin, layer),

@@ -355,6 +355,24 @@ def below_floating(image):
     return [image.get_layers()[-1]]
 
 
+def forgotten():
+    """The layer is deleted while it is painted, and GIMP can bring it back no more."""
+    image = image_of()
+    source = layer_of(image, alpha=True)
+
+    class Forgets(progress.StatusBar):
+        def end(self):
+            super().end()
+            image.remove_layer(source)
+            image.undo_disable()
+
+    config = arguments("style-transfer", image, style_layer=STYLE)
+    result = told(lambda: run.paint(Procedure(), image, source, config, Forgets()))
+    result |= {"known": source.is_valid(), "after": tree(image), **about(painting_of(image))}
+    image.delete()
+    return result
+
+
 def style_in_a_group():
     """Of a style in another image, which has groups, the part that is selected."""
     other = image_of()
@@ -543,6 +561,7 @@ CASES = {
     **{f"layer: {name}": lambda place=place: prepared(lambda *_: None, **place) for name, place in PLACES.items()},
     **{f"other: {name}": lambda make=make: drawn(make) for name, make in OTHERS.items()},
     "a style in a group": style_in_a_group,
+    "a layer that is forgotten": forgotten,
     **{f"colours: {name}": case for name, case in KEPT.items()},
     **({"layer: a link layer": lambda: prepared(link)} if hasattr(Gimp, "LinkLayer") else {}),
     **({"layer: a vector layer": lambda: prepared(vector)} if hasattr(Gimp, "VectorLayer") else {}),

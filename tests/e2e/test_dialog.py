@@ -274,6 +274,19 @@ def test_the_arrow_keys_move_the_previews_part_and_no_others_do(told: dict[str, 
     assert moves == [[56, 0], [112, 0], [112, 56], [56, 56], [56, 0], [56, 0]], "a quarter of what is seen"
 
 
+GONE = "The layer to paint is not in the image any more. Select another one, then try again."
+
+
+def test_of_a_layer_that_is_deleted_while_the_dialog_is_open_the_artist_is_told_and_the_dialog_s_values_are_kept(
+    told: dict[str, Any],
+) -> None:
+    assert told["deleted meanwhile"] == ["success", GONE, f"{GONE} [bad_request]"]
+
+
+def test_with_an_image_that_is_closed_while_the_dialog_is_open_gimp_keeps_no_values(told: dict[str, Any]) -> None:
+    assert told["closed meanwhile"] == ["execution-error", GONE, f"{GONE} [bad_request]"]
+
+
 def test_the_preview_follows_the_source_that_the_artist_chooses(told: dict[str, Any]) -> None:
     assert told["source chosen"] == [False, [1, 1], True, True, [700, 500]]
 

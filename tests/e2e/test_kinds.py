@@ -170,6 +170,15 @@ def test_what_is_no_layer_is_refused_in_a_sentence(kinds: dict[str, Facts], case
     assert facts["after"] == facts["before"]
 
 
+def test_a_layer_that_gimp_forgets_meanwhile_gets_its_painting_with_its_transparency(
+    kinds: dict[str, Facts],
+) -> None:
+    facts = of(kinds, "a layer that is forgotten")
+    assert not facts["known"]
+    assert facts["type"] == "rgba-image"
+    assert len(facts["after"]) == 1
+
+
 def test_of_a_style_in_a_group_of_another_image_its_own_selected_part_is_taken(kinds: dict[str, Facts]) -> None:
     (style,) = of(kinds, "a style in a group")["request"]["styles"]
     assert (style["width"], style["height"]) == (5, 3)

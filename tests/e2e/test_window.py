@@ -55,7 +55,7 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
         with opened(studio, content) as window:
             window.settled(ARTIFACTS / "1-gimp.png", 0.7)  # docks find their size only by and by
             cancel(window, studio)
-            stop_and_keep(window, studio, style)
+            stop_and_keep(window, studio)
             show_on_a_canvas(window, studio)
             paint(window, style)
             undo_and_repeat(window)
@@ -154,10 +154,9 @@ def request(window: Window, layer: str = TOPMOST) -> dict[str, Any]:
     return found
 
 
-def stop_and_keep(window: Window, studio: Studio, style: Path) -> None:
+def stop_and_keep(window: Window, studio: Studio) -> None:
+    """The one that was cancelled: the dialog has its values still."""
     window.reopen_filter()
-    window.choose_style(style)
-    window.set_number("e", painter.SLOW)
     window.paint()
     window.focus(PAINTING)
     assert patiently(lambda: "running" in states(studio))

@@ -190,7 +190,7 @@ def test_what_is_foreseen_is_what_will_be_asked_for(without_gimp: None, monkeypa
     values |= {"style-weight": 100.0, "style-weight-3": 50.0}
     config = SimpleNamespace(get_property=values.__getitem__)
     content, style = Picture(4, 3, 4, "f32", bytes(192)), Picture(2, 1, 3, "u8", bytes(6))
-    for name, value in (("read", content), ("shape", content.shape), ("check_visible", None)):
+    for name, value in (("read", content), ("shape", content.shape), ("check_visible", None), ("check_there", None)):
         monkeypatch.setattr(order.pixels, name, lambda *_, value=value: value)
     chosen = {number: order.styles.Chosen("style.png", style) for number in (1, 3)}
     assert order.outline(source, chosen, config) == order.requested(source, chosen, config).outline
