@@ -44,7 +44,7 @@ def ask(
     chosen: Callable[[], dict[int, Chosen]],
     outlines: Callable[[Mapping[int, Chosen]], Sequence[tuple[int, Outline]]],
     made_with: Mapping[str, Any] | None = None,
-    kept: Mapping[int, style_row.Kept | None] = MappingProxyType({}),
+    kept: Mapping[int, style_row.OwnStyle | None] = MappingProxyType({}),
     what: Callable[[Any, Any], Any] | None = None,
 ) -> bool:
     """Show the dialog; True where the artist pressed Paint. The answers are in `config`.

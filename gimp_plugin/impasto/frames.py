@@ -114,7 +114,7 @@ class Frames:
         before = self._painted[-1]
         painting = pixels.read_eight_bit(self._layers[before])
         changed = self._changed(before, number)
-        alpha = bytes(map(min, painting.data[3::4], changed.translate(KEPT)))
+        alpha = bytes(map(min, painting.data[3::4], changed.translate(TAKEN_OVER)))
         if sum(alpha) < LEAST_SAME * 255 * len(alpha):
             return None
         data = bytearray(painting.data)
@@ -151,7 +151,7 @@ class Frames:
         return composed(self._played, range(first, number + 1), image, name)
 
 
-KEPT = bytes(round(255 * min(1.0, max(0.0, (CHANGED - value) / (CHANGED - SAME)))) for value in range(256))
+TAKEN_OVER = bytes(round(255 * min(1.0, max(0.0, (CHANGED - value) / (CHANGED - SAME)))) for value in range(256))
 """From how much a pixel differs to how much of the last painting is begun with there."""
 
 

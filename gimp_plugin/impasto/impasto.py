@@ -95,7 +95,7 @@ SELECTED = {"run": ONE | SEVERAL, "restyle": ONE, "batch": ONE | SEVERAL | NONE}
 AS_PAINTED = -1
 """The default of every number of what paints a layer again."""
 
-NUMBERS: tuple[tuple[str, str, str, float, float, float], ...] = (
+NUMERIC: tuple[tuple[str, str, str, float, float, float], ...] = (
     ("strength", _("S_trength"), _("From 0, the layer as it is, to 100, the style alone"), 0.0, 100.0, 50.0),
     (
         "stroke-size",
@@ -230,7 +230,7 @@ def add_values(procedure: Any, again: bool) -> None:
     )
     procedure.add_string_argument("recipe", _("Rec_ipe"), _("How it is painted, by name"), recipe, WRITABLE)
     add = {float: procedure.add_double_argument, int: procedure.add_int_argument}
-    for name, label, meaning, lowest, highest, default in NUMBERS:
+    for name, label, meaning, lowest, highest, default in NUMERIC:
         values = (AS_PAINTED, highest, AS_PAINTED) if again else (lowest, highest, default)
         add[type(default)](name, label, meaning, *values, WRITABLE)
     procedure.add_boolean_argument(

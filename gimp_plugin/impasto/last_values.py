@@ -32,9 +32,9 @@ def keep(config: Any) -> None:
     """These arguments, for `fill`."""
     values = {name: config.get_property(name) for name in NAMES}
     for number in styles.NUMBERS:
-        for source in styles.given(config, number):
-            name = styles.argument(source, number)
-            values[name] = WRITTEN[source](config.get_property(name))
+        for kind in styles.given(config, number):
+            name = styles.argument(kind, number)
+            values[name] = WRITTEN[kind](config.get_property(name))
     data = json.dumps(values).encode("ascii")
     Gimp.attach_parasite(Gimp.Parasite.new(PARASITE, Gimp.PARASITE_PERSISTENT, data))
 
@@ -47,9 +47,9 @@ def fill(config: Any) -> None:
     with contextlib.suppress(ValueError, TypeError, AttributeError):
         values = json.loads(bytes(parasite.get_data()))
         for number in styles.NUMBERS:
-            for source in styles.SOURCES:
-                name = styles.argument(source, number)
-                config.set_property(name, READ[source](values[name]) if name in values else None)
+            for kind in styles.KINDS:
+                name = styles.argument(kind, number)
+                config.set_property(name, READ[kind](values[name]) if name in values else None)
         for name in NAMES:
             config.set_property(name, values[name])
 

@@ -5,7 +5,6 @@ Knows GIMP's layers and the arguments; nothing of jobs, dialogs or return values
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +12,12 @@ import colours
 import pixels
 import record
 import styles
+from impasto_protocol import strokes
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
-from impasto_protocol.request import Outline, Request, Scalar
+from impasto_protocol.request import Outline, Request
 from language import _
 from styles import Chosen
 
@@ -51,17 +51,8 @@ def values(config: Any, width: int, height: int) -> dict[str, Any]:
         "recipe": config.get_property("recipe"),
         "strength": config.get_property("strength"),
         "max_size": config.get_property("max-size"),
-        "settings": settings(config, width, height),
+        "settings": strokes.settings(config.get_property("stroke-size"), width, height),
     }
-
-
-def settings(config: Any, width: int, height: int) -> dict[str, Scalar]:
-    """The recipe's fields that the filter's arguments stand for: only what differs from the recipe's own.
-
-    Strokes are as large as the style laid over the layer has them, times `stroke-size`.
-    """
-    percent = config.get_property("stroke-size")
-    return {} if percent == 100 else {"style_size": percent / 100 * math.sqrt(width * height)}
 
 
 def insert(image: Any, source: Any, about: Mapping[str, Any], result: Result, content: Picture | None = None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from impasto_protocol.strokes import SETTING, side
 
 SIDE = 224
 """Sides in pixels of the part, at the size that the whole layer is to be painted at."""
@@ -33,8 +34,8 @@ def scale(width: int, height: int, max_size: int) -> float:
 
 def around(centre: tuple[float, float], width: int, height: int, max_size: int) -> Part:
     """The part around this point, moved so that it lies within the layer of this size."""
-    side = max(1, round(SIDE / scale(width, height, max_size)))
-    wide, high = min(width, side), min(height, side)
+    longest = max(1, round(SIDE / scale(width, height, max_size)))
+    wide, high = min(width, longest), min(height, longest)
     left = min(max(0, round(centre[0] - wide / 2)), width - wide)
     top = min(max(0, round(centre[1] - high / 2)), height - high)
     return Part(left, top, wide, high)
@@ -49,10 +50,9 @@ def strokes(
     as the whole, but not enlarged; at another percentage all are of that size. Where a style of the size of the whole
     would be too large for the part, the largest of them says how large all are.
     """
-    side = math.sqrt(whole[0] * whole[1])
-    share = max(1.0, side / math.sqrt(seen[0] * seen[1]))
+    share = max(1.0, side(100, *whole) / side(100, *seen))
     if stroke_size != 100:
-        return {"style_size": side * stroke_size / 100}
+        return {SETTING: side(stroke_size, *whole)}
     if share <= MOST_SCALE:
         return {"style_scale": share}
-    return {"style_size": min(side, max(math.sqrt(width * height) for width, height in styles))}
+    return {SETTING: min(side(100, *whole), max(side(100, *style) for style in styles))}

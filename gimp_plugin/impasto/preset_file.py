@@ -20,7 +20,7 @@ import style_memory
 from impasto_protocol import preset
 from impasto_protocol.errors import bad_request
 from impasto_protocol.limits import Limits
-from impasto_protocol.preset import Preset, Style
+from impasto_protocol.preset import Preset, PresetStyle
 from language import _
 from styles import Chosen, weighed
 
@@ -60,7 +60,7 @@ def load(path: Path) -> Preset:
         ) from None
 
 
-def style_file(style: Style, limits: Limits) -> Path | None:
+def picture_file(style: PresetStyle, limits: Limits) -> Path | None:
     """A picture file of the style on this machine: the very one where it is known here, else one made of the copy.
 
     None where there is neither. Raises ImpastoError where there is no place for the file.
@@ -78,10 +78,10 @@ def style_file(style: Style, limits: Limits) -> Path | None:
         ) from None
 
 
-def _style(style: Chosen, weight: float, with_copy: bool) -> Style:
+def _style(style: Chosen, weight: float, with_copy: bool) -> PresetStyle:
     """What a preset says of a style. Of one that is a copy itself: what is known of the original."""
     original, picture = style.copy_of, style.picture
     digest = str(original["sha256"]) if original else picture.sha256()
     size = (int(str(original["width"])), int(str(original["height"]))) if original else picture.size
     copy = base64.b64decode(style.copy or style_copy.made(picture)) if with_copy else b""
-    return Style(record.printable(style.name)[:255], size, digest, copy, weight)
+    return PresetStyle(record.printable(style.name)[:255], size, digest, copy, weight)

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 import style_copy
 from gi.repository import Gimp
 from impasto_protocol import preset
-from impasto_protocol.preset import Preset, Style
+from impasto_protocol.preset import Preset, PresetStyle
 
 FOLDER = "impasto-styles"
 """In GIMP's profile."""
@@ -34,7 +34,7 @@ def folder() -> Path:
     return Path(Gimp.directory()) / FOLDER
 
 
-def placed(style: Style) -> Path | None:
+def placed(style: PresetStyle) -> Path | None:
     """A picture file made of the style's copy; None where it has none that can be used. Raises OSError."""
     try:
         kind, data = style_copy.file(base64.b64encode(style.copy), style.size, preset.ENLARGED)
@@ -51,7 +51,7 @@ def placed(style: Style) -> Path | None:
     return path
 
 
-def known(path: Path) -> Style | None:
+def known(path: Path) -> PresetStyle | None:
     """What a preset said of the style in this file; None where the file is none of these."""
     try:
         if not path.parent.parent.samefile(folder()):

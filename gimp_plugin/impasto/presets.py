@@ -80,7 +80,7 @@ class Presets:
                 _("The preset asks for the recipe {recipe}, which this version does not have. Nothing was changed.")
                 .format(recipe=recipe)
             )  # fmt: skip
-        files = [preset_file.style_file(style, LIMITS) for style in preset.styles[: len(styles.NUMBERS)]]
+        files = [preset_file.picture_file(style, LIMITS) for style in preset.styles[: len(styles.NUMBERS)]]
         there = {name: value for name, value in preset.values.items() if self._config.find_property(name) is not None}
         for name, value in there.items():
             self._config.set_property(name, value)
@@ -95,8 +95,8 @@ class Presets:
         heaviest = max(style.weight for style in preset.styles) or 1.0
         for number, style, path in itertools.zip_longest(styles.NUMBERS, preset.styles[: len(files)], files):
             if path is not None or style is None:
-                for source in styles.SOURCES:
-                    self._config.set_property(styles.argument(source, number), None)
+                for kind in styles.KINDS:
+                    self._config.set_property(styles.argument(kind, number), None)
             if path is not None:
                 file = Gio.File.new_for_path(str(path))
                 self._config.set_property(styles.argument("style-file", number), file)

@@ -8,7 +8,6 @@ believed of what is read from them.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -16,7 +15,7 @@ from typing import Any
 
 import style_copy
 from gi.repository import Gimp
-from impasto_protocol import __version__, schema
+from impasto_protocol import __version__, schema, strokes
 from impasto_protocol.errors import ProtocolError, bad_request
 from impasto_protocol.messages import Result
 from language import _, plural
@@ -148,14 +147,13 @@ def parsed(data: bytes) -> Painted:
     request, source = kept["record"]["request"], kept.get("source", {})
     asked, content = request["styles"][: len(NUMBERS)], _size(request["content"])
     told = [kept, *schema.list_of(lambda it, _where: it)(kept.get("more", []), "more")]
-    strokes = schema.number(0)(request["settings"].get("style_size", 0), "style_size")
     return Painted(
         styles=tuple(_style(*each) for each in zip(told, asked)),
         arguments={
             **_weights(asked),
             "recipe": schema.name(request["recipe"], "recipe"),
             "strength": schema.number()(request["strength"], "strength"),
-            "stroke-size": 100 * strokes / math.sqrt(content[0] * content[1]) if strokes else 100.0,
+            "stroke-size": strokes.percent(request["settings"], *content),
             "max-size": schema.integer()(request["max_size"], "max_size"),
             "seed": schema.integer()(request["seed"], "seed"),
         },

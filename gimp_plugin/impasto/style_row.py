@@ -20,7 +20,7 @@ from gi.repository import GObject, Gtk, Pango  # noqa: E402
 from language import _  # noqa: E402
 from styles import argument, given  # noqa: E402
 
-SOURCES = {
+LABELS = {
     "style-file": _("A picture file"),
     "style-layer": _("A layer of an open image"),
     "style-pattern": _("A pattern"),
@@ -36,7 +36,7 @@ SMALL = 32
 """The same of the others'."""
 
 
-class Kept(Protocol):
+class OwnStyle(Protocol):
     """The style that a layer keeps: its name and a small picture of it, a GdkPixbuf."""
 
     @property
@@ -58,7 +58,7 @@ class Row:
         dialog: Any,
         config: Any,
         number: int,
-        kept: Kept | None,
+        kept: OwnStyle | None,
         changed: Callable[[], None],
         beside: Any,
         labels: Any,
@@ -70,7 +70,7 @@ class Row:
         if kept is not None:
             self._stack.add_named(own_page(kept, number), OWN)
             self._combo.append(OWN, _("The one it was painted with"))
-        for name, label in SOURCES.items():
+        for name, label in LABELS.items():
             self._combo.append(name, label)
         label = _("St_yle from") if number == 1 else _("Style {number} from").format(number=number)
         line = labelled(labels, label, self._combo)
@@ -83,7 +83,7 @@ class Row:
         self._follow()
         self._combo.connect("changed", self._turn)
         self._turn()
-        for name in SOURCES:
+        for name in LABELS:
             config.connect(f"notify::{argument(name, number)}", self._follow)
 
     def is_chosen(self) -> bool:
@@ -91,7 +91,7 @@ class Row:
         return bool(self.given()) or self._combo.get_active_id() == OWN
 
     def given(self) -> list[str]:
-        """The sources, by their arguments for the first style, of which one is named now; one at most is right."""
+        """The kinds, by their arguments for the first style, of which one is named now; one at most is right."""
         return given(self._config, self._number)
 
     def clear(self) -> None:
@@ -164,7 +164,7 @@ def file_page(config: Any, number: int, labels: Any) -> Any:
     return column
 
 
-def own_page(kept: Kept, number: int) -> Any:
+def own_page(kept: OwnStyle, number: int) -> Any:
     """The style that the layer was painted with: its name and a small picture of it, laid out as in `file_page`."""
     small = pixbufs.fitted(kept.picture, THUMBNAIL if number == 1 else SMALL)
     lie = Gtk.Orientation.VERTICAL if number == 1 else Gtk.Orientation.HORIZONTAL

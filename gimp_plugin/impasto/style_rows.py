@@ -14,7 +14,7 @@ gi.require_version("Gtk", "3.0")
 from accessible import named  # noqa: E402
 from gi.repository import GLib, Gtk  # noqa: E402
 from language import _  # noqa: E402
-from style_row import Kept, Row  # noqa: E402
+from style_row import OwnStyle, Row  # noqa: E402
 from styles import NUMBERS, WEIGHT, argument  # noqa: E402
 
 FULL = 100.0
@@ -23,7 +23,7 @@ HIGHEST = 250
 """Pixels beyond which the styles that are added are scrolled."""
 
 
-def made(dialog: Any, config: Any, kept: Mapping[int, Kept | None], labels: Any) -> Any:
+def made(dialog: Any, config: Any, kept: Mapping[int, OwnStyle | None], labels: Any) -> Any:
     """All of them in a box. Paint cannot be pressed before a style is chosen. kept: as `dialog.ask` has it;
     labels: as `style_row.labelled` has it."""
     return _Rows(dialog, config, kept, labels).box
@@ -32,7 +32,7 @@ def made(dialog: Any, config: Any, kept: Mapping[int, Kept | None], labels: Any)
 class _Rows:
     """The first row is always there; another one comes with the button beside it, or because its style is given."""
 
-    def __init__(self, dialog: Any, config: Any, kept: Mapping[int, Kept | None], labels: Any) -> None:
+    def __init__(self, dialog: Any, config: Any, kept: Mapping[int, OwnStyle | None], labels: Any) -> None:
         self._dialog, self._config, self._kept, self._labels = dialog, config, kept, labels
         self._add = Gtk.Button(label=_("A_dd"), use_underline=True, tooltip_text=_("Add another style"))
         self._add.connect("clicked", self._one_more)

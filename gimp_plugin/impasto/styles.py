@@ -83,8 +83,8 @@ def weighty(config: Any) -> list[int]:
 
 
 def given(config: Any, number: int) -> list[str]:
-    """The SOURCES that are named for the style with this number; one at most is right."""
-    return [source for source in SOURCES if config.get_property(argument(source, number)) is not None]
+    """The KINDS that are named for the style with this number; one at most is right."""
+    return [kind for kind in KINDS if config.get_property(argument(kind, number)) is not None]
 
 
 def argument(name: str, number: int) -> str:
@@ -93,13 +93,13 @@ def argument(name: str, number: int) -> str:
 
 
 def _chosen(config: Any, number: int, image: Any, limits: Limits, own: Callable[[int], Chosen | None]) -> Chosen | None:
-    sources = given(config, number)
-    if len(sources) > 1:
-        names = listed(argument(source, number) for source in sources)
+    kinds = given(config, number)
+    if len(kinds) > 1:
+        names = listed(argument(kind, number) for kind in kinds)
         raise bad_request(_("Give a style as one of these, not as several: {names}").format(names=names))
-    if not sources:
+    if not kinds:
         return own(number)
-    return SOURCES[sources[0]](config.get_property(argument(sources[0], number)), image, limits)
+    return KINDS[kinds[0]](config.get_property(argument(kinds[0], number)), image, limits)
 
 
 def _file(file: Any, _image: Any, limits: Limits) -> Chosen:
@@ -150,14 +150,14 @@ def _pattern(pattern: Any, _image: Any, _limits: Limits) -> Chosen:
     return Chosen(pattern.get_name(), pixels.read_pattern(pattern))
 
 
-SOURCES: dict[str, Callable[[Any, Any, Limits], Chosen]] = {
+KINDS: dict[str, Callable[[Any, Any, Limits], Chosen]] = {
     "style-file": _file,
     "style-layer": _layer,
     "style-pattern": _pattern,
 }
 """The filter's argument for the first style to what makes a style of its value."""
 
-ARGUMENTS = tuple(argument(source, number) for number in NUMBERS for source in SOURCES)
+ARGUMENTS = tuple(argument(kind, number) for number in NUMBERS for kind in KINDS)
 """All that name styles."""
 WEIGHTS = tuple(argument(WEIGHT, number) for number in NUMBERS)
 

@@ -45,7 +45,7 @@ DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, Pr
 
 
 @dataclass(frozen=True)
-class Style:
+class PresetStyle:
     """What a preset says of a style: its name, its width and height, the SHA-256 of its samples.
 
     copy: a PNG or JPEG file of it, of at most SIDE pixels a side and COPY bytes; empty where there is none. weight: its
@@ -64,7 +64,7 @@ class Preset:
     """values: some of VALUES, each in its range. ignored: what else the file has, by its keys."""
 
     values: Mapping[str, Any]
-    styles: tuple[Style, ...] = ()
+    styles: tuple[PresetStyle, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
@@ -93,21 +93,21 @@ def parsed(data: bytes) -> Preset:
     )
 
 
-def _style_written(style: Style) -> dict[str, object]:
+def _style_written(style: PresetStyle) -> dict[str, object]:
     width, height = style.size
     copy = {"copy": base64.b64encode(style.copy).decode()} if style.copy else {}
     weight = {"weight": style.weight} if style.weight != 1 else {}
     return {"name": style.name, "width": width, "height": height, "sha256": style.digest, **weight, **copy}
 
 
-def _style(content: Any) -> Style:
+def _style(content: Any) -> PresetStyle:
     side = schema.integer(1, 2**31 - 1)
     text = schema.text(4 * COPY // 3 + 4)(content.get("copy", ""), "copy")
     try:
         copy = base64.b64decode(text, validate=True)
     except binascii.Error:
         raise schema.bad("copy", "must be a file in base64") from None
-    return Style(
+    return PresetStyle(
         name=schema.shown(schema.text(255)(content["name"], "name"), 255),
         size=(side(content["width"], "width"), side(content["height"], "height")),
         digest=schema.text(64)(content["sha256"], "sha256"),

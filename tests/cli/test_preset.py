@@ -13,7 +13,7 @@ from impasto_daemon.cli.app import impasto
 from impasto_daemon.cli.preset import load, note
 from impasto_daemon.cli.report import Report
 from impasto_protocol import preset
-from impasto_protocol.preset import Preset, Style
+from impasto_protocol.preset import Preset, PresetStyle
 from impasto_protocol.request import Request
 from PIL import Image
 
@@ -31,10 +31,10 @@ class Noted(Report):
         self.said.append(sentence)
 
 
-def style(colour: str = "red", side: int = 16) -> Style:
+def style(colour: str = "red", side: int = 16) -> PresetStyle:
     copy = io.BytesIO()
     Image.new("RGB", (side, side), colour).save(copy, "PNG")
-    return Style("red.png", (40, 40), "ab" * 32, copy.getvalue())
+    return PresetStyle("red.png", (40, 40), "ab" * 32, copy.getvalue())
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_what_is_newer_is_said_and_left_out(stylized: Stylize, file: Path) -> No
         (b'{"impasto-preset": 1, "strength": %d}' % 10**400, "strength must be a number from 0 to 100, not 1000"),
         (b" " * (preset.LARGEST + 1), "no preset has more than"),
         (b'{"impasto-preset": 1}', "name a picture with --style"),
-        (preset.written(Preset({}, (Style("x", (9, 9), "", b"GIF89a no picture"),))), "the copy of the style x"),
+        (preset.written(Preset({}, (PresetStyle("x", (9, 9), "", b"GIF89a no picture"),))), "the copy of the style x"),
         (preset.written(Preset({}, (style(side=600),))), "the copy of the style red.png"),
     ],
     ids=["damaged", "out of range", "many digits", "large", "no style", "no picture", "larger than a copy"],

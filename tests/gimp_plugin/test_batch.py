@@ -46,7 +46,7 @@ def test_a_painted_frame_keeps_its_name_and_time_and_replaces_the_one_before(nam
 
 
 def test_what_is_hardly_different_is_begun_with_the_last_painting_and_what_has_changed_is_not() -> None:
-    kept = module("frames").KEPT
+    kept = module("frames").TAKEN_OVER
     assert kept[0] == kept[8] == 255 and kept[20] == kept[255] == 0
     assert sorted(kept, reverse=True) == list(kept)
 
@@ -294,6 +294,6 @@ def test_a_half_transparent_frame_begins_with_as_much_of_the_last_painting_as_bo
     made, _, _ = frames(monkeypatch, False)
     made._painted, made._layers = [0], {0: None}
     monkeypatch.setattr(module("pixels"), "read_eight_bit", lambda _: Picture(2, 1, 4, "u8", b"abc\x80def\xff"))
-    half = next(value for value, kept in enumerate(module("frames").KEPT) if kept < 128)
+    half = next(value for value, kept in enumerate(module("frames").TAKEN_OVER) if kept < 128)
     monkeypatch.setattr(made, "_changed", lambda *_: bytes([half, 0]))
-    assert made._start(1).data[3::4] == bytes([module("frames").KEPT[half], 255])
+    assert made._start(1).data[3::4] == bytes([module("frames").TAKEN_OVER[half], 255])

@@ -86,7 +86,7 @@ def test_the_arguments_defaults_are_the_protocols() -> None:
 
 @pytest.mark.usefixtures("without_gimp")
 def test_a_preset_holds_the_filters_numbers_in_their_ranges() -> None:
-    for name, *_, lowest, highest, default in module("impasto").NUMBERS:
+    for name, *_, lowest, highest, default in module("impasto").NUMERIC:
         read = preset.VALUES[name]
         assert (read(lowest, name), read(highest, name), read(default, name)) == (lowest, highest, default)
         for beyond in (lowest - 1, highest + 1):

@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 from impasto_daemon.engine.recipes import RECIPES
 from impasto_protocol import preset
-from impasto_protocol.preset import Style
+from impasto_protocol.preset import PresetStyle
 
 pytestmark = pytest.mark.usefixtures("without_gimp")
 
@@ -88,7 +88,7 @@ def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def test_of_a_style_that_came_with_a_preset_it_is_known_what_it_is_a_copy_of(kept: Any, tmp_path: Path) -> None:
-    style = Style('../ni"ght.png', (900, 600), "../../ab", b"copy")
+    style = PresetStyle('../ni"ght.png', (900, 600), "../../ab", b"copy")
     path = kept.placed(style)
     assert (path.name, path.read_bytes(), path.parents[1]) == ("night.png", b"a picture", tmp_path / "impasto-styles")
     assert kept.known(path) == style
@@ -98,9 +98,9 @@ def test_of_a_style_that_came_with_a_preset_it_is_known_what_it_is_a_copy_of(kep
 
 
 def test_no_more_of_them_are_kept_than_are_opened_in_a_while_the_oldest_go(kept: Any) -> None:
-    paths = [kept.placed(Style(f"{number}", (9, 9), "ab", b"copy")) for number in range(3)]
+    paths = [kept.placed(PresetStyle(f"{number}", (9, 9), "ab", b"copy")) for number in range(3)]
     for age, path in enumerate(reversed(paths)):
         os.utime(path.parent, (1000 - age, 1000 - age))
-    assert kept.placed(Style("0", (9, 9), "ab", b"copy")) == paths[0], "opened again: it is the latest"
-    kept.placed(Style("new", (9, 9), "ab", b"copy"))
+    assert kept.placed(PresetStyle("0", (9, 9), "ab", b"copy")) == paths[0], "opened again: it is the latest"
+    kept.placed(PresetStyle("new", (9, 9), "ab", b"copy"))
     assert [path.is_file() for path in paths] == [True, False, True]

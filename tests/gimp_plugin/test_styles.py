@@ -35,8 +35,8 @@ def config(**given: object) -> Config:
 def styles(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module, to which a style is whatever stands in its argument."""
     found = importlib.import_module("styles")
-    for source in found.SOURCES:
-        monkeypatch.setitem(found.SOURCES, source, lambda value, *_: found.Chosen(value, PICTURE))
+    for kind in found.KINDS:
+        monkeypatch.setitem(found.KINDS, kind, lambda value, *_: found.Chosen(value, PICTURE))
     return found
 
 
@@ -56,7 +56,7 @@ def test_weights_count_against_each_other(styles: Any) -> None:
 
 
 def test_a_style_without_weight_is_left_out_and_not_even_read(styles: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(styles.SOURCES, "style-pattern", None)
+    monkeypatch.setitem(styles.KINDS, "style-pattern", None)
     assert names(styles, config(style_pattern="a", style_weight=0.0, style_file_2="b")) == {2: "b"}
 
 

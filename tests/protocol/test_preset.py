@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from impasto_protocol import preset
 from impasto_protocol.errors import ProtocolError
-from impasto_protocol.preset import Preset, Style
+from impasto_protocol.preset import Preset, PresetStyle
 
 VALUES = {"recipe": "gatys", "strength": 70.0, "stroke-size": 50.0, "max-size": 512, "seed": 7, "keep-colours": True}
-STYLE = Style("Stürmische Nacht.jpg", (2000, 1500), "ab" * 32, b"\x89PNG and more")
+STYLE = PresetStyle("Stürmische Nacht.jpg", (2000, 1500), "ab" * 32, b"\x89PNG and more")
 
 
 def file(**changed: Any) -> bytes:

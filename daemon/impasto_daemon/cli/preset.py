@@ -80,7 +80,7 @@ def styles(found: Preset | None) -> tuple[Style, ...]:
     return tuple(Style(enlarged(_copy(style), style.size), style.weight) for style in kept)
 
 
-def _copy(style: preset.Style) -> Picture:
+def _copy(style: preset.PresetStyle) -> Picture:
     with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
         path = Path(folder) / "style"
         path.write_bytes(style.copy)

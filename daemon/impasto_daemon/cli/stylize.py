@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
+from impasto_protocol import strokes
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.limits import Limits
 from impasto_protocol.picture import Picture
@@ -87,7 +87,7 @@ def stylize(
             strength=strength,
             max_size=DEFAULT_MAX_SIZE if shared.max_size is None else shared.max_size,
             seed=shared.seed,
-            settings={**strokes(stroke_size, picture), **settings},
+            settings={**strokes.settings(stroke_size, *picture.size), **settings},
             content_mask=load_mask(mask, picture, report) if mask else None,
             resume=shared.resume or "",
             start=load_start(start, picture, report) if start else None,
@@ -101,13 +101,8 @@ def stylize(
 def check_strokes(settings: Mapping[str, Scalar]) -> None:
     """Raises click.UsageError where the size of the strokes is given twice; a preset's gives way."""
     source = click.get_current_context().get_parameter_source("stroke_size")
-    if "style_size" in settings and source is ParameterSource.COMMANDLINE:
+    if strokes.SETTING in settings and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--stroke-size and --style-size say the same: give one of them.")
-
-
-def strokes(percent: float, content: Picture) -> dict[str, Scalar]:
-    """The recipe's field for strokes of this size; 100 is the recipe's own."""
-    return {} if percent == 100 else {"style_size": percent / 100 * math.sqrt(content.width * content.height)}
 
 
 def masked(styles: Sequence[Style], paths: Sequence[Path], content: Picture, report: Report) -> tuple[Style, ...]:
