@@ -8,6 +8,7 @@ folder, `impasto/locale/`, and are installed with it. Knows texts and files; not
 from __future__ import annotations
 
 import io
+from datetime import datetime, timezone
 from pathlib import Path
 
 from babel.messages import Catalog, Message
@@ -23,6 +24,8 @@ KEYWORDS = {"_": None, "plural": (1, 2)}
 """The functions of `language`, and which of their arguments are texts."""
 USEFUL = ("Language:", "Plural-Forms:", "Content-Type:", "Content-Transfer-Encoding:", "MIME-Version:")
 """The headers that are kept; the others have dates and names in them that nobody keeps up."""
+UNDATED = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""What a packed catalogue has in the place of the time at which it was packed."""
 
 
 def main() -> None:
@@ -74,7 +77,8 @@ def packed(language: str) -> Path:
 
 
 def pack(catalogue: Catalog, path: Path) -> None:
-    """As gettext reads it."""
+    """As gettext reads it; the same bytes whenever it is packed."""
+    catalogue.creation_date = UNDATED
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         write_mo(file, catalogue)
