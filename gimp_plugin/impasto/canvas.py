@@ -11,8 +11,9 @@ Knows GIMP's images and one check button; knows nothing of jobs but a name, and 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import slips
 from language import _
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, Gimp, Gtk  # noqa: E402
+from gi.repository import GdkPixbuf, Gimp, Gio, GLib, Gtk  # noqa: E402
 from impasto_protocol.errors import ImpastoError  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
 
@@ -34,8 +35,11 @@ SIDE = 1024
 """Longest side in pixels of the previews that are wanted for it."""
 REST = 5
 """After a frame, this many times as long as it took belongs to the artist."""
+AFTERWARDS = 200
+"""Milliseconds after which GIMP has taken the focus: it does so when it has answered already."""
 MARK = "impasto-canvas"
-"""The parasite of such a copy: the job's name and the display's number, 0 for none."""
+"""The parasite of such a copy: the job's name and the display's number, 0 for none. Also a folder in the artist's own
+that nobody makes: GIMP calls an image after its file, and to one that lies there nothing is ever saved."""
 
 
 class Canvas:
@@ -53,6 +57,7 @@ class Canvas:
         self._name = _("Painting {name}").format(name=like.get_name())
         self._image = image.duplicate()
         _mark(self._image, job)
+        _call(self._image, _("Live preview of {name}").format(name=like.get_name()))
         copies = _all(self._image.get_layers())
         self._layer, self._like = (copies[index] for index in where)
         self._painting: Any = None
@@ -84,13 +89,10 @@ class Canvas:
         self._rests_until = now + REST * (now - began)
 
     def close(self) -> None:
-        """Take it away, and bring the artist's image back to the front."""
+        """Take it away."""
         if self.is_open:
             with _silence():
                 self._display.delete()
-                home = Gimp.default_display()
-                if home is not None and home.is_valid():
-                    home.present()
 
     def _made(self, picture: Picture) -> Any:
         """A layer of the copy's with the picture, not yet inserted."""
@@ -103,7 +105,8 @@ class Canvas:
 class Switch:
     """The check button that opens the canvas and closes it. GIMP remembers how it stood.
 
-    layer, like: as `Canvas` has them. button: to be put into a window.
+    layer, like: as `Canvas` has them. button: to be put into a window. `seen` is called when the canvas opens, with
+    True, and when it is closed.
     """
 
     def __init__(self, layer: Any, like: Any) -> None:
@@ -111,6 +114,7 @@ class Switch:
         self._job = ""
         self._picture: Picture | None = None
         self._canvas: Canvas | None = None
+        self.seen: Callable[[bool], object] = lambda _: None
         self.button = Gtk.CheckButton.new_with_mnemonic(_("Show on a Can_vas"))
         self.button.set_tooltip_text(
             _("In a copy of the image, which is closed when the painting is over. Your image stays as it is.")
@@ -137,10 +141,12 @@ class Switch:
             self._shown(picture)
 
     def close(self) -> None:
-        """The painting is over."""
+        """The painting is over: the artist's image comes back to the front."""
         if self._is_closed():
             self.button.set_active(False)
-        self._put_away()
+        elif self._canvas is not None:
+            self._put_away()
+            _go_home()
 
     def _is_closed(self) -> bool:
         """By the artist, who does not want it then."""
@@ -150,11 +156,13 @@ class Switch:
         if self._canvas is not None:
             self._canvas.close()
             self._canvas = None
+            self.seen(False)
 
     def _toggled(self, _button: Any) -> None:
         if not self.button.get_active():
             Gimp.detach_parasite(WANTED)
-            self._put_away()
+            with self._focus_kept():
+                self._put_away()
             return
         Gimp.attach_parasite(Gimp.Parasite.new(WANTED, Gimp.PARASITE_PERSISTENT, b"yes"))
         if self._picture is not None:
@@ -162,10 +170,34 @@ class Switch:
 
     def _shown(self, picture: Picture) -> None:
         try:
-            self._canvas = self._canvas or Canvas(self._layer, self._like, self._job)
-            self._canvas.show(picture)
+            (self._canvas or self._opened()).show(picture)
         except (ValueError, ImpastoError):  # the artist has just closed or deleted something
             self.button.set_active(False)
+
+    def _opened(self) -> Canvas:
+        """To an artist who is at work elsewhere her image comes back to the front, and the canvas waits beside it."""
+        with self._focus_kept() as is_looked_at:
+            canvas = self._canvas = Canvas(self._layer, self._like, self._job)
+            self.seen(True)
+            if not is_looked_at:
+                _go_home()
+        return canvas
+
+    @contextlib.contextmanager
+    def _focus_kept(self) -> Iterator[bool]:
+        """GIMP gives the focus to what it opens, and takes it when it closes that: an artist who looks at this window
+        keeps it here. Whether she does."""
+        window = self.button.get_toplevel()
+        is_looked_at = bool(window.is_active())
+        yield is_looked_at
+        if is_looked_at:
+            GLib.timeout_add(AFTERWARDS, _present, window)
+
+
+def _present(window: Any) -> bool:
+    if window.get_mapped():
+        window.present()
+    return False
 
 
 def sweep(profile: Path, own: str) -> None:
@@ -186,6 +218,21 @@ def sweep(profile: Path, own: str) -> None:
 def _mark(image: Any, job: str, display: int = 0) -> None:
     """Should this process be killed, others know what to do with the image."""
     image.attach_parasite(Gimp.Parasite.new(MARK, 0, f"{job} {display}".encode()))  # 0: it is not saved
+
+
+def _go_home() -> None:
+    """Bring the artist's image to the front."""
+    home = Gimp.default_display()
+    with _silence():
+        if home is not None and home.is_valid():
+            home.present()
+
+
+def _call(image: Any, name: str) -> None:
+    """Give it a name for its title and its tab. GIMP takes only one of an XCF."""
+    file = Path(Path.home(), MARK, f"{name.replace(os.sep, '-')}.xcf")
+    with _silence():
+        image.set_file(Gio.File.new_for_path(str(file)))
 
 
 def _all(layers: list[Any]) -> list[Any]:

@@ -37,10 +37,10 @@ AGENT = f"impasto-gimp-preview/{__version__}"
 PATIENCE = 400
 """Milliseconds without a change after which a new one is begun."""
 VALUES = (
-    *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", "source-layer", "paint", colours.ARGUMENT),
+    *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", "source-layer", "paint"),
     *(*styles.ARGUMENTS, *styles.WEIGHTS),
 )
-"""The filter's arguments that a preview depends on."""
+"""The filter's arguments that a preview depends on. Whether colours are kept is a way to look at the same painting."""
 SETTLED = 0.03
 """A preview ends when little more would change: see the recipes' `settle`."""
 LINES = 40
@@ -68,6 +68,7 @@ class Preview:
         self._grip = (0.0, 0.0)
         self._job: Job | None = None
         self._content: Picture
+        self._painted: Picture | None = None
         self._timer = 0
         self._read: tuple[tuple[Any, ...], dict[int, Chosen]] | None = None
         self._picture = Gtk.Image(width_request=part.SIDE, height_request=part.SIDE, tooltip_text=DRAG)
@@ -75,6 +76,7 @@ class Preview:
         self._notice, self._recipe = Notice(), ""
         self.learnt: Callable[[], object] = lambda: None
         self._handlers = [config.connect(f"notify::{name}", self._changed) for name in VALUES]
+        self._handlers.append(config.connect(f"notify::{colours.ARGUMENT}", self._look_again))
         self.box = self._laid_out()
         self._changed()
 
@@ -98,11 +100,8 @@ class Preview:
     def show(self, job: Job, picture: Picture) -> None:
         """As `say`."""
         if job is self._job:
-            if self._config.get_property(colours.ARGUMENT):
-                picture = colours.seen(picture, self._content)
-            side = max(self._part().width, self._part().height) * self._scale()
-            # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
-            self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side), enlarge=True))
+            self._painted = picture
+            self._look_again()
 
     def chosen(self) -> dict[int, Chosen]:
         """The styles that are chosen, read once. Raises ImpastoError."""
@@ -130,6 +129,16 @@ class Preview:
             self._job.settle()
             self._job = None
 
+    def _look_again(self, *_: object) -> None:
+        """At what is painted by now, with the layer's own colours where they are kept."""
+        if self._painted is None:
+            return
+        keeps = self._config.get_property(colours.ARGUMENT)
+        picture = colours.seen(self._painted, self._content) if keeps else self._painted
+        side = max(self._part().width, self._part().height) * self._scale()
+        # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
+        self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side), enlarge=True))
+
     def _look(self) -> None:
         """At the layer that is to be painted now: of another one than before, at its middle."""
         source, before = self._given(), self._source
@@ -148,6 +157,7 @@ class Preview:
             except ImpastoError as error:
                 self._about.set_text(headlines.told(error))
                 return False
+            self._painted = None
             self._picture.set_from_pixbuf(pixbufs.of(content))
             self._about.set_text("")
             if self._recipe != self._config.get_property("recipe"):

@@ -30,8 +30,8 @@ FINISHED = 0
 
 
 class Scrubber(Window):
-    """A `window.Window` that is a `job.Chooser` too. Whoever closes it without a choice has the finished painting;
-    Cancel throws everything away."""
+    """A `window.Window` that is a `job.Chooser` too. Whoever closes it without a choice, with Esc too, has the finished
+    painting; a button of its own throws everything away."""
 
     iterates = ITERATES
 
@@ -80,6 +80,7 @@ class Scrubber(Window):
         for widget in (self._bar, self._line, self._canvas.button, self._dialog.get_widget_for_response(BACKGROUND)):
             widget.hide()
         self._dialog.get_widget_for_response(Gtk.ResponseType.OK).set_label(_("_Keep This"))
+        self._dialog.get_widget_for_response(Gtk.ResponseType.CANCEL).set_label(_("_Throw Away"))
         self._dialog.set_response_sensitive(Gtk.ResponseType.OK, True)
         self._dialog.set_default_response(Gtk.ResponseType.OK)
         self._slider.connect("value-changed", self._moved)

@@ -18,7 +18,7 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from accessible import named  # noqa: E402
 from canvas import Switch  # noqa: E402
-from gi.repository import GdkPixbuf, GimpUi, Gtk  # noqa: E402
+from gi.repository import Gdk, GdkPixbuf, GimpUi, Gtk  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
@@ -138,6 +138,7 @@ class Window(Steered):
         title = _("Painting {name}").format(name=source.get_name())
         super().__init__(title, "impasto-painting", "plug-in-impasto-style-transfer")
         self._canvas = Switch(place, source)
+        self._canvas.seen = self._make_room
         self.preview_side = self._canvas.side(PICTURE)
         self._losses: list[float] = []
         self._step = 0
@@ -148,7 +149,8 @@ class Window(Steered):
         """Show the window; Esc and closing it cancel the job as its button does."""
         self._job = job
         self._steerable(False)
-        self._lay_out(_framed(self._picture), self._course(), self._about, self._notice.box, self._canvas.button)
+        self._frame = _framed(self._picture)
+        self._lay_out(self._frame, self._course(), self._about, self._notice.box, self._canvas.button)
         self._canvas.begin(job.name)
         self.say(_("Getting ready"))
         self._dialog.show_all()
@@ -168,6 +170,22 @@ class Window(Steered):
     def end(self) -> None:
         self._canvas.close()
         self._dialog.destroy()
+
+    def _make_room(self, on_canvas: bool) -> None:
+        """What is seen on a canvas is not seen here as well: the window is small then, and in the display's corner."""
+        dialog = self._dialog
+        if on_canvas:
+            self._place = dialog.get_position()
+            frame, inside = dialog.get_window().get_frame_extents(), dialog.get_size()
+        self._frame.set_visible(not on_canvas)
+        if on_canvas:
+            least = dialog.get_preferred_size()[0]
+            size = least.width + frame.width - inside.width, least.height + frame.height - inside.height
+            area = Gdk.Display.get_default().get_monitor_at_window(dialog.get_window()).get_workarea()
+            dialog.resize(least.width, least.height)
+            dialog.move(area.x + area.width - size[0], area.y + area.height - size[1])
+        else:
+            dialog.move(*self._place)
 
     def _course(self) -> Any:
         row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)

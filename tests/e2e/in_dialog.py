@@ -144,7 +144,9 @@ def accessible(it):
 class Job:
     """In place of a job that is under way."""
 
-    name, recipe, is_steered = "1" * 32, "impasto", True
+    name, recipe, is_steered, keeps_iterates, kept = "1" * 32, "impasto", True, True, ()
+
+    def fetch(self, step, then): ...
 
 
 class Found:
@@ -173,6 +175,25 @@ def painting(plugin, window):
     window.end()
     window._dialog.destroy()  # that of a batch stays until the last painting
     return told
+
+
+def choosing(plugin, layer):
+    """What is in a window when the painting is finished, and what closing it then comes to."""
+    read, closed = plugin.pixels.read_eight_bit(layer), []
+    result = plugin.job.Result(job="j", record={"steps": 2}, iterates=(1,), pictures=(read,))
+    window = plugin.scrubber.Scrubber(layer, layer)
+    window.begin(Job())
+
+    def look():
+        told.update(looked_over(window._dialog))
+        window._dialog.emit("close")  # as Esc does
+        return False
+
+    told = {}
+    GLib.timeout_add(10, look)
+    closed.append(window.choose(result) is result)
+    window.end()
+    return {**told, "closing takes the painting": closed}
 
 
 def paintings(plugin):
@@ -231,6 +252,7 @@ def windows(plugin, layer):
         "restyle": asked(plugin, all_of_it, layer, RESTYLE, MADE_WITH),
         "batch": asked(plugin, all_of_it, layer, BATCH, row=batch_row(plugin)),
         "painting": painting(plugin, plugin.window.Window(layer, layer)),
+        "choosing": choosing(plugin, layer),
         "batch painting": painting(plugin, plugin.batch_window.Window()),
         "paintings": paintings(plugin),
     }
@@ -386,6 +408,27 @@ def previewed(plugin, layer):
     preview.close()
     told = [[[*style.picture.size, style.weight] for style in request.styles] for request in requests]
     return {"styles": told, "read": len(read)}
+
+
+def coloured(plugin, layer):
+    """A pixel of the preview of a white painting, before and after each tick at Keep my colours, and whether one made
+    it begin afresh."""
+    _, config = plugin.config()
+    config.set_property("preview", False)
+    preview = plugin.preview.Preview(lambda: layer, config, dict)
+    preview._stop()
+    preview._content = plugin.pixels.read_small(layer, (0, 0, 8, 8), 1.0)
+    job = preview._job = object()
+    grey = plugin.preview.Picture(8, 8, 3, "u8", bytes([120]) * 192)
+    preview.show(job, grey)
+    told = []
+    for keep in (False, True, False):
+        config.set_property("keep-colours", keep)
+        pixel = preview._picture.get_pixbuf().get_pixels()[:3]
+        told.append({"grey": max(pixel) - min(pixel) < 3, "afresh": bool(preview._timer) or preview._job is not job})
+    preview._job = None
+    preview.close()
+    return told
 
 
 def arrows(plugin, layer):
@@ -690,6 +733,7 @@ def main():
         "unknown": asked(plugin, unknown, layer, RESTYLE, {**MADE_WITH, "recipe": "cubism"}),
         "previewed": previewed(plugin, layer),
         "all open": asked(plugin, all_open, layer),
+        "coloured": coloured(plugin, layer),
         "arrows": arrows(plugin, layer),
         "source chosen": source_chosen(plugin, layer),
         "deleted meanwhile": meanwhile(plugin, lambda image: image.remove_layer(image.get_layers()[0])),

@@ -194,7 +194,7 @@ def test_what_an_older_daemon_says_is_cut_and_can_be_read_all_the_same(told: dic
     assert theirs["is cut"] and theirs["high"] < 200 and len(theirs["why"]) > 400
 
 
-WINDOWS = ("dialog", "restyle", "batch", "painting", "batch painting", "paintings")
+WINDOWS = ("dialog", "restyle", "batch", "painting", "choosing", "batch painting", "paintings")
 CONTROLS = ("button", "push button", "toggle button", "check box", "combo box", "slider", "spin button", "progress bar")
 """Roles, in ATK's words, of what is pressed, set or read."""
 KEYED = ("button", "push button", "toggle button", "check box", "slider", "spin button")
@@ -265,6 +265,21 @@ def test_what_can_be_set_can_be_reached_with_the_keyboard(told: dict[str, Any], 
 def test_the_buttons_stay_in_sight_on_a_low_display_whatever_is_open(told: dict[str, Any]) -> None:
     assert told["all open"]["content"] > 600
     assert told["all open"]["window"] < DISPLAY[1] - 40, "with its title"
+
+
+def test_with_kept_colours_or_without_the_preview_shows_the_same_painting_which_is_not_begun_afresh(
+    told: dict[str, Any],
+) -> None:
+    assert told["coloured"] == [{"grey": grey, "afresh": False} for grey in (True, False, True)]
+
+
+def test_who_closes_the_window_of_a_finished_painting_has_it_and_another_button_throws_it_away(
+    told: dict[str, Any],
+) -> None:
+    choosing = told["windows"]["en"]["choosing"]
+    assert choosing["closing takes the painting"] == [True]
+    buttons = {each["name"] for each in choosing["accessible"] if "button" in each["role"]}
+    assert {"Keep This", "Throw Away"} <= buttons and "Cancel" not in buttons
 
 
 def test_the_arrow_keys_move_the_previews_part_and_no_others_do(told: dict[str, Any]) -> None:

@@ -176,6 +176,8 @@ def show_on_a_canvas(window: Window, studio: Studio) -> None:
     window.focus(PAINTING)
     window.key("alt+v")
     assert patiently(walk.on_canvas), window.images()
+    assert window.shows("^Live preview of harbour.png"), "its title says what it is"
+    assert patiently(lambda: window.is_active(PAINTING)), "and the artist's keys go where they went before"
     assert ["harbour.png"] in window.images(), "the image itself has nothing of it"
     window.screenshot(ARTIFACTS / "4-canvas.png")
     walk.press("Escape")

@@ -99,6 +99,10 @@ class Window:
         assert patiently(there, 30), f"no window {title or self.title!r}"
         self.hands("windowactivate", "--sync", found[-1])
 
+    def is_active(self, title: str) -> bool:
+        """Whether keys go to the window of this title."""
+        return self.hands("getactivewindow").strip() in self.find(title)
+
     def layers(self) -> list[str]:
         """The names of the image's layers, top first."""
         images = self.images()

@@ -144,7 +144,7 @@ def test_the_finished_painting_is_there_already_and_is_what_whoever_makes_no_cho
     assert daemon.asked == ["keep 12"]
 
 
-def test_cancel_throws_the_painting_away_at_the_daemon_too(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_throws_the_painting_away_has_the_daemon_forget_it(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(importlib.import_module("job").GivenUp):
         Artist(monkeypatch, (0, CANCEL)).paint()
     assert daemon.asked == ["keep 12", "acknowledged"]
