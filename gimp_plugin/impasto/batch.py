@@ -25,7 +25,7 @@ from gi.repository import Gimp, GObject
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.request import Request
 from job import GivenUp, Watcher
-from language import _
+from language import _, listed
 from order import LIMITS
 from row import Row
 from sheets import Found, Piece, Sheet
@@ -49,14 +49,14 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         found = sheets.found(config.get_property("paint"), image, drawables)
         made = [sheet(each, chosen, config, is_watched(run_mode)) for each in found]
         notes = painted(procedure.get_plug_in(), made, chosen, run_mode)
-        images.append(made[-1].image)
+        images.extend(each.image for each in made if each.image.is_valid())
         return notes
 
     values = call.answered(procedure, run_mode, image, work)
     if not images:
         return values
     success = GObject.Value(Gimp.PDBStatusType, Gimp.PDBStatusType.SUCCESS)
-    return Gimp.ValueArray.new_from_values([success, GObject.Value(Gimp.Image, images[0])])
+    return Gimp.ValueArray.new_from_values([success, GObject.Value(Gimp.Image, images[-1])])
 
 
 def sheet(found: Found, chosen: Mapping[int, Chosen], config: Any, show: bool) -> Sheet:
@@ -174,7 +174,10 @@ class Batch:
 
     def told(self) -> list[str]:
         """What the artist should know. Raises ImpastoError, or GivenUp, where nothing was painted."""
-        reasons = [_because(name, error) for name, error in self.left_out]
+        alike: dict[str, list[tuple[str, ImpastoError]]] = {}
+        for each in self.left_out:
+            alike.setdefault(_reason(each[1]), []).append(each)
+        reasons = [_because([name for name, _error in some if name], some[0][1]) for some in alike.values()]
         if not self.kept:
             if self.stopped and not reasons:
                 raise GivenUp
@@ -255,6 +258,19 @@ def is_watched(run_mode: Any) -> bool:
     return bool(run_mode != Gimp.RunMode.NONINTERACTIVE)
 
 
-def _because(name: str, error: ImpastoError) -> str:
-    why = headlines.told(error)
-    return _("Not painted: {name}. {why}").format(name=name, why=why.replace("\n", " ")) if name else why
+def _because(names: list[str], error: ImpastoError) -> str:
+    """Why these are left out."""
+    if not names:
+        return headlines.told(error)
+    if "unplaced" in error.problem.details:
+        return _(
+            "Painted, but not put into the image: {names} ({reason}). Nothing is lost, the daemon keeps it for a day: "
+            "choose Filters ▸ Artistic ▸ Neural Style Paintings…"
+        ).format(names=listed(names), reason=_reason(error))
+    why = headlines.told(error).replace("\n", " ")
+    return _("Not painted: {name}. {why}").format(name=listed(names), why=why)
+
+
+def _reason(error: ImpastoError) -> str:
+    """What those that are told together have in common."""
+    return str(error.problem.details.get("unplaced") or error)

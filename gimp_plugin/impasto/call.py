@@ -49,6 +49,8 @@ def answered(procedure: Any, run_mode: Any, image: Any, work: Callable[[], list[
         if notes and run_mode == Gimp.RunMode.INTERACTIVE:
             Gimp.message("\n".join(notes))
         Gimp.displays_flush()
+        if not image.is_valid():  # one of several: GIMP complains of what it cannot keep with it
+            procedure.get_plug_in().set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
         return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
     if run_mode != Gimp.RunMode.INTERACTIVE or not image.is_valid():
         return procedure.new_return_values(*failure)

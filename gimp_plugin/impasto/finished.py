@@ -95,7 +95,7 @@ def placed(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
 
 
 def _not_placed(job: str, error: Exception) -> ImpastoError:
-    """The sentence for a painting that the daemon still has."""
+    """The sentence for a painting that the daemon still has. Its detail `unplaced`: the reason alone."""
     if not isinstance(error, ImpastoError):
         traceback.print_exception(error, file=sys.stderr)
     reason = str(error).rstrip(".") or repr(error)
@@ -106,4 +106,5 @@ def _not_placed(job: str, error: Exception) -> ImpastoError:
             "day. Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: impasto fetch "
             "{job} -o FILE.png"
         ).format(reason=reason, job=job[:8]),
+        unplaced=reason,
     )

@@ -87,6 +87,17 @@ def test_what_is_left_out_is_told_with_its_name_and_reason() -> None:
     ]
 
 
+def test_what_is_left_out_for_the_same_reason_is_told_together() -> None:
+    empty = [(name, ImpastoError(Code.BAD_REQUEST, "It is empty.")) for name in ("sky", "sea")]
+    closed = [(name, module("finished")._not_placed(name * 8, ValueError("it was closed"))) for name in ("a", "b")]
+    told = batch(5, kept=1, left_out=[*empty, *closed]).told()
+    assert told[1:] == [
+        "Not painted: sky, sea. It is empty.",
+        "Painted, but not put into the image: a, b (it was closed). Nothing is lost, the daemon keeps it for a day: "
+        "choose Filters ▸ Artistic ▸ Neural Style Paintings…",
+    ]
+
+
 def test_whoever_cancels_before_anything_is_painted_is_told_nothing() -> None:
     with pytest.raises(module("job").GivenUp):
         batch(3, stopped=True).told()
