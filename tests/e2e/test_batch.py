@@ -67,7 +67,7 @@ def test_visible_layers_are_those_that_are_seen_and_that_impasto_has_not_painted
 def test_where_nothing_can_be_painted_that_is_an_error_with_every_reason(batch: dict[str, Facts]) -> None:
     facts = batch["nothing"]
     assert facts["status"] == "execution-error" and len(facts["layers"]) == 2
-    assert "Not painted: empty." in facts["message"] and "Not painted: void." in facts["message"]
+    assert "Not painted: empty, void. This layer is fully transparent" in facts["message"]
 
 
 def test_all_images_are_painted_each_in_its_own_place(batch: dict[str, Facts]) -> None:
