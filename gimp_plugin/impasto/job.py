@@ -114,6 +114,7 @@ class Job:
         self._keeps_iterates = False
         self._safe = False
         self._is_steered = False
+        self._is_cancelled = False
         self._is_detached = False
 
     def __enter__(self) -> Job:
@@ -149,11 +150,15 @@ class Job:
         """Of a job that has ended. Raises ImpastoError, and GivenUp after `cancel`."""
         if self._error is not None:
             raise GivenUp if self._is_given_up else self._error
+        if self._is_cancelled:  # the painting was quicker: nobody wants it
+            self.acknowledge()
+            raise GivenUp
         assert self._result is not None
         return self._result
 
     def cancel(self) -> None:
         """Have the daemon let go of it; `wait` then raises GivenUp."""
+        self._is_cancelled = True
         self._interrupt.set()
 
     def finish(self) -> None:

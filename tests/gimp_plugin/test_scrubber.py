@@ -150,6 +150,22 @@ def test_who_throws_the_painting_away_has_the_daemon_forget_it(daemon: Daemon, m
     assert daemon.asked == ["keep 12", "acknowledged"]
 
 
+def test_who_cancels_and_the_painting_is_quicker_has_none_of_it_all_the_same(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artist, paint = Artist(monkeypatch), daemon.stylize
+
+    def finished(*request: object, **more: Any) -> Result:
+        result = paint(*request, **more)
+        artist.window._answered(artist.window._dialog, artist.responses[CANCEL])
+        return result
+
+    monkeypatch.setattr(daemon, "stylize", finished)
+    with pytest.raises(importlib.import_module("job").GivenUp):
+        artist.paint()
+    assert daemon.asked == ["keep 12", "acknowledged"]
+
+
 def test_of_one_that_cannot_be_had_any_more_it_is_said_and_another_can_be_chosen(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
