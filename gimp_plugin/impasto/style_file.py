@@ -108,4 +108,4 @@ def _unfit(path: Path, reason: str) -> ImpastoError:
             _("The style file {path} cannot be opened as a picture. Choose another one.").format(path=path)
         )
     sentence = _("The style file {path} cannot be opened as a picture. GIMP says: {reason} Choose another one.")
-    return bad_request(sentence.format(path=path, reason=reason))
+    return bad_request(sentence.format(path=path, reason=f"{reason.rstrip('.')}."))

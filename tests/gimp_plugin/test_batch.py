@@ -61,6 +61,27 @@ def test_another_word_for_what_to_paint_is_refused_with_those_there_are() -> Non
     assert caught.value.code is Code.BAD_REQUEST
 
 
+def test_visible_layers_are_painted_from_the_bottom_up_those_in_groups_too() -> None:
+    def layer(name: str, *children: Any, seen: bool = True) -> Any:
+        made = MagicMock(get_visible=lambda: seen, is_group=lambda: bool(children), get_children=lambda: children)
+        made.configure_mock(name=name)
+        made.get_parasite.return_value = None
+        return made
+
+    group = layer("group", layer("second"), layer("first"))
+    image = MagicMock()
+    image.get_layers.return_value = [layer("third"), layer("hidden", layer("in it"), seen=False), group]
+    (found,) = importlib.import_module("sheets").visible_layers(image, ())
+    assert [each.name for each in found.layers] == ["first", "second", "third"]
+
+
+def test_of_an_image_that_is_closed_nothing_is_painted() -> None:
+    sheets, gone = importlib.import_module("sheets"), MagicMock(is_valid=lambda: False)
+    for what in ("selected-layers", "visible-layers", "frames"):
+        with pytest.raises(ImpastoError, match="nothing to paint"):
+            sheets.found(what, gone, [gone])
+
+
 def test_copies_that_are_only_shown_are_none_of_the_open_images() -> None:
     sheets, opened, copies = module("sheets"), MagicMock(), [MagicMock() for _ in range(2)]
     opened.get_parasite.return_value = None

@@ -300,3 +300,41 @@ def test_what_cannot_go_on_from_the_last_painting_is_begun_anew_and_the_artist_t
         with pytest.raises(ImpastoError, match="No"):
             restyle.carried_out(None, order, lambda: None)
         assert asked == ["a"]
+
+
+def test_a_file_that_holds_other_pixels_by_now_is_not_taken_for_the_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = module("style_kept")
+    monkeypatch.setattr(kept.style_memory, "find", lambda _digest: Path("sunrise.png"))
+    monkeypatch.setattr(kept.style_file, "checked", lambda *_: Path("sunrise.png"))
+    monkeypatch.setattr(kept.style_file, "load", lambda *_: STYLE)
+    assert kept.original("sunrise.png", STYLE.sha256(), None).picture is STYLE
+    assert kept.original("sunrise.png", CONTENT.sha256(), None) is None
+
+
+def test_what_another_version_painted_with_is_brought_within_the_dialogs_ranges(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    restyle, config = module("restyle"), MagicMock()
+    limits = MagicMock(minimum=10.0, maximum=400.0)
+    filters = MagicMock(find_argument=lambda _name: limits)
+    monkeypatch.setattr(restyle.Gimp, "get_pdb", lambda: MagicMock(lookup_procedure=lambda _name: filters))
+    painted = MagicMock(arguments={"recipe": "gatys", "stroke-size": 900.0, "strength": 5.0})
+    assert restyle.fill(config, MagicMock(), painted, False) == {"recipe": "gatys", "stroke-size": 400, "strength": 10}
+
+
+def test_a_painting_and_its_group_follow_the_style_unless_the_artist_has_named_them() -> None:
+    colours = module("colours")
+
+    def named(name: str, parent: Any = None) -> Any:
+        layer = MagicMock(get_name=lambda: name)
+        layer.get_parent.return_value = parent
+        return layer
+
+    group, mine = named("old"), named("mine")
+    painting, other = named(colours._inner_name("old"), group), named("old", mine)
+    for each in (painting, other):
+        colours.rename(each, "old", "new")
+    painting.set_name.assert_called_once_with(colours._inner_name("new"))
+    group.set_name.assert_called_once_with("new")
+    other.set_name.assert_called_once_with("new")
+    mine.set_name.assert_not_called()
