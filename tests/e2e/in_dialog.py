@@ -347,6 +347,18 @@ def several(window, config):
     return [*told, rows(window, config), config.get_property("style-weight")]
 
 
+def turned(window, config):
+    """To another source and back: the file that is chosen, and whether there are recent ones to choose from."""
+    choose(config)
+    combo = only(Gtk.ComboBoxText, window)
+    told = [button(window, "Recent").get_sensitive()]
+    for source in ("style-pattern", "style-file"):
+        combo.set_active_id(source)
+        yield
+        told.append(config.get_property("style-file") is not None)
+    return told
+
+
 def undecided(window, config):
     """Another source is turned to for the layer's own style, and nothing chosen there; then it is left out."""
     combos = [each for each in inside(window) if isinstance(each, Gtk.ComboBoxText)]
@@ -477,9 +489,9 @@ def source_chosen(plugin, layer):
     return told
 
 
-def meanwhile(plugin, change):
-    """What is answered where the artist changes the image while the dialog is open, and presses Paint; and what the
-    preview says then."""
+def meanwhile(plugin, change, paint=True):
+    """What is answered where the artist changes the image while the dialog is open, and presses Paint or Cancel; and what
+    the preview says then."""
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(FOLDER / "starry_night.png")))
     (layer,) = image.get_layers()
     procedure, config = plugin.config()
@@ -499,7 +511,7 @@ def meanwhile(plugin, change):
         preview.close()
         with contextlib.suppress(plugin.pixels.ImpastoError):
             messages.append(outline(chosen()))
-        return True
+        return paint
 
     asked, plugin.dialog.ask = plugin.dialog.ask, ask
     try:
@@ -725,7 +737,9 @@ def main():
     layer = image.get_layers()[0]
     languages = ["en", *sorted(path.name for path in (PLUG_IN / "locale").glob("*") if path.is_dir())]
     plugin = Plugin("en")
+    (FOLDER / "profile/impasto-styles.json").unlink(missing_ok=True)
     told = {
+        "turned": asked(plugin, turned, layer),
         "settings": asked(plugin, settings_saved, layer),
         "restyled": asked(plugin, reset_again, layer, RESTYLE, MADE_WITH),
         "several": asked(plugin, several, layer),
@@ -737,6 +751,7 @@ def main():
         "arrows": arrows(plugin, layer),
         "source chosen": source_chosen(plugin, layer),
         "deleted meanwhile": meanwhile(plugin, lambda image: image.remove_layer(image.get_layers()[0])),
+        "dismissed": meanwhile(plugin, lambda image: image.remove_layer(image.get_layers()[0]), paint=False),
         "closed meanwhile": meanwhile(plugin, lambda image: image.delete()),
         "presets": presets(plugin, layer),
         "presets by menu": presets_by_menu(plugin, layer),

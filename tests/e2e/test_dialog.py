@@ -298,6 +298,14 @@ def test_of_a_layer_that_is_deleted_while_the_dialog_is_open_the_artist_is_told_
     assert told["deleted meanwhile"] == ["success", GONE, f"{GONE} [bad_request]"]
 
 
+def test_of_a_dialog_that_is_cancelled_nothing_is_kept(told: dict[str, Any]) -> None:
+    assert told["dismissed"] == ["cancel", GONE]
+
+
+def test_a_file_comes_back_when_its_source_is_turned_to_again_and_recent_needs_some(told: dict[str, Any]) -> None:
+    assert told["turned"] == [False, False, True]
+
+
 def test_with_an_image_that_is_closed_while_the_dialog_is_open_gimp_keeps_no_values(told: dict[str, Any]) -> None:
     assert told["closed meanwhile"] == ["execution-error", GONE, f"{GONE} [bad_request]"]
 

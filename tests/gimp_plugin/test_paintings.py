@@ -157,3 +157,13 @@ def test_gtk_does_not_wait_for_a_daemon() -> None:
     thread.join(5)
     refresh, now = found.GLib.idle_add.call_args.args
     assert refresh(now) is False and window._shown is None, "its widgets are gone"
+
+
+def test_a_finished_painting_that_its_own_gimp_is_putting_into_its_place_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = tuple({"job": job, "state": "succeeded", "kept": True} for job in ("1", "2"))
+    seen, _ = paintings(monkeypatch, tmp_path, rows)
+    slips = module("slips")
+    with slips.Held(slips.Slip("2", ENDPOINT, "a layer", "an image", ("style.png",)), tmp_path, {}):
+        assert [each.found.slip.job for each in seen.look()] == ["1"]
