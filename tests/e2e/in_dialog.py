@@ -490,7 +490,7 @@ def source_chosen(plugin, layer):
 
 
 def meanwhile(plugin, change, paint=True):
-    """What is answered where the artist changes the image while the dialog is open, and presses Paint or Cancel; and what
+    """What is answered where the artist changes the image while the dialog is open and presses Paint, or Cancel; what
     the preview says then."""
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(FOLDER / "starry_night.png")))
     (layer,) = image.get_layers()
