@@ -730,6 +730,22 @@ def row(plugin, layer):
     return told
 
 
+def is_cut(plugin, text):
+    """Whether not all of a warning can be read below the preview."""
+    lacking, recipe = plugin.lacking, plugin.recipe_names.short
+    notice, window = plugin.notice.Notice(), Gtk.Window()
+    notice.say(lacking.Lack(text.format(painted=recipe("wavelets"), asked=recipe("impasto"), command=lacking.COMMAND)))
+    notice.box.set_size_request(plugin.part.SIDE, -1)
+    notice.box.set_halign(Gtk.Align.START)
+    window.add(notice.box)
+    window.show_all()
+    for _ in range(5):
+        Gtk.main_iteration_do(False)
+    cut = notice._label.get_layout().is_ellipsized()
+    window.destroy()
+    return cut
+
+
 def main():
     GimpUi.init("impasto-tests")
     sys.path.insert(0, str(PLUG_IN))
@@ -759,8 +775,13 @@ def main():
         "lacking": lacking(plugin, layer),
         "carried over": carried_over(plugin, layer),
         "row": row(plugin, layer),
-        "windows": {language: windows(Plugin(language), layer) for language in languages},
+        "windows": {},
+        "cut": {},
     }
+    for language in languages:
+        plugin = Plugin(language)
+        told["windows"][language] = windows(plugin, layer)
+        told["cut"][language] = [text for text in (plugin.lacking.HERE, plugin.lacking.THERE) if is_cut(plugin, text)]
     (FOLDER / "dialog.json").write_text(json.dumps(told, default=str))
 
 

@@ -189,6 +189,10 @@ def test_a_warning_stays_whole_below_the_preview_while_its_recipe_is_chosen(told
     assert still == said and not other["seen"]
 
 
+def test_the_warning_is_whole_in_every_language(told: dict[str, Any]) -> None:
+    assert len(told["cut"]) == 5 and not any(told["cut"].values())
+
+
 def test_what_an_older_daemon_says_is_cut_and_can_be_read_all_the_same(told: dict[str, Any]) -> None:
     *_, theirs = told["lacking"]
     assert theirs["is cut"] and theirs["high"] < 200 and len(theirs["why"]) > 400
