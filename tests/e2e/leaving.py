@@ -51,6 +51,8 @@ class Walk:
             self.window.focus(PAINTING)
             self.window.key("alt+v")
         assert patiently(lambda: self.on_canvas() == self.canvas), self.window.images()
+        if self.canvas:
+            time.sleep(0.5)  # until the window has the focus back
 
     def on_canvas(self) -> bool:
         """Whether the painting is seen there."""

@@ -81,8 +81,11 @@ class Window:
         self.hands("type", "--delay", "30", text)
 
     def find(self, title: str) -> list[str]:
-        said = self.hands("search", "--onlyvisible", "--name", title)
-        # A window that goes meanwhile is an X error, which has numbers too.
+        """The windows of this title. A window that goes meanwhile, any window, ends the search: it is begun again."""
+        for _ in range(10):
+            said = self.hands("search", "--onlyvisible", "--name", title)
+            if "X Error" not in said:
+                break
         return [line for line in said.split("\n") if line.isdigit()]
 
     def shows(self, title: str, seconds: float = 30) -> bool:
