@@ -20,52 +20,36 @@ from job import GivenUp, Watcher
 from language import _
 
 
-class Dismissed(GivenUp):
-    """In the dialog already: what was chosen there is not to be kept."""
-
-
 def answered(procedure: Any, run_mode: Any, image: Any, work: Callable[[], list[str]]) -> Any:
-    """The return values of a procedure that does this work; what the work returns, the artist is told.
-
-    Where a dialog was filled in, a painting that is cancelled or fails counts as a success, and its error is a message:
-    GIMP keeps what was chosen, with the image, of successes alone, and an artist goes on from there.
-    """
+    """The return values of a procedure that does this work; what the work returns, the artist is told."""
     try:
         notes = work()
-    except Dismissed:
-        return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except GivenUp:
-        failure = Gimp.PDBStatusType.CANCEL, None
+        return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except ImpastoError as error:
-        failure = _failure(headlines.told(error), error.code)
+        return _failed(procedure, headlines.told(error), error.code)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         sentence = _(
             "Something unforeseen happened in Impasto's plug-in: {error!r}. What it has done to the image by then, if "
             "anything, can be undone."
-        )
-        failure = _failure(sentence.format(error=error), Code.INTERNAL)
-    else:
-        if notes and run_mode == Gimp.RunMode.INTERACTIVE:
-            Gimp.message("\n".join(notes))
-        Gimp.displays_flush()
-        if not image.is_valid():  # one of several: GIMP complains of what it cannot keep with it
-            procedure.get_plug_in().set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
-        return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
-    if run_mode != Gimp.RunMode.INTERACTIVE or not image.is_valid():
-        return procedure.new_return_values(*failure)
-    if failure[1] is not None:
-        Gimp.message(failure[1].message)
+        ).format(error=error)
+        return _failed(procedure, sentence, Code.INTERNAL)
+    if notes and run_mode == Gimp.RunMode.INTERACTIVE:
+        Gimp.message("\n".join(notes))
+    Gimp.displays_flush()
+    if not image.is_valid():  # one of several: GIMP complains that it cannot keep it with the last values
+        procedure.get_plug_in().set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
 
 
 def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
-    """Have an artist fill in the arguments; a script has. more: as `dialog.ask` has it. Raises Dismissed."""
+    """Have an artist fill in the arguments; a script has. more: as `dialog.ask` has it. Raises GivenUp."""
     if run_mode == Gimp.RunMode.INTERACTIVE:
         import dialog  # needs a display, which scripts have not
 
         if not dialog.ask(procedure, config, *more):
-            raise Dismissed
+            raise GivenUp
 
 
 def watcher(run_mode: Any, source: Any, config: Any, place: Any = None) -> Watcher:
@@ -87,7 +71,7 @@ def shows_windows(run_mode: Any) -> bool:
     )
 
 
-def _failure(sentence: str, code: Code) -> tuple[Any, Any]:
+def _failed(procedure: Any, sentence: str, code: Code) -> Any:
     """The error as GIMP shows it: its sentence, and its code as on the command line."""
     text = record.printable(f"{sentence} [{code.value}]")
-    return Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(text[:1].upper() + text[1:])
+    return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(text[:1].upper() + text[1:]))

@@ -1,7 +1,8 @@
-"""What an artist painted with last, for the next dialog: the filter's for a batch, and a batch's for the filter.
+"""What an artist chose last, for the next dialog and for Ctrl+F: the filter's for a batch, a batch's for the filter.
 
-GIMP itself keeps last values too, but of each procedure by itself: a style that was just painted with would have to be
-chosen again for a batch. They are kept as GIMP's own parasite, so that they are there after the next start.
+GIMP itself keeps last values too, but of each procedure by itself, and of a painting alone that was finished: after a
+cancel, all would have to be chosen again. Ours are kept as GIMP's own parasite, so that they are there after the next
+start.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import styles
 from gi.repository import Gimp, Gio
 
 PARASITE = "impasto-last-values"
-NAMES = ("recipe", "strength", "stroke-size", "max-size", "seed", "keep-colours", "preview", *styles.WEIGHTS)
+NAMES = (
+    *("recipe", "strength", "stroke-size", "max-size", "seed", "keep-colours", "preview", "choose"),
+    *styles.WEIGHTS,
+)
 """The arguments that both have, beside the styles."""
 
 
 def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
-    """As `call.ask`, with a dialog that begins with what was painted with last."""
-    if run_mode == Gimp.RunMode.INTERACTIVE:
+    """As `call.ask`, with a dialog that begins with what was chosen last; without one, that is painted with again."""
+    if run_mode != Gimp.RunMode.NONINTERACTIVE:
         fill(config)
         call.ask(procedure, run_mode, config, *more)
         keep(config)
@@ -51,7 +55,8 @@ def fill(config: Any) -> None:
                 name = styles.argument(kind, number)
                 config.set_property(name, READ[kind](values[name]) if name in values else None)
         for name in NAMES:
-            config.set_property(name, values[name])
+            if name in values:
+                config.set_property(name, values[name])
 
 
 def _layer_written(layer: Any) -> list[int]:
