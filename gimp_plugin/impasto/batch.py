@@ -30,6 +30,7 @@ from order import LIMITS
 from row import Row
 from sheets import Found, Piece, Sheet
 from styles import Chosen
+from subject import Subject
 
 OF_ONE = frozenset({Code.BAD_REQUEST, Code.TOO_LARGE, Code.OUT_OF_MEMORY, Code.DIVERGED, Code.WORKER_DIED})
 """What is wrong with one painting and need not be with the next; anything else ends the batch."""
@@ -78,26 +79,16 @@ def of_selected(procedure: Any, run_mode: Any, image: Any, drawables: list[Any],
 
 def ask(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> None:
     """Have an artist fill in the arguments; where `paint` is one of them, the dialog has a row for it."""
-    has_row = config.find_property("paint") is not None
-    row = Row(image, drawables, lambda: config.get_property("paint") if has_row else "selected-layers")
-
-    def widget(_config: Any, labels: Any) -> Any:
-        import batch_row  # needs a display, which scripts have not
-
-        return batch_row.made(config, labels, row.count)
-
+    asks_what = config.find_property("paint") is not None
+    row = Row(image, drawables, lambda: config.get_property("paint") if asks_what else "selected-layers")
+    subject = Subject(
+        source=row.first,
+        chosen=lambda: styles.chosen(config, image, LIMITS),
+        outlines=lambda chosen: row.outlines(chosen, config),
+        count=row.count if asks_what else None,
+    )
     with contextlib.closing(row):
-        last_values.ask(
-            procedure,
-            run_mode,
-            config,
-            row.first,
-            lambda: styles.chosen(config, image, LIMITS),
-            lambda chosen: row.outlines(chosen, config),
-            None,
-            {},
-            widget if has_row else None,
-        )
+        last_values.ask(procedure, run_mode, config, subject)
 
 
 def painted(plug_in: Any, made: Sequence[Sheet], chosen: Mapping[int, Chosen], run_mode: Any) -> list[str]:

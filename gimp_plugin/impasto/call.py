@@ -18,6 +18,7 @@ from gi.repository import Gimp, GLib
 from impasto_protocol.errors import Code, ImpastoError
 from job import GivenUp, Watcher
 from language import _
+from subject import Subject
 
 
 def answered(procedure: Any, run_mode: Any, image: Any, work: Callable[[], list[str]]) -> Any:
@@ -43,12 +44,12 @@ def answered(procedure: Any, run_mode: Any, image: Any, work: Callable[[], list[
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
 
 
-def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
-    """Have an artist fill in the arguments; a script has. more: as `dialog.ask` has it. Raises GivenUp."""
+def ask(procedure: Any, run_mode: Any, config: Any, subject: Subject) -> None:
+    """Have an artist fill in the arguments; a script has. Raises GivenUp."""
     if run_mode == Gimp.RunMode.INTERACTIVE:
         import dialog  # needs a display, which scripts have not
 
-        if not dialog.ask(procedure, config, *more):
+        if not dialog.ask(procedure, config, subject):
             raise GivenUp
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import call
 import styles
 from gi.repository import Gimp, Gio
+from subject import Subject
 
 PARASITE = "impasto-last-values"
 NAMES = (
@@ -24,11 +25,11 @@ NAMES = (
 """The arguments that both have, beside the styles."""
 
 
-def ask(procedure: Any, run_mode: Any, config: Any, *more: Any) -> None:
+def ask(procedure: Any, run_mode: Any, config: Any, subject: Subject) -> None:
     """As `call.ask`, with a dialog that begins with what was chosen last; without one, that is painted with again."""
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
         fill(config)
-        call.ask(procedure, run_mode, config, *more)
+        call.ask(procedure, run_mode, config, subject)
         keep(config)
 
 

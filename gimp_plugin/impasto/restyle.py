@@ -27,6 +27,7 @@ from language import _
 from order import LIMITS
 from record import Painted
 from styles import Chosen
+from subject import Subject
 
 FILTER = "plug-in-impasto-style-transfer"
 """Whose arguments the ones here are: it knows their ranges."""
@@ -62,7 +63,8 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
         def outlines(chosen: Mapping[int, Chosen]) -> list[tuple[int, Outline]]:
             return [(1, replace(order.outline(seen(), chosen, config), resume=earlier(painted, config)))]
 
-        call.ask(procedure, run_mode, config, seen, shown, outlines, made_with, kept_styles(painted, copies))
+        own = kept_styles(painted, copies)
+        call.ask(procedure, run_mode, config, Subject(seen, shown, outlines, made_with, own))
     source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)

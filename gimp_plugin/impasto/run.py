@@ -15,6 +15,7 @@ import record
 import styles
 from impasto_protocol.messages import Result
 from job import Watcher
+from subject import Subject
 
 
 def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> Any:
@@ -24,14 +25,12 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         if len(drawables) > 1:
             return batch.of_selected(procedure, run_mode, image, drawables, config)
         source = pixels.only_layer(drawables, order.LIMITS)
-        last_values.ask(
-            procedure,
-            run_mode,
-            config,
-            lambda: source,
-            lambda: styles.chosen(config, image, order.LIMITS),
-            lambda chosen: [(1, order.outline(source, chosen, config))],
+        subject = Subject(
+            source=lambda: source,
+            chosen=lambda: styles.chosen(config, image, order.LIMITS),
+            outlines=lambda chosen: [(1, order.outline(source, chosen, config))],
         )
+        last_values.ask(procedure, run_mode, config, subject)
         pixels.only_layer(drawables, order.LIMITS)  # an artist may have changed, or closed, the image meanwhile
         return paint(procedure.get_plug_in(), image, source, config, call.watcher(run_mode, source, config))
 

@@ -206,7 +206,7 @@ def paintings(plugin):
     return told
 
 
-def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1, row=None):
+def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1, count=None):
     """What `look` makes of the dialog and its config."""
     procedure, config = plugin.config(name)
     config.set_property("preview", False)
@@ -220,10 +220,8 @@ def asked(plugin, look, layer, name=STYLE_TRANSFER, made_with=None, styles=1, ro
             config.set_property(argument, value)
     shown = plugin.style_kept.Shown("Its own", layer.get_thumbnail(40, 40, 1))
     kept = dict.fromkeys(range(1, styles + 1), shown) if made_with else {}
-    return opened(
-        lambda window: look(window, config),
-        lambda: plugin.dialog.ask(procedure, config, lambda: layer, no_style, lambda _: None, made_with, kept, row),
-    )
+    subject = plugin.subject.Subject(lambda: layer, no_style, lambda _: None, made_with, kept, count)
+    return opened(lambda window: look(window, config), lambda: plugin.dialog.ask(procedure, config, subject))
 
 
 def all_of_it(window, _config):
@@ -241,16 +239,12 @@ MADE_WITH = {
 }
 
 
-def batch_row(plugin):
-    return lambda config, labels: plugin.batch_row.made(config, labels, lambda _: 2)
-
-
 def windows(plugin, layer):
     """What is in each window, by the window's name."""
     return {
         "dialog": asked(plugin, all_of_it, layer),
         "restyle": asked(plugin, all_of_it, layer, RESTYLE, MADE_WITH),
-        "batch": asked(plugin, all_of_it, layer, BATCH, row=batch_row(plugin)),
+        "batch": asked(plugin, all_of_it, layer, BATCH, count=lambda _: 2),
         "painting": painting(plugin, plugin.window.Window(layer, layer)),
         "choosing": choosing(plugin, layer),
         "batch painting": painting(plugin, plugin.batch_window.Window()),
@@ -502,15 +496,15 @@ def meanwhile(plugin, change, paint=True):
         RunMode=Gimp.RunMode, PDBStatusType=Gimp.PDBStatusType, message=messages.append
     )
 
-    def ask(_procedure, config, source, chosen, outline, *_):
-        preview = plugin.preview.Preview(source, config, chosen)
+    def ask(_procedure, config, subject):
+        preview = plugin.preview.Preview(subject.source, config, subject.chosen)
         preview._stop()
         change(image)
         preview._start()
         messages.append(preview._about.get_text())
         preview.close()
         with contextlib.suppress(plugin.pixels.ImpastoError):
-            messages.append(outline(chosen()))
+            messages.append(subject.outlines(subject.chosen()))
         return paint
 
     asked, plugin.dialog.ask = plugin.dialog.ask, ask
@@ -633,7 +627,8 @@ def foreseen(plugin, layer):
 
     def ask():
         value = config.get_property
-        plugin.dialog.ask(procedure, config, lambda: layer, lambda: None, lambda _: [(1, value("max-size"))])
+        subject = plugin.subject.Subject(lambda: layer, lambda: None, lambda _: [(1, value("max-size"))])
+        plugin.dialog.ask(procedure, config, subject)
 
     return opened(lambda window: look(window, config), ask)
 
