@@ -467,3 +467,10 @@ def test_a_layer_that_gimp_does_not_take_is_an_error(without_gimp: None) -> None
     pixels.Gimp.get_pdb.return_value.get_last_error.return_value = "no room"
     with pytest.raises(ImpastoError, match="no room"):
         pixels.insert_above(image, source, MagicMock())
+
+
+@pytest.mark.usefixtures("without_gimp")
+def test_each_place_that_keeps_the_paths_of_styles_is_named_where_the_manual_says_how_to_forget_them() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scripting.md").read_text(encoding="utf-8")
+    for place in (module("style_memory").FILE, module("last_values").PARASITE, "plug-in-settings/*impasto*"):
+        assert f"`{place}`" in page, place
