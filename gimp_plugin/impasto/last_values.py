@@ -19,10 +19,10 @@ from subject import Subject
 
 PARASITE = "impasto-last-values"
 NAMES = (
-    *("recipe", "strength", "stroke-size", "max-size", "seed", "keep-colours", "preview", "choose"),
+    *("recipe", "strength", "stroke-size", "max-size", "seed", "keep-colours", "preview", "choose", "paint"),
     *styles.WEIGHTS,
 )
-"""The arguments that both have, beside the styles."""
+"""The arguments that are kept beside the styles; `paint` is a batch's alone."""
 
 
 def ask(procedure: Any, run_mode: Any, config: Any, subject: Subject) -> None:
@@ -34,8 +34,9 @@ def ask(procedure: Any, run_mode: Any, config: Any, subject: Subject) -> None:
 
 
 def keep(config: Any) -> None:
-    """These arguments, for `fill`."""
-    values = {name: config.get_property(name) for name in NAMES}
+    """These arguments, for `fill`. Those that this procedure has not stay as they were kept before."""
+    values = {name: value for name, value in _kept().items() if name in NAMES and not _has(config, name)}
+    values |= {name: config.get_property(name) for name in NAMES if _has(config, name)}
     for number in styles.NUMBERS:
         for kind in styles.given(config, number):
             name = styles.argument(kind, number)
@@ -46,18 +47,32 @@ def keep(config: Any) -> None:
 
 def fill(config: Any) -> None:
     """Set these arguments to what was kept last, if anything was. A style's layer that is gone is none any more."""
-    parasite = Gimp.get_parasite(PARASITE)
-    if parasite is None:
+    values = _kept()
+    if not values:
         return
     with contextlib.suppress(ValueError, TypeError, AttributeError):
-        values = json.loads(bytes(parasite.get_data()))
         for number in styles.NUMBERS:
             for kind in styles.KINDS:
                 name = styles.argument(kind, number)
                 config.set_property(name, READ[kind](values[name]) if name in values else None)
         for name in NAMES:
-            if name in values:
+            if name in values and _has(config, name):
                 config.set_property(name, values[name])
+
+
+def _kept() -> dict[str, Any]:
+    """What was kept last; nothing where that is damaged."""
+    parasite = Gimp.get_parasite(PARASITE)
+    if parasite is not None:
+        with contextlib.suppress(ValueError, RecursionError):
+            values = json.loads(bytes(parasite.get_data()))
+            if isinstance(values, dict):
+                return values
+    return {}
+
+
+def _has(config: Any, name: str) -> bool:
+    return config.find_property(name) is not None
 
 
 def _layer_written(layer: Any) -> list[int]:

@@ -697,6 +697,18 @@ def carried_over(plugin, layer):
     return told
 
 
+def carried_past(plugin):
+    """What a batch that was to paint frames begins with after the filter was used in between."""
+    (_, batchs), (_, filters), (_, again) = (plugin.config(name) for name in (BATCH, STYLE_TRANSFER, BATCH))
+    batchs.set_property("paint", "frames")
+    plugin.last_values.keep(batchs)
+    plugin.last_values.fill(filters)
+    filters.set_property("strength", 30.0)
+    plugin.last_values.keep(filters)
+    plugin.last_values.fill(again)
+    return [again.get_property(name) for name in ("paint", "strength")]
+
+
 def row(plugin, layer):
     """What is tried of an animation, and what else is there meanwhile and afterwards."""
     image = Gimp.Image.new(30, 20, Gimp.ImageBaseType.RGB)
@@ -769,6 +781,7 @@ def main():
         "foreseen": foreseen(plugin, layer),
         "lacking": lacking(plugin, layer),
         "carried over": carried_over(plugin, layer),
+        "carried past": carried_past(plugin),
         "row": row(plugin, layer),
         "windows": {},
         "cut": {},

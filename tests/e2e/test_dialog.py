@@ -321,6 +321,10 @@ def test_a_batchs_dialog_begins_with_what_the_filter_painted_with_last(told: dic
     ]
 
 
+def test_what_a_batch_was_to_paint_is_not_forgotten_where_the_filter_was_used_in_between(told: dict[str, Any]) -> None:
+    assert told["carried past"] == ["frames", 30.0]
+
+
 def test_of_an_animation_the_first_frame_is_tried_as_it_plays_and_nothing_of_that_is_left(told: dict[str, Any]) -> None:
     row = told["row"]
     assert row["frame"] == [30, 20, False] and row["filled"] == [255, 0], "the first frame alone, of the image's size"
