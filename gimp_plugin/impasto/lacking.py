@@ -43,14 +43,17 @@ def of_progress(progress: Progress, asked: str) -> Lack | None:
     return Lack(progress.note, progress.note) if progress.warning else None
 
 
-def of_record(record: Mapping[str, Any], asked: str) -> Lack | None:
-    """As `of_progress`, by a finished painting's record."""
+def of_record(record: Mapping[str, Any], asked: str, endpoint: str = "") -> Lack | None:
+    """As `of_progress`, by a finished painting's record. endpoint: of the daemon that painted it, where that may be
+    another one than is talked to now."""
     stand_in, notes = record.get("stand_in"), record.get("notes")
     if not stand_in or not isinstance(stand_in, str):
         return None
-    return Lack(_sentence(asked, stand_in), "\n".join(map(str, notes)) if isinstance(notes, (list, tuple)) else "")
+    return Lack(
+        _sentence(asked, stand_in, endpoint), "\n".join(map(str, notes)) if isinstance(notes, (list, tuple)) else ""
+    )
 
 
-def _sentence(asked: str, painted: str) -> str:
-    text = THERE if sandbox.endpoint().startswith(TCP) else HERE
+def _sentence(asked: str, painted: str, endpoint: str = "") -> str:
+    text = THERE if (endpoint or sandbox.endpoint()).startswith(TCP) else HERE
     return text.format(painted=short(painted), asked=short(asked), command=COMMAND)

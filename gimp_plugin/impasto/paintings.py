@@ -16,6 +16,7 @@ from typing import Any
 import daemon_start
 import gi
 import headlines
+import lacking
 import manual
 import pixels
 import progress
@@ -108,7 +109,10 @@ class Paintings:
         return seen
 
     def open(self, painting: Painting) -> None:
-        """As an image of its own; from then on it is GIMP's. Raises ImpastoError."""
+        """As an image of its own; from then on it is GIMP's. What its painter lacked, the artist is told.
+
+        Raises ImpastoError.
+        """
         with _asked(painting) as client:
             result = client.fetch(painting.found.slip.job)
             names = painting.found.slip.styles
@@ -119,6 +123,7 @@ class Paintings:
             Gimp.Display.new(image)
             client.acknowledge(result.job)
         slips.drop(painting.found.path)
+        _tell(result, painting.found.slip.endpoint)
 
     def throw_away(self, painting: Painting) -> None:
         """What is finished is forgotten, what is not is cancelled. Raises ImpastoError."""
@@ -165,6 +170,14 @@ def _remember(about: Mapping[str, Any], result: Result) -> None:
         for style, file in [*zip(asked, about.get("files", ()))][::-1]:  # the first one is the latest
             if file:
                 style_memory.remember(style["sha256"], Path(file))
+
+
+def _tell(result: Result, endpoint: str) -> None:
+    """What the painter had to do without: there need have been no window that said so."""
+    with contextlib.suppress(*record.DAMAGE):
+        lack = lacking.of_record(result.record, str(result.record["request"]["recipe"]), endpoint)
+        if lack is not None:
+            Gimp.message(lack.sentence)
 
 
 def _connected(endpoint: str) -> Client:

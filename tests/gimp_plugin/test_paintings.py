@@ -127,6 +127,22 @@ def test_one_whose_slip_is_an_older_one_or_damaged_says_how_it_was_painted_all_t
     assert (kept["job"], kept["style"], kept["record"]) == ("1", "style.png", RECORD)
 
 
+def test_one_that_is_opened_says_once_where_another_recipe_stood_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lacking = {"request": {"recipe": "gatys", "styles": [{"sha256": "ab" * 32}]}, "stand_in": "wavelets"}
+    said = module("paintings").Gimp.message
+    opened(monkeypatch, tmp_path, ABOUT)
+    said.assert_not_called()
+    monkeypatch.setitem(globals(), "RECORD", lacking)
+    opened(monkeypatch, tmp_path, ABOUT)
+    (sentence,) = said.call_args.args
+    said.assert_called_once()
+    assert sentence.startswith(
+        "Painted with Wavelets instead of Gatys 2016: VGG19's weights are missing on this machine."
+    )
+
+
 class Slow:
     """Paintings of a daemon that takes its time, until it is let."""
 
