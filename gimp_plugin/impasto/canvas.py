@@ -38,8 +38,11 @@ REST = 5
 AFTERWARDS = 200
 """Milliseconds after which GIMP has taken the focus: it does so when it has answered already."""
 MARK = "impasto-canvas"
-"""The parasite of such a copy: the job's name and the display's number, 0 for none. Also a folder in the artist's own
-that nobody makes: GIMP calls an image after its file, and to one that lies there nothing is ever saved."""
+"""The parasite of such a copy. Also a folder in the artist's own that nobody makes: GIMP calls an image after its file,
+and to one that lies there nothing is ever saved."""
+KEPT = "impasto-canvas-of-"
+"""GIMP itself keeps a parasite of this name and the job's, with the image's number and the display's, 0 for none, until
+the canvas is closed or GIMP ends. The image's own would not do: any file that is opened may bring one."""
 
 
 class Canvas:
@@ -56,7 +59,9 @@ class Canvas:
         where = [ids.index(each.get_id()) for each in (layer, like)]
         self._name = _("Painting {name}").format(name=like.get_name())
         self._image = image.duplicate()
-        _mark(self._image, job)
+        self._image.attach_parasite(Gimp.Parasite.new(MARK, 0, b"yes"))  # 0: it is not saved
+        self._kept = f"{KEPT}{job}"
+        _keep(self._kept, self._image.get_id())
         _call(self._image, _("Live preview of {name}").format(name=like.get_name()))
         copies = _all(self._image.get_layers())
         self._layer, self._like = (copies[index] for index in where)
@@ -65,7 +70,7 @@ class Canvas:
         self._image.undo_disable()
         self._image.clean_all()
         self._display = Gimp.Display.new(self._image)
-        _mark(self._image, job, self._display.get_id())
+        _keep(self._kept, self._image.get_id(), self._display.get_id())
 
     @property
     def is_open(self) -> bool:
@@ -90,9 +95,10 @@ class Canvas:
 
     def close(self) -> None:
         """Take it away."""
-        if self.is_open:
-            with _silence():
+        with _silence():
+            if self.is_open:
                 self._display.delete()
+            Gimp.detach_parasite(self._kept)
 
     def _made(self, picture: Picture) -> Any:
         """A layer of the copy's with the picture, not yet inserted."""
@@ -203,21 +209,27 @@ def _present(window: Any) -> bool:
 def sweep(profile: Path, own: str) -> None:
     """Close the canvases of paintings for which no process waits any more. own: the job of a painting of this process;
     where no slip tells even of that, as where the profile cannot be written, slips say nothing of others either."""
-    alive = {found.slip.job for found in slips.found(profile) if found.held}
-    if own not in alive:
+    alive = {f"{KEPT}{found.slip.job}" for found in slips.found(profile) if found.held}
+    if f"{KEPT}{own}" not in alive:
         return
-    for image in Gimp.get_images():
-        mark = image.get_parasite(MARK)
-        if mark is not None:
-            job, display = bytes(mark.get_data()).decode().split()
-            if job not in alive:
-                shown = Gimp.Display.id_is_valid(int(display))
-                (Gimp.Display.get_by_id(int(display)) if shown else image).delete()
+    for name in Gimp.get_parasite_list():
+        if name.startswith(KEPT) and name not in alive:
+            _close(Gimp.get_parasite(name))
+            Gimp.detach_parasite(name)
 
 
-def _mark(image: Any, job: str, display: int = 0) -> None:
+def _close(kept: Any) -> None:
+    """The canvas of which this parasite tells, if it is still there."""
+    with contextlib.suppress(ValueError):
+        image, display = map(int, bytes(kept.get_data() if kept else b"").split())
+        if Gimp.Image.id_is_valid(image):
+            shown = Gimp.Display.id_is_valid(display)
+            (Gimp.Display.get_by_id(display) if shown else Gimp.Image.get_by_id(image)).delete()
+
+
+def _keep(name: str, image: int, display: int = 0) -> None:
     """Should this process be killed, others know what to do with the image."""
-    image.attach_parasite(Gimp.Parasite.new(MARK, 0, f"{job} {display}".encode()))  # 0: it is not saved
+    Gimp.attach_parasite(Gimp.Parasite.new(name, 0, f"{image} {display}".encode()))  # 0: it is not saved
 
 
 def _go_home() -> None:

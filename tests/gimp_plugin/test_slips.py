@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,32 +104,48 @@ def test_slips_come_oldest_first(slips: Any, tmp_path: Path) -> None:
     assert [found.slip.job for found in slips.found(tmp_path)] == ["c", "a", "b"]
 
 
-class Image:
-    """One that is marked as the canvas of this job, without a display."""
+class Gimp:
+    """As much of GIMP as a canvas is swept up with. open: its images and its displays, by their kinds and numbers."""
 
-    def __init__(self, job: str) -> None:
-        self._mark, self.is_there = f"{job} 0".encode(), True
+    def __init__(self, kept: dict[str, bytes], *opened: str) -> None:
+        self.kept, self.open = kept, set(opened)
+        self.Image, self.Display = self._kind("image"), self._kind("display")
 
-    def get_parasite(self, _name: str) -> Image:
-        return self
+    def _kind(self, kind: str) -> SimpleNamespace:
+        def get_by_id(number: int) -> SimpleNamespace:
+            return SimpleNamespace(delete=lambda: self.open.remove(f"{kind} {number}"))
 
-    def get_data(self) -> bytes:
-        return self._mark
+        return SimpleNamespace(get_by_id=get_by_id, id_is_valid=lambda number: f"{kind} {number}" in self.open)
 
-    def delete(self) -> None:
-        self.is_there = False
+    def get_parasite_list(self) -> list[str]:
+        return list(self.kept)
+
+    def get_parasite(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(get_data=lambda: self.kept[name])
+
+    def detach_parasite(self, name: str) -> None:
+        del self.kept[name]
+
+    def get_images(self) -> list[SimpleNamespace]:
+        """What a file brings is in its image, and nothing to go by."""
+        brought = SimpleNamespace(get_data=lambda: b"x 1")
+        return [SimpleNamespace(get_parasite=lambda _name: brought, delete=lambda: pytest.fail("closed"))]
 
 
 @pytest.mark.parametrize("writable", [True, False])
 def test_a_canvas_is_closed_where_slips_can_tell_that_nobody_waits_for_its_painting(
-    slips: Any, tmp_path: Path, writable: bool
+    slips: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
 ) -> None:
     canvas = importlib.import_module("canvas")
-    canvas.Gimp.Display.id_is_valid.return_value = False
-    ours, theirs, left = images = [Image(job) for job in ("ours", "theirs", "left")]
-    canvas.Gimp.get_images.return_value = images
+    jobs = {"ours": b"2 2", "theirs": b"3 3", "shown": b"4 4", "hidden": b"5 0", "closed": b"6 1", "no": b"\xff"}
+    kept = {"impasto-canvas-wanted": b"yes", **{f"{canvas.KEPT}{job}": data for job, data in jobs.items()}}
+    artist_s = {"image 1", "display 1"}
+    opened = {*artist_s, *(f"{kind} {number}" for kind in ("image", "display") for number in (2, 3, 4)), "image 5"}
+    gimp = Gimp(kept, *opened)
+    monkeypatch.setattr(canvas, "Gimp", gimp)
     if not writable:
         (tmp_path / slips.FOLDER).write_text("a file where the folder should be")
     with slips.Held(slip(slips, "ours"), tmp_path, {}), slips.Held(slip(slips, "theirs"), tmp_path, {}):
         canvas.sweep(tmp_path, "ours")
-    assert [ours.is_there, theirs.is_there, left.is_there] == [True, True, not writable]
+    assert opened - gimp.open == ({"display 4", "image 5"} if writable else set())
+    assert len(gimp.kept) == (3 if writable else 7), "what is swept up is forgotten"
