@@ -48,7 +48,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         ask(procedure, run_mode, image, drawables, config)
         chosen = record.copied(styles.chosen(config, image, LIMITS))
         found = sheets.found(config.get_property("paint"), image, drawables)
-        made = [sheet(each, chosen, config, is_watched(run_mode)) for each in found]
+        made = [sheet(each, chosen, config, call.is_watched(run_mode)) for each in found]
         notes = painted(procedure.get_plug_in(), made, chosen, run_mode)
         images.extend(each.image for each in made if each.image.is_valid())
         return notes
@@ -106,7 +106,7 @@ def painted(plug_in: Any, made: Sequence[Sheet], chosen: Mapping[int, Chosen], r
     for sentence in batch.unseen:
         Gimp.message(sentence)
     notes = batch.told()
-    if batch.left_out and not is_watched(run_mode):
+    if batch.left_out and not call.is_watched(run_mode):
         Gimp.message("\n".join(notes))  # an artist is told anyway
     return notes
 
@@ -232,7 +232,7 @@ class Batch:
         with sheet.step():
             for each in waiting:
                 try:
-                    self.notes += each.place()
+                    self.notes += [*each.place(), *sheet.notes]
                     self.kept += 1
                     self.unseen |= {each.unseen.sentence} if each.unseen else set()
                 except ImpastoError as error:
@@ -242,11 +242,6 @@ class Batch:
 
     def _leave_out(self, name: str, error: ImpastoError) -> None:
         self.left_out.append((name, ImpastoError.of(error.problem)))  # without the traceback, which holds the pixels
-
-
-def is_watched(run_mode: Any) -> bool:
-    """Whether there is an artist who sees what becomes of it."""
-    return bool(run_mode != Gimp.RunMode.NONINTERACTIVE)
 
 
 def _because(names: list[str], error: ImpastoError) -> str:

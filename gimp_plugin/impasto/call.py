@@ -36,7 +36,7 @@ def answered(procedure: Any, run_mode: Any, image: Any, work: Callable[[], list[
             "anything, can be undone."
         ).format(error=error)
         return _failed(procedure, sentence, Code.INTERNAL)
-    if notes and run_mode == Gimp.RunMode.INTERACTIVE:
+    if notes and is_watched(run_mode):
         Gimp.message("\n".join(notes))
     Gimp.displays_flush()
     if not image.is_valid():  # one of several: GIMP complains that it cannot keep it with the last values
@@ -65,9 +65,14 @@ def watcher(run_mode: Any, source: Any, config: Any, place: Any = None) -> Watch
     return kind(source, place or source)
 
 
+def is_watched(run_mode: Any) -> bool:
+    """Whether there is an artist who sees what becomes of it: with Ctrl+F, which asks nothing, there is one too."""
+    return bool(run_mode != Gimp.RunMode.NONINTERACTIVE)
+
+
 def shows_windows(run_mode: Any) -> bool:
     """Whether there is an artist, and there can be windows: without a display, GimpUi ends the process."""
-    return run_mode != Gimp.RunMode.NONINTERACTIVE and bool(
+    return is_watched(run_mode) and bool(
         os.name == "nt" or sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}
     )
 

@@ -45,7 +45,8 @@ class Sheet:
     """What an image gets.
 
     image: where the paintings are; together: all of them at the end, else each when it is there; step: what surrounds
-    that; close: nothing more is wanted of it, or the batch was stopped.
+    that; close: nothing more is wanted of it, or the batch was stopped; notes: what the artist should know where any
+    is painted.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Sheet:
     together: bool
     step: Callable[[], contextlib.AbstractContextManager[None]]
     close: Callable[[bool], None]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def found(what: str, image: Any, drawables: Sequence[Any]) -> list[Found]:
 
 def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], config: Any) -> Sheet:
     """Each painting above its layer; one undo step for all. What is selected stays selected."""
-    keep = config.get_property(colours.ARGUMENT) and colours.are_in(image)
+    wanted = config.get_property(colours.ARGUMENT)
+    keep, notes = wanted and colours.are_in(image), colours.note(image) if wanted else []
     known = record.about({}, chosen.values())
 
     def piece(layer: Any) -> Piece:
@@ -131,7 +134,8 @@ def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], c
 
         return Piece(layer.get_name(), request, lambda: layer, place, about)
 
-    return Sheet(image.get_name(), image, [*map(piece, layers)], True, lambda: one_step(image), lambda _stopped: None)
+    pieces = [*map(piece, layers)]
+    return Sheet(image.get_name(), image, pieces, True, lambda: one_step(image), lambda _stopped: None, notes)
 
 
 @contextlib.contextmanager

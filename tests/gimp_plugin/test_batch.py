@@ -95,6 +95,24 @@ def batch(count: int, **facts: Any) -> Any:
     return module("batch").Batch(None, [], SimpleNamespace(count=count), **facts)
 
 
+@pytest.mark.parametrize(("mode", "told"), [("INTERACTIVE", True), ("WITH_LAST_VALS", True), ("NONINTERACTIVE", False)])
+def test_whoever_paints_again_with_the_same_values_is_told_what_came_of_it_and_a_script_is_not(
+    mode: str, told: bool
+) -> None:
+    call = module("call")
+    call.answered(MagicMock(), getattr(call.Gimp.RunMode, mode), MagicMock(), lambda: ["a note", "another"])
+    assert call.Gimp.message.call_args_list == [(("a note\nanother",),)] * told
+
+
+@pytest.mark.parametrize(("grey", "wanted"), [(True, True), (True, False), (False, True)])
+def test_of_a_grey_image_it_is_told_that_there_are_no_colours_to_keep(grey: bool, wanted: bool) -> None:
+    sheets, image, config = module("sheets"), MagicMock(), MagicMock()
+    image.get_base_type.return_value = sheets.Gimp.ImageBaseType.GRAY if grey else sheets.Gimp.ImageBaseType.RGB
+    config.get_property.return_value = wanted
+    notes = sheets.of_layers(image, [], {}, config).notes
+    assert [note.startswith("A greyscale image has no colours to keep") for note in notes] == [True] * (grey and wanted)
+
+
 def test_a_batch_that_left_nothing_out_has_nothing_to_tell_but_its_painters_notes() -> None:
     assert batch(2, kept=2, notes=["a stand-in", "a stand-in"]).told() == ["a stand-in"]
 
@@ -136,7 +154,9 @@ PIXEL = Picture(1, 1, 3, "u8", b"abc")
 REQUEST = Request(PIXEL, (Style(PIXEL),), seed=7)
 
 
-def painted(monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Callable[[Request], None]) -> Any:
+def painted(
+    monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Callable[[Request], None], notes: Any = ()
+) -> Any:
     """A batch of these requests, by a daemon that refuses some; its `asked` are those it has painted."""
     asked: list[Request] = []
 
@@ -159,12 +179,22 @@ def painted(monkeypatch: pytest.MonkeyPatch, requests: list[Request], refuse: Ca
         return sheets.Piece(f"layer {number}", lambda: request, lambda: None, lambda _result: None, {})
 
     pieces = [piece(number, request) for number, request in enumerate(requests)]
-    made = sheets.Sheet("image", None, pieces, True, contextlib.nullcontext, lambda _stopped: None)
+    made = sheets.Sheet("image", None, pieces, True, contextlib.nullcontext, lambda _stopped: None, notes)
     found = batch(len(requests))
     found.turns.watcher = lambda *_: module("job").Nobody()
     found.paint([made])
     found.asked = asked
     return found
+
+
+def test_what_is_to_be_known_of_a_sheet_is_told_once_and_of_those_that_are_painted_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_request: Request) -> None:
+        raise ImpastoError(Code.OUT_OF_MEMORY, "It cannot be.")
+
+    assert painted(monkeypatch, [REQUEST] * 2, lambda _request: None, ["no colours"]).told() == ["no colours"]
+    assert painted(monkeypatch, [REQUEST], refuse, ["no colours"]).notes == []
 
 
 def test_what_the_painter_lacked_is_said_once_where_nobody_has_seen_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
