@@ -86,6 +86,7 @@ def ask(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         chosen=lambda: styles.chosen(config, image, LIMITS),
         outlines=lambda chosen: row.outlines(chosen, config),
         count=row.count if asks_what else None,
+        settings=lambda: row.settings(config),
     )
     with contextlib.closing(row):
         last_values.ask(procedure, run_mode, config, subject)

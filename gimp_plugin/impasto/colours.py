@@ -124,6 +124,17 @@ def rename(painting: Any, old: str, new: str) -> None:
             layer.set_name(called(new))
 
 
+def greys(painting: Picture) -> Picture:
+    """A small picture of a painting as a greyscale image has it."""
+    image, layer = pixels.new_image(painting, "")
+    try:
+        image.undo_disable()
+        image.convert_grayscale()
+        return pixels.read(layer)
+    finally:
+        image.delete()
+
+
 def seen(painting: Picture, content: Picture) -> Picture:
     """A small picture of a painting as it looks below the content's colours. In 8 bits; for looking at."""
     image, below = pixels.new_image(pixels.shrunk(painting, max(painting.size)), "")

@@ -46,7 +46,7 @@ def ask(procedure: Any, config: Any, subject: Subject) -> bool:
     dialog = GimpUi.ProcedureDialog.new(procedure, config, AGAIN if again else BATCH if several else TITLE)
     dialog.set_ok_label(_("_Paint"))
     manual.at_f1(dialog, procedure.get_name())  # GIMP 3.2 has Help's button alone
-    preview = Preview(subject.source, config, subject.chosen)
+    preview = Preview(subject.source, config, subject.chosen, subject.settings)
     foreseen = Foreseen(subject.source, config, lambda: subject.outlines(preview.chosen()))
     preview.learnt = foreseen.again
     top = [batch_row.made(config, labels, several)] if several else []

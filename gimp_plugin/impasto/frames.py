@@ -83,7 +83,7 @@ class Frames:
             if self._show and self._display is None:
                 self._display = Gimp.Display.new(self._made)
         request = order.requested(self._layers[number], self._chosen, self._config)
-        return replace(request, settings=settings(request, self._config), start=self._start(number))
+        return replace(request, settings={**request.settings, **settings(self._config)}, start=self._start(number))
 
     def _place(self, number: int, about: Mapping[str, Any], result: Result) -> None:
         layer, kept = self._layers[number], record.made(about, result)
@@ -161,10 +161,12 @@ def frame_name(name: str) -> str:
 
 
 def first(image: Any) -> Any:
-    """The first frame as it plays, in an image that the caller deletes; None where a selection floats."""
+    """The first frame as it plays, in an RGB image that the caller deletes; None where a selection floats."""
     if image.get_floating_sel() is not None:
         return None
     played = duplicate(image)
+    if played.get_base_type() != Gimp.ImageBaseType.RGB:
+        played.convert_rgb()
     layer = composed(played, range(1), played, "")
     played.insert_layer(layer, None, 0)
     return layer
@@ -173,13 +175,13 @@ def first(image: Any) -> Any:
 def outlines(frame: Any, chosen: Mapping[int, Chosen], config: Any) -> tuple[Outline, Outline]:
     """What painting a frame is: the first one, and one that begins with the painting of the one before."""
     afresh = order.outline(frame, chosen, config)
-    afresh = replace(afresh, settings=settings(afresh, config))
+    afresh = replace(afresh, settings={**afresh.settings, **settings(config)})
     return afresh, replace(afresh, start=True)
 
 
-def settings(asked: Request | Outline, config: Any) -> dict[str, Scalar]:
-    """Those of a frame."""
-    return {**asked.settings, **({"colour": OWN_COLOURS} if config.get_property(colours.ARGUMENT) else {})}
+def settings(config: Any) -> dict[str, Scalar]:
+    """What is asked of the recipe for a frame, and not for a layer."""
+    return {"colour": OWN_COLOURS} if config.get_property(colours.ARGUMENT) else {}
 
 
 def duplicate(image: Any) -> Any:

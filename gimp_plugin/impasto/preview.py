@@ -26,7 +26,7 @@ from impasto_protocol.errors import ImpastoError  # noqa: E402
 from impasto_protocol.forecast import Forecast  # noqa: E402
 from impasto_protocol.messages import Progress  # noqa: E402
 from impasto_protocol.picture import Picture  # noqa: E402
-from impasto_protocol.request import Request  # noqa: E402
+from impasto_protocol.request import Request, Scalar  # noqa: E402
 from job import GivenUp, Job  # noqa: E402
 from language import _  # noqa: E402
 from notice import Notice  # noqa: E402
@@ -40,7 +40,8 @@ VALUES = (
     *("recipe", "strength", "stroke-size", "max-size", "seed", "preview", "source-layer", "paint"),
     *(*styles.ARGUMENTS, *styles.WEIGHTS),
 )
-"""The filter's arguments that a preview depends on. Whether colours are kept is a way to look at the same painting."""
+"""The filter's arguments that a preview depends on. Whether colours are kept is a way to look at the same painting,
+unless the painter keeps them."""
 SETTLED = 0.03
 """A preview ends when little more would change: see the recipes' `settle`."""
 LINES = 40
@@ -56,12 +57,20 @@ class Preview:
     """A part of a layer in a box of its own, painted with the values in the dialog's `config`.
 
     source: gives the layer; of None nothing is shown. chosen: gives the styles by their numbers, or raises
-    ImpastoError. `learnt` is called when the daemon may know more than before of its device, or of what stands in for
-    the recipe.
+    ImpastoError. settings: what is asked for beside the arguments, where the painter keeps the colours. `learnt` is
+    called when the daemon may know more than before of its device, or of what stands in for the recipe.
     """
 
-    def __init__(self, source: Callable[[], Any], config: Any, chosen: Callable[[], dict[int, Chosen]]) -> None:
-        self._given, self._config, self._chosen_styles = source, config, chosen
+    def __init__(
+        self,
+        source: Callable[[], Any],
+        config: Any,
+        chosen: Callable[[], dict[int, Chosen]],
+        settings: Callable[[], Mapping[str, Scalar]] = dict,
+    ) -> None:
+        self._given, self._config, self._chosen_styles, self._settings = source, config, chosen, settings
+        self._asked: Mapping[str, Scalar] = {}
+        self._is_grey = False
         self._source: Any = None
         self._size, self._centre = (1, 1), (0.0, 0.0)
         self._look()
@@ -76,7 +85,7 @@ class Preview:
         self._notice, self._recipe = Notice(), ""
         self.learnt: Callable[[], object] = lambda: None
         self._handlers = [config.connect(f"notify::{name}", self._changed) for name in VALUES]
-        self._handlers.append(config.connect(f"notify::{colours.ARGUMENT}", self._look_again))
+        self._handlers.append(config.connect(f"notify::{colours.ARGUMENT}", self._colours_changed))
         self.box = self._laid_out()
         self._changed()
 
@@ -129,12 +138,21 @@ class Preview:
             self._job.settle()
             self._job = None
 
-    def _look_again(self, *_: object) -> None:
-        """At what is painted by now, with the layer's own colours where they are kept."""
+    def _colours_changed(self, *_: object) -> None:
+        if self._settings() == self._asked:
+            self._look_again()
+        else:
+            self._changed()
+
+    def _look_again(self) -> None:
+        """At what is painted by now, as the layer will look: in greys, or with its own colours where they are kept."""
         if self._painted is None:
             return
-        keeps = self._config.get_property(colours.ARGUMENT)
-        picture = colours.seen(self._painted, self._content) if keeps else self._painted
+        picture = self._painted
+        if self._is_grey:
+            picture = colours.greys(picture)
+        elif self._config.get_property(colours.ARGUMENT) and not self._asked:
+            picture = colours.seen(picture, self._content)
         side = max(self._part().width, self._part().height) * self._scale()
         # The first ones are of coarser sizes: enlarged, so that the picture stays where it is.
         self._picture.set_from_pixbuf(pixbufs.fitted(pixbufs.of(picture), round(side), enlarge=True))
@@ -157,7 +175,7 @@ class Preview:
             except ImpastoError as error:
                 self._about.set_text(headlines.told(error))
                 return False
-            self._painted = None
+            self._painted, self._is_grey = None, not colours.are_in(self._source.get_image())
             self._picture.set_from_pixbuf(pixbufs.of(content))
             self._about.set_text("")
             if self._recipe != self._config.get_property("recipe"):
@@ -197,7 +215,7 @@ class Preview:
         return sentence.format(recipe=short(str(record.get("stand_in") or asked)))
 
     def _request(self, content: Picture) -> Request:
-        value, chosen = self._config.get_property, self.chosen()
+        value, chosen, self._asked = self._config.get_property, self.chosen(), dict(self._settings())
         whole = self._size[0] * self._scale(), self._size[1] * self._scale()
         sizes = [style.picture.size for style in chosen.values()]
         return Request(
@@ -207,7 +225,11 @@ class Preview:
             strength=value("strength"),
             max_size=0,
             seed=value("seed"),
-            settings={**part.strokes(whole, content.size, sizes, value("stroke-size")), "settle": SETTLED},
+            settings={
+                **part.strokes(whole, content.size, sizes, value("stroke-size")),
+                **self._asked,
+                "settle": SETTLED,
+            },
         )
 
     def _scale(self) -> float:

@@ -12,7 +12,7 @@ import frames
 import order
 import pixels
 import sheets
-from impasto_protocol.request import Outline
+from impasto_protocol.request import Outline, Scalar
 from styles import Chosen
 
 
@@ -58,6 +58,10 @@ class Row:
         for layer in self._layers(self._what()):
             alike.setdefault(pixels.shape(layer), [0, layer])[0] += 1
         return [(number, order.outline(layer, chosen, config)) for number, layer in alike.values()]
+
+    def settings(self, config: Any) -> dict[str, Scalar]:
+        """What is asked of the recipe beside what a layer alone is painted with."""
+        return frames.settings(config) if self._what() == "frames" else {}
 
     def _layers(self, what: str) -> list[Any]:
         """Those that are painted. A dialog stays open while an artist closes images."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from impasto_protocol.request import Outline
+from impasto_protocol.request import Outline, Scalar
 from style_kept import Shown
 from styles import Chosen
 
@@ -19,7 +19,8 @@ class Subject:
     or raises ImpastoError. outlines: what would be painted in those styles, and how often each.
     made_with: of a layer that is painted again, the arguments that it was painted with. own: its own styles by their
     numbers, None for one that cannot be shown.
-    count: of a batch, how many paintings a value of `paint` makes.
+    count: of a batch, how many paintings a value of `paint` makes. settings: what the recipe is asked for beside all
+    arguments, where the painter is to keep the layer's colours.
     """
 
     source: Callable[[], Any]
@@ -28,3 +29,4 @@ class Subject:
     made_with: Mapping[str, Any] | None = None
     own: Mapping[int, Shown | None] = field(default_factory=dict)
     count: Callable[[str], int] | None = None
+    settings: Callable[[], Mapping[str, Scalar]] = dict

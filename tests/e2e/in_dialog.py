@@ -437,6 +437,41 @@ def coloured(plugin, layer):
     return told
 
 
+def coloured_as_painted(plugin, layer):
+    """A green painting in a frame whose colours the painter keeps, and in greys: what is asked for, what is seen."""
+    told = {}
+    green = plugin.preview.Picture(8, 8, 3, "u8", bytes([60, 200, 60]) * 64)
+    grey = layer.get_image().duplicate()
+    grey.convert_grayscale()
+    (grey_layer,) = grey.get_layers()
+    frames = plugin.row.Row(grey, [grey_layer], lambda: "frames")
+    layers = plugin.row.Row(grey, [grey_layer], lambda: "selected-layers")
+    for name, row in (("frames", frames), ("greys", layers)):
+        _, config = plugin.config(BATCH)
+        choose(config)
+        chosen = {1: plugin.styles.Chosen("style", green)}
+        settings = lambda row=row, config=config: row.settings(config)  # noqa: E731
+        preview = plugin.preview.Preview(row.first, config, lambda chosen=chosen: chosen, settings)
+        preview._stop()
+        preview._paint = preview._request
+        preview._start()
+        config.set_property("keep-colours", True)
+        told[name] = {"afresh": bool(preview._timer)}
+        preview._stop()
+        told[name]["colour"] = preview._request(green).settings.get("colour")
+        job = preview._job = object()
+        preview.show(job, green)
+        told[name]["pixel"] = [*preview._picture.get_pixbuf().get_pixels()[:3]]
+        preview._job = None
+        preview.close()
+        row.close()
+    layer = plugin.pixels.new_layer(grey, grey_layer, green, "")
+    told["layer"] = [*plugin.pixels.read(layer).data[:3]]
+    layer.delete()
+    grey.delete()
+    return told
+
+
 def arrows(plugin, layer):
     """Where the preview looks after each key."""
     _, config = plugin.config()
@@ -771,6 +806,7 @@ def main():
         "previewed": previewed(plugin, layer),
         "all open": asked(plugin, all_open, layer),
         "coloured": coloured(plugin, layer),
+        "coloured as painted": coloured_as_painted(plugin, layer),
         "arrows": arrows(plugin, layer),
         "source chosen": source_chosen(plugin, layer),
         "deleted meanwhile": meanwhile(plugin, lambda image: image.remove_layer(image.get_layers()[0])),

@@ -277,6 +277,17 @@ def test_with_kept_colours_or_without_the_preview_shows_the_same_painting_which_
     assert told["coloured"] == [{"grey": grey, "afresh": False} for grey in (True, False, True)]
 
 
+def test_the_preview_of_a_frame_is_painted_with_its_colours_as_the_frame_will_be(told: dict[str, Any]) -> None:
+    assert told["coloured as painted"]["frames"] == {"afresh": True, "colour": "oklab", "pixel": [60, 200, 60]}
+
+
+def test_the_preview_in_a_greyscale_image_is_in_greys(told: dict[str, Any]) -> None:
+    seen = told["coloured as painted"]["greys"]
+    assert not seen["afresh"] and seen["colour"] is None
+    assert len(set(seen["pixel"])) == 1
+    assert seen["pixel"] == pytest.approx(told["coloured as painted"]["layer"], abs=1), "as its layer will be"
+
+
 def test_who_closes_the_window_of_a_finished_painting_has_it_and_another_button_throws_it_away(
     told: dict[str, Any],
 ) -> None:
