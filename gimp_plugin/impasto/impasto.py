@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Impasto's entry in GIMP: registers its two filters and the window of its paintings, and does nothing itself.
+"""Impasto's entry in GIMP: registers its three filters and the window of its paintings, and does nothing itself.
 
 GIMP runs this file at start-up to learn what it offers; one that fails then is silently not there. So this file
-imports nothing of ours, neither ZeroMQ nor msgpack, until somebody runs the filter; what can be missing is then
-told in a sentence.
+imports nothing of ours but the language, without which it is English, and neither ZeroMQ nor msgpack, until somebody
+runs a filter; what can be missing is then told in a sentence.
 """
 
 from __future__ import annotations

@@ -520,7 +520,7 @@ def source_chosen(plugin, layer):
 
 def meanwhile(plugin, change, paint=True):
     """What is answered where the artist changes the image while the dialog is open and presses Paint, or Cancel; what
-    the preview says then."""
+    the preview says then; and whether anything is kept of what was chosen."""
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(FOLDER / "starry_night.png")))
     (layer,) = image.get_layers()
     procedure, config = plugin.config()
@@ -543,6 +543,8 @@ def meanwhile(plugin, change, paint=True):
         return paint
 
     asked, plugin.dialog.ask = plugin.dialog.ask, ask
+    if Gimp.get_parasite(plugin.last_values.PARASITE) is not None:
+        Gimp.detach_parasite(plugin.last_values.PARASITE)
     try:
         result = plugin.run.run(procedure, Gimp.RunMode.INTERACTIVE, image, [layer], config)
     finally:
@@ -550,7 +552,7 @@ def meanwhile(plugin, change, paint=True):
         if image.is_valid():
             image.delete()
     told = [result.index(number) for number in range(result.length())]
-    return [told[0].value_nick, *messages, *told[1:]]
+    return [told[0].value_nick, *messages, *told[1:], Gimp.get_parasite(plugin.last_values.PARASITE) is not None]
 
 
 def presets(plugin, layer):

@@ -309,11 +309,11 @@ GONE = "The layer to paint is not in the image any more. Select another one, the
 
 @pytest.mark.parametrize("change", ["deleted", "closed"])
 def test_what_is_gone_while_the_dialog_is_open_is_a_sentence(told: dict[str, Any], change: str) -> None:
-    assert told[f"{change} meanwhile"] == ["execution-error", GONE, f"{GONE} [bad_request]"]
+    assert told[f"{change} meanwhile"] == ["execution-error", GONE, f"{GONE} [bad_request]", True]
 
 
 def test_of_a_dialog_that_is_cancelled_nothing_is_kept(told: dict[str, Any]) -> None:
-    assert told["dismissed"] == ["cancel", GONE]
+    assert told["dismissed"] == ["cancel", GONE, False]
 
 
 def test_a_file_comes_back_when_its_source_is_turned_to_again_and_recent_needs_some(told: dict[str, Any]) -> None:
