@@ -28,7 +28,7 @@ from job import GivenUp, Watcher
 from language import _, listed
 from order import LIMITS
 from row import Row
-from sheets import Found, Piece, Sheet
+from sheets import Found, Over, Piece, Sheet
 from styles import Chosen
 from subject import Subject
 
@@ -206,7 +206,7 @@ class Batch:
             if error.problem.details.get("feature") == "start":
                 self._do_without_start()
                 return self._piece(sheet, piece, jobs)
-            if error.code not in OF_ONE:
+            if isinstance(error, Over) or error.code not in OF_ONE:
                 raise
             self._leave_out(piece.name, error)
             return []
@@ -251,7 +251,7 @@ def _because(names: list[str], error: ImpastoError) -> str:
         return headlines.told(error)
     if "unplaced" in error.problem.details:
         return _(
-            "Painted, but not put into the image: {names} ({reason}). Nothing is lost, the daemon keeps it for a day: "
+            "Painted, but not put into the image: {names}. {reason}. Nothing is lost, the daemon keeps it for a day: "
             "choose Filters ▸ Artistic ▸ Neural Style Paintings…"
         ).format(names=listed(names), reason=_reason(error))
     why = headlines.told(error).replace("\n", " ")

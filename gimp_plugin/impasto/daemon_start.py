@@ -50,13 +50,16 @@ def launch(endpoint: str, interrupt: Interrupt) -> None:
     try:
         _launch(endpoint, interrupt)
     except NotStarted as why:
-        sentence = _("The Impasto daemon does not run and could not be started: {why}. Type in a terminal: {command}")
-        command = sandbox.command(endpoint)
-        raise ImpastoError(Code.UNREACHABLE, sentence.format(why=why, command=command)) from None
+        sentence = why.sentence.format(**why.values, command=sandbox.command(endpoint))
+        raise ImpastoError(Code.UNREACHABLE, sentence) from None
 
 
 class NotStarted(Exception):
-    """Why not, as the middle of a sentence."""
+    """Why not: a sentence with places for these values and for the command to type."""
+
+    def __init__(self, sentence: str, **values: object) -> None:
+        super().__init__(sentence)
+        self.sentence, self.values = sentence, values
 
 
 def _launch(endpoint: str, interrupt: Interrupt) -> None:
@@ -73,7 +76,12 @@ def _launch(endpoint: str, interrupt: Interrupt) -> None:
         )
     except OSError as error:
         raise NotStarted(
-            _("{python} cannot be run: {strerror}").format(python=python, strerror=error.strerror)
+            _(
+                "The Impasto daemon does not run and could not be started: {python} cannot be run: {strerror}. Type in "
+                "a terminal: {command}"
+            ),
+            python=python,
+            strerror=error.strerror,
         ) from None
     with process:
         try:
@@ -84,7 +92,13 @@ def _launch(endpoint: str, interrupt: Interrupt) -> None:
     if process.returncode:
         lines = said.decode(errors="replace").strip().splitlines()
         if not lines:
-            raise NotStarted(_("{python} failed").format(python=python))
+            raise NotStarted(
+                _(
+                    "The Impasto daemon does not run and could not be started: {python} failed. Type in a terminal: "
+                    "{command}"
+                ),
+                python=python,
+            )
         raise ImpastoError(Code.UNREACHABLE, lines[-1])
 
 
@@ -92,13 +106,30 @@ def installed_python(notes: Path = INSTALLED) -> str:
     """The Python that has the daemon, as the installer wrote it down. Raises NotStarted."""
     around = sandbox.around()
     if around:
-        raise NotStarted(_("GIMP is from {sandbox}, and may not start programs of the system").format(sandbox=around))
+        raise NotStarted(
+            _(
+                "The Impasto daemon does not run and could not be started: GIMP is from {sandbox}, and may not start "
+                "programs of the system. Type in a terminal: {command}"
+            ),
+            sandbox=around,
+        )
     try:
         python = json.loads(notes.read_text(encoding="utf-8"))["python"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise NotStarted(_("the plug-in was not installed with impasto install-plugin")) from None
+        raise NotStarted(
+            _(
+                "The Impasto daemon does not run and could not be started: the plug-in was not installed with impasto "
+                "install-plugin. Type in a terminal: {command}"
+            )
+        ) from None
     if not isinstance(python, str) or not os.access(python, os.X_OK):
-        raise NotStarted(_("{python}, which installed this plug-in, is gone").format(python=python))
+        raise NotStarted(
+            _(
+                "The Impasto daemon does not run and could not be started: {python}, which installed this plug-in, is "
+                "gone. Type in a terminal: {command}"
+            ),
+            python=python,
+        )
     return python
 
 
@@ -127,7 +158,13 @@ def _listen(process: subprocess.Popen[bytes], interrupt: Interrupt) -> bytes:
         if cancel in ready:
             raise ImpastoError(Code.CANCELLED, _("Cancelled while Impasto's daemon was starting."))
         if not ready:
-            raise NotStarted(_("it did not answer within {seconds:g} seconds").format(seconds=PATIENCE))
+            raise NotStarted(
+                _(
+                    "The Impasto daemon does not run and could not be started: it did not answer within {seconds:g} "
+                    "seconds. Type in a terminal: {command}"
+                ),
+                seconds=PATIENCE,
+            )
         more = os.read(pipe, 4096)
         if not more:
             return said

@@ -95,12 +95,14 @@ def placed(plug_in: Any, order: Order, watcher: Watcher) -> list[str]:
 
 
 def _not_placed(job: str, error: Exception) -> ImpastoError:
-    """The sentence for a painting that the daemon still has. Its detail `unplaced`: the reason alone."""
+    """The sentence for a painting that the daemon still has, with the reason's code. Its detail `unplaced`: the reason
+    alone, without a full stop."""
+    code = error.code if isinstance(error, ImpastoError) else Code.INTERNAL
     if not isinstance(error, ImpastoError):
         traceback.print_exception(error, file=sys.stderr)
-    reason = str(error).rstrip(".") or repr(error)
+    reason = str(error).rstrip(".。") or repr(error)
     return ImpastoError(
-        Code.CANCELLED,
+        code,
         _(
             "The painting could not be put into the image: {reason}. It is not lost: Impasto keeps it for a "
             "day. Choose Filters ▸ Artistic ▸ Neural Style Paintings…, or type in a terminal: impasto fetch "

@@ -19,12 +19,12 @@ import order
 import pixels
 import record
 from gi.repository import Gegl, Gimp
-from impasto_protocol.errors import Code, ImpastoError, bad_request
+from impasto_protocol.errors import Code, bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Outline, Request, Scalar
 from language import _
-from sheets import MARK, Piece, Sheet
+from sheets import MARK, Over, Piece, Sheet
 from styles import Chosen
 
 REPLACE = "(replace)"
@@ -74,7 +74,7 @@ class Frames:
     def _request(self, number: int) -> Request:
         """The frame as it is seen. It is in the new image from then on, and stays as it is if it cannot be painted."""
         if not self._made.is_valid():
-            raise ImpastoError(Code.CANCELLED, _("the image was closed meanwhile"))
+            raise Over(Code.BAD_REQUEST, _("The image was closed meanwhile."))
         if number not in self._layers:
             with unrecorded(self._made):
                 layer = self._seen(number, self._made, frame_name(self._names[number]))

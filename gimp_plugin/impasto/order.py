@@ -13,7 +13,7 @@ import pixels
 import record
 import styles
 from impasto_protocol import strokes
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import bad_request
 from impasto_protocol.limits import Limits
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
@@ -62,7 +62,7 @@ def insert(image: Any, source: Any, about: Mapping[str, Any], result: Result, co
     Raises ImpastoError, or whatever GIMP has against it.
     """
     if not image.is_valid():
-        raise ImpastoError(Code.CANCELLED, _("the image was closed meanwhile"))
+        raise bad_request(_("The image was closed meanwhile."))
     name = record.layer_name(*(style["style"] for style in about["styles"]))
     layer = pixels.new_layer(image, source, result.pictures[0], name)
     try:

@@ -86,9 +86,8 @@ class Presets:
             self._config.set_property(name, value)
         if files:
             self._set_styles(preset, files)
-        more = (style.name for style in preset.styles[len(styles.NUMBERS) :])
-        left_out = [*preset.ignored, *(preset.values.keys() - there.keys()), *more]
-        return [*_missing(preset, files), *_copies(files), *_passed_over(left_out)]
+        left_out = [*preset.ignored, *(preset.values.keys() - there.keys())]
+        return [*_missing(preset, files), *_copies(files), *_too_many(preset), *_passed_over(left_out)]
 
     def _set_styles(self, preset: Preset, files: list[Path | None]) -> None:
         """All of them: one whose file is missing stays what it was, one that the preset has not is left out."""
@@ -251,6 +250,14 @@ def _copies(files: list[Path | None]) -> list[str]:
         for style in known
         if style is not None and max(style.size) > SIDE
     ]
+
+
+def _too_many(preset: Preset) -> list[str]:
+    names = [style.name for style in preset.styles[len(styles.NUMBERS) :]]
+    if not names:
+        return []
+    sentence = _("A painting has no more than {count} styles. Left out: {names}")
+    return [sentence.format(count=len(styles.NUMBERS), names=listed(names))]
 
 
 def _passed_over(names: list[str]) -> list[str]:

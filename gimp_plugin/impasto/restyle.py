@@ -32,11 +32,19 @@ from subject import Subject
 FILTER = "plug-in-impasto-style-transfer"
 """Whose arguments the ones here are: it knows their ranges."""
 ANEW = {
-    Code.UNKNOWN_JOB: _("Impasto keeps nothing of that any more"),
-    Code.BAD_REQUEST: _("that has other proportions"),
-    Code.VERSION_MISMATCH: _("Impasto's daemon is too old to do so"),
+    Code.UNKNOWN_JOB: _(
+        "It could not go on from the last painting, for Impasto keeps nothing of that any more: it was painted from "
+        "the beginning."
+    ),
+    Code.BAD_REQUEST: _(
+        "It could not go on from the last painting, for that has other proportions: it was painted from the beginning."
+    ),
+    Code.VERSION_MISMATCH: _(
+        "It could not go on from the last painting, for Impasto's daemon is too old to do so: it was painted from the "
+        "beginning."
+    ),
 }
-"""Why a daemon may refuse to go on from an earlier job."""
+"""What the artist is told where a daemon refuses to go on from an earlier job, and why it may."""
 LEFT_OUT = (None, "", -1)
 """Values of arguments that say: as it was painted."""
 
@@ -77,7 +85,7 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
     def place(result: Result) -> None:
         """In the place of the layer's pixels, with the record: one undo step."""
         if not layer.is_valid():
-            raise ImpastoError(Code.CANCELLED, _("the layer was deleted, or its image closed, meanwhile"))
+            raise bad_request(_("The layer was deleted, or its image closed, meanwhile."))
         # All that can go wrong comes first: then the layer is as it was.
         pixels.check_writable(layer, extent)
         kept = record.made(about, result)
@@ -112,9 +120,7 @@ def carried_out(plug_in: Any, asked: finished.Order, watcher: Callable[[], Watch
         about_resuming = "resume" in (*details, details.get("field"), details.get("feature"))
         if not (asked.request.resume and about_resuming and error.code in ANEW):
             raise
-        note = _("It could not go on from the last painting, for {why}: it was painted from the beginning.").format(
-            why=ANEW[error.code]
-        )
+        note = ANEW[error.code]
     anew = replace(asked, request=replace(asked.request, resume=""))
     return [note, *finished.placed(plug_in, anew, watcher())]
 

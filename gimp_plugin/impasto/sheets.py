@@ -15,7 +15,7 @@ import order
 import pixels
 import record
 from gi.repository import Gimp
-from impasto_protocol.errors import bad_request
+from impasto_protocol.errors import ImpastoError, bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request
@@ -25,6 +25,10 @@ from styles import Chosen
 MARK = "impasto-frames"
 COPIES = (MARK, "impasto-canvas")
 """Parasites of images that are copies of ours, and none that an artist has opened."""
+
+
+class Over(ImpastoError):
+    """Nothing more can be painted of all this, whatever the code may mean of one painting."""
 
 
 @dataclass(frozen=True)

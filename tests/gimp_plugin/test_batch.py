@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from impasto_protocol.errors import Code, ImpastoError
+from impasto_protocol.errors import Code, ImpastoError, bad_request
 from impasto_protocol.messages import Result
 from impasto_protocol.picture import Picture
 from impasto_protocol.request import Request, Style
@@ -128,11 +128,11 @@ def test_what_is_left_out_is_told_with_its_name_and_reason() -> None:
 
 def test_what_is_left_out_for_the_same_reason_is_told_together() -> None:
     empty = [(name, ImpastoError(Code.BAD_REQUEST, "It is empty.")) for name in ("sky", "sea")]
-    closed = [(name, module("finished")._not_placed(name * 8, ValueError("it was closed"))) for name in ("a", "b")]
+    closed = [(name, module("finished")._not_placed(name * 8, bad_request("It was closed."))) for name in ("a", "b")]
     told = batch(5, kept=1, left_out=[*empty, *closed]).told()
     assert told[1:] == [
         "Not painted: sky, sea. It is empty.",
-        "Painted, but not put into the image: a, b (it was closed). Nothing is lost, the daemon keeps it for a day: "
+        "Painted, but not put into the image: a, b. It was closed. Nothing is lost, the daemon keeps it for a day: "
         "choose Filters ▸ Artistic ▸ Neural Style Paintings…",
     ]
 
@@ -331,6 +331,20 @@ def test_where_no_frame_is_painted_nothing_of_the_new_image_is_left(
     assert made._played.delete.called
     assert display.delete.called == (show and begun)
     assert image.delete.called != display.delete.called, "GIMP deletes an image with its display"
+
+
+def test_when_the_image_that_frames_go_into_is_closed_the_batch_ends_and_says_so_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, image, _ = frames(monkeypatch, False)
+    made._names = ["Frame 1", "Frame 2"]
+    image.is_valid.return_value = False
+    found = batch(2)
+    found.paint([made.sheet()])
+    assert found.stopped and found.begun == 1
+    with pytest.raises(ImpastoError, match=r"^The image was closed meanwhile\.$") as caught:
+        found.told()
+    assert caught.value.code is Code.BAD_REQUEST, "nobody has cancelled it"
 
 
 def test_an_animation_that_is_too_large_is_refused_before_it_is_copied() -> None:

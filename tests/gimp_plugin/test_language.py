@@ -76,6 +76,12 @@ def test_the_daemons_sentence_stands_below_a_headline_in_the_artists_language(mo
     assert headlines.told(error) == f"{headlines.HEADLINES[Code.OUT_OF_MEMORY]}\nIt takes 9 GB."
 
 
+def test_every_error_that_the_daemon_alone_tells_has_a_headline() -> None:
+    """The others the plug-in says itself, in the artist's language."""
+    own = {Code.BAD_REQUEST, Code.TOO_LARGE, Code.CANCELLED, Code.UNREACHABLE}
+    assert set(Code) - set(module("headlines").HEADLINES) == own
+
+
 LARGE = Forecast(4000, 3000, 6, 40, 5_100_000_000, 4740.0, "cuda", free=820_000_000)
 
 

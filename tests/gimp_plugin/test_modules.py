@@ -296,6 +296,20 @@ def test_a_launcher_that_dies_without_a_word_is_told_with_what_to_type(
 
 
 @pytest.mark.usefixtures("without_gimp")
+def test_a_python_that_is_gone_is_named_whatever_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = module("daemon_start")
+    (tmp_path / "impasto.json").write_text(json.dumps({"python": "/gone/{command}/python"}))
+    find = start.installed_python
+    monkeypatch.setattr(start, "installed_python", lambda: find(tmp_path / "impasto.json"))
+    with pytest.raises(ImpastoError) as caught:
+        start.launch("ipc:///a/b", Interrupt())
+    assert str(caught.value) == (
+        "The Impasto daemon does not run and could not be started: /gone/{command}/python, which installed this "
+        "plug-in, is gone. Type in a terminal: impasto daemon --endpoint ipc:///a/b"
+    )
+
+
+@pytest.mark.usefixtures("without_gimp")
 def test_cancel_works_while_the_daemon_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start, interrupt = launcher(tmp_path, monkeypatch, "exec sleep 60"), Interrupt()
     threading.Timer(0.2, interrupt.set).start()
@@ -442,9 +456,11 @@ def test_the_artist_sees_what_it_will_take_as_soon_as_the_daemon_has_the_job(
     ]
 
 
-@pytest.mark.parametrize("reason", ["the image was closed meanwhile", "GIMP's own words."])
+@pytest.mark.parametrize(
+    ("reason", "code"), [("The image was closed meanwhile", Code.BAD_REQUEST), ("GIMP's own words.", Code.INTERNAL)]
+)
 def test_a_painting_that_cannot_be_inserted_is_left_with_the_daemon_and_the_way_to_it_said(
-    painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch, reason: str
+    painting: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch, reason: str, code: Code
 ) -> None:
     run, events = painting
     image = named()
@@ -456,9 +472,10 @@ def test_a_painting_that_cannot_be_inserted_is_left_with_the_daemon_and_the_way_
     monkeypatch.setattr(module("pixels"), "insert_above", fail)
     with pytest.raises(
         ImpastoError, match=rf"{reason.rstrip('.')}\. It is not lost.*impasto fetch 01234567 -o FILE\.png"
-    ):
+    ) as caught:
         run.paint(MagicMock(), image, named(), MagicMock(), module("progress").StatusBar())
     assert events == ["closed"]
+    assert caught.value.code is code, "nobody has cancelled it"
 
 
 def test_a_layer_that_gimp_does_not_take_is_an_error(without_gimp: None) -> None:

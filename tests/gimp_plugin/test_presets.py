@@ -53,6 +53,13 @@ def test_a_preset_that_is_there_is_asked_about_though_its_ending_was_not_typed(
     assert presets._place(chooser) == tmp_path / "night.json"
 
 
+def test_of_more_styles_than_can_be_painted_with_those_left_out_are_named(presets: Any) -> None:
+    styles = tuple(PresetStyle(f"{number}.jpg", (9, 9), "ab", b"") for number in range(1, 7))
+    notes = presets.Presets.fill(MagicMock(_recipes=()), preset.Preset({}, styles))
+    assert notes[-1] == "A painting has no more than 4 styles. Left out: 5.jpg, 6.jpg"
+    assert not any("does not know" in note for note in notes)
+
+
 def test_each_preset_that_comes_with_impasto_has_a_name_and_all_that_says_how_to_paint_and_no_style() -> None:
     listed = importlib.import_module("preset_list")
     paths = [path for _, path in listed.ready_made()]
