@@ -44,7 +44,7 @@ EXPLANATIONS: Mapping[Code, Explanation] = {
         "A smaller picture, or fewer styles.",
     ),
     Code.BAD_REQUEST: Explanation(
-        "A value is out of range, a file is no picture, a folder or key file cannot be used, a layer or image is gone.",
+        "A value is out of range, a file is no picture, a folder or key file is unusable, or a layer or image is gone.",
         "As the sentence says.",
     ),
     Code.UNKNOWN_RECIPE: Explanation(
