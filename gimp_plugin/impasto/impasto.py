@@ -276,7 +276,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 def show_paintings(procedure: Any, _mode: Any, _image: Any, _drawables: Any, _config: Any, _data: Any) -> Any:
     """The menu entry."""
     try:
-        paintings = brought("paintings")
+        paintings = brought("paintings_window")
     except Exception as error:
         return incomplete(procedure, error)
     try:
@@ -307,7 +307,7 @@ def offer_paintings(procedure: Any, _config: Any, _data: Any) -> Any:
     profile = Path(Gimp.directory())
     if Gimp.wm_class() and any((profile / "impasto-paintings").glob("*.json")):  # a class: there are windows
         try:
-            brought("paintings").offer(profile)
+            brought("paintings_window").offer(profile)
         except Exception:  # nobody asked for this: the filter will say in a sentence what is wrong, when it is asked
             traceback.print_exc(file=sys.stderr)
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())

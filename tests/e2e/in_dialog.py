@@ -161,7 +161,7 @@ class Found:
     def look(self):
         return self._all
 
-    open = throw_away = finish = None
+    fetch = taken = throw_away = finish = None
 
 
 def painting(plugin, window):
@@ -198,7 +198,7 @@ def choosing(plugin, layer):
 
 def paintings(plugin):
     found = Found(plugin.paintings)
-    window = plugin.paintings.Window(found)
+    window = plugin.paintings_window.Window(found)
     window._refresh(found.look())
     window._dialog.show_all()
     told = looked_over(window._dialog)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -102,7 +103,10 @@ def opened(monkeypatch: pytest.MonkeyPatch, folder: Path, about: Mapping[str, An
     (painting,) = found.look()
     parasite = module("record").Gimp.Parasite.new
     monkeypatch.setattr(module("pixels"), "new_image", MagicMock(return_value=("an image", MagicMock())))
-    found.open(painting)
+    fetched = found.fetch(painting)
+    fetched.open()
+    assert painting.found.path.exists(), "until it is in GIMP"
+    found.taken(painting)
     assert not painting.found.path.exists()
     return {each.args[0]: each.args[2] for each in parasite.call_args_list}
 
@@ -156,13 +160,15 @@ class Slow:
         assert self.may_answer.wait(5)
         return []
 
+    def leave(self) -> None: ...
+
     def close(self) -> None:
         self.threads.append(threading.current_thread())
         self.closed.set()
 
 
 def test_gtk_does_not_wait_for_a_daemon() -> None:
-    found, slow = module("paintings"), Slow()
+    found, slow = module("paintings_window"), Slow()
     window = found.Window(slow)
     window._dialog.run = lambda: slow.asked.wait(5)
     window.run()  # comes back though there is no answer yet
@@ -171,8 +177,118 @@ def test_gtk_does_not_wait_for_a_daemon() -> None:
     (thread,) = set(slow.threads)
     assert thread is not threading.main_thread()
     thread.join(5)
-    refresh, now = found.GLib.idle_add.call_args.args
-    assert refresh(now) is False and window._shown is None, "its widgets are gone"
+    for (refresh,), _ in found.GLib.idle_add.call_args_list:
+        assert refresh() is False and window._shown is None, "its widgets are gone"
+
+
+class Gallery:
+    """The window, with GTK's loop in the test's hands; and paintings of a daemon that answers when it is let."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        rows = ({"job": "1", "state": "succeeded", "kept": True}, {"job": "2", "state": "running"})
+        self.found, _ = paintings(monkeypatch, folder, rows)
+        self.module, self.idle = module("paintings_window"), queue.SimpleQueue[Callable[[], bool]]()
+        self.may_answer, self.opened, self.buttons = threading.Event(), MagicMock(), dict[str, MagicMock]()
+        monkeypatch.setattr(self.found, "fetch", self.fetch)
+        for name in ("Box", "Label"):
+            monkeypatch.setattr(self.module.Gtk, name, lambda **_: MagicMock())
+        monkeypatch.setattr(self.module.Gtk.Button, "new_with_mnemonic", self.button)
+        monkeypatch.setattr(self.module.GLib, "idle_add", self.idle.put)
+        monkeypatch.setattr(self.module, "EVERY", 0.01)
+        self.window = self.module.Window(self.found)
+
+    def button(self, label: str) -> MagicMock:
+        return self.buttons.setdefault(label, MagicMock())
+
+    def fetch(self, _painting: object) -> Any:
+        assert threading.current_thread() is not threading.main_thread() and self.may_answer.wait(5)
+        return self.opened
+
+    def run(self, artist: Callable[[], None]) -> None:
+        """Open the window, and close it when the artist has done this."""
+        self.window._dialog.run = artist
+        self.window.run()
+
+    def until(self, seen: Callable[[], bool]) -> None:
+        """GTK's loop."""
+        while not seen():
+            assert self.idle.get(timeout=5)() is False
+
+    def press(self, label: str) -> None:
+        _signal, handler, errand = self.buttons[label].connect.call_args.args
+        handler(None, errand)
+
+    def row(self, number: int) -> tuple[str, bool]:
+        """What is read in it, and whether it can be pressed."""
+        sentence, buttons = self.window._rows[number]
+        return sentence.set_text.call_args.args[0].split(": ")[1], buttons.set_sensitive.call_args.args[0]
+
+
+def test_what_is_pressed_is_asked_in_the_thread_while_its_row_says_so_and_its_image_is_made_by_gtks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gallery = Gallery(monkeypatch, tmp_path)
+    threads: list[threading.Thread] = []
+    gallery.opened.open = lambda: threads.append(threading.current_thread())
+
+    def artist() -> None:
+        gallery.until(lambda: len(gallery.window._rows) == 2)
+        assert gallery.row(0) == ("finished", True)
+        gallery.press("_Open as Image")
+        assert gallery.row(0) == ("Opening", False) and gallery.row(1) == ("Preparing to paint", True)
+        gallery.may_answer.set()
+        gallery.until(lambda: len(gallery.window._rows) == 1)
+        assert gallery.row(0) == ("Preparing to paint", True)
+
+    gallery.run(artist)
+    assert threads == [threading.main_thread()] and not (tmp_path / "impasto-paintings" / "1.json").exists()
+
+
+def test_a_window_that_is_closed_while_a_painting_is_fetched_leaves_it_to_the_daemon(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gallery = Gallery(monkeypatch, tmp_path)
+    taken, closed = MagicMock(), threading.Event()
+    monkeypatch.setattr(gallery.found, "taken", taken)
+    monkeypatch.setattr(gallery.found, "close", closed.set)
+
+    def artist() -> None:
+        gallery.until(lambda: len(gallery.window._rows) == 2)
+        gallery.press("_Open as Image")
+        gallery.may_answer.set()
+
+    gallery.run(artist)
+    assert closed.is_set(), "what was pressed is waited for"
+    while not gallery.idle.empty():
+        gallery.idle.get()()
+    assert not gallery.opened.open.called and not taken.called and (tmp_path / "impasto-paintings" / "1.json").exists()
+
+
+def test_what_nobody_foresaw_is_told_and_the_window_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gallery = Gallery(monkeypatch, tmp_path)
+    look, told = gallery.found.look, MagicMock()
+    monkeypatch.setattr(gallery.found, "look", MagicMock(side_effect=KeyError("job")))
+    monkeypatch.setattr(gallery.module.Gimp, "message", told)
+    gallery.opened.open.side_effect = MemoryError("too large")
+
+    def artist() -> None:
+        for _ in range(3):
+            assert gallery.idle.get(timeout=5)() is False
+        (sentence,) = gallery.window._shown
+        assert sentence == "Something unforeseen happened in Impasto's plug-in: KeyError('job')."
+        monkeypatch.setattr(gallery.found, "look", look)
+        gallery.until(lambda: len(gallery.window._rows) == 2)
+        gallery.may_answer.set()
+        gallery.press("_Open as Image")
+        gallery.until(lambda: told.called)
+        assert gallery.row(0) == ("finished", True), "it can be tried again"
+
+    gallery.run(artist)
+    told.assert_called_once_with("Something unforeseen happened in Impasto's plug-in: MemoryError('too large').")
+    logged = capsys.readouterr().err
+    assert logged.count("KeyError") == logged.count("MemoryError: too large") == 1
 
 
 def test_a_finished_painting_that_its_own_gimp_is_putting_into_its_place_is_not_offered(
