@@ -42,13 +42,20 @@ def own() -> list[Named]:
     """Those in the artist's own folder, by their names."""
     files: list[Path] = []
     with contextlib.suppress(OSError):  # there is none, or another GIMP is at it
-        files = sorted(folder().glob(f"*{ENDING}"), key=lambda path: path.stat().st_mtime_ns)[-MOST:]
+        files = sorted(folder().glob(f"*{ENDING}"), key=_saved)[-MOST:]
     return sorted((named(path) for path in files), key=lambda each: each.name.lower())
 
 
 def named(path: Path) -> Named:
     """A file under the name that an artist sees."""
     return Named(record.printable(path.stem), path)
+
+
+def _saved(path: Path) -> int:
+    """When, in nanoseconds: long ago where that is not known, as of a link to nothing."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
 
 
 def folder() -> Path:

@@ -83,6 +83,8 @@ def test_of_the_artist_s_own_presets_those_saved_last_are_listed_by_name(
         (listed.folder() / name).touch()
         os.utime(listed.folder() / name, (1000 - age, 1000 - age))
     assert [name for name, _ in listed.own()] == ["dusk", "Rain"]
+    (listed.folder() / "gone.json").symlink_to(tmp_path / "nowhere")
+    assert [name for name, _ in listed.own()] == ["dusk", "Rain"], "a link to nothing takes nobody's place"
 
 
 @pytest.fixture
