@@ -19,6 +19,8 @@ FOLDER = "impasto-paintings"
 """In GIMP's profile."""
 PRIVATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 """How a slip is opened to be written, with no permission for others: there are pictures in it."""
+LOCKED = 2**30
+"""The place of the byte that is locked on Windows."""
 
 try:
     import fcntl
@@ -31,8 +33,14 @@ except ImportError:  # Windows
     import msvcrt
 
     def _hold(file: IO[str]) -> None:
-        """Lock an open file, or raise OSError at once."""
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        """As above. Nobody else can read what is locked here, so it is a byte far behind the text."""
+        number = file.fileno()
+        here = os.lseek(number, 0, os.SEEK_CUR)
+        os.lseek(number, LOCKED, os.SEEK_SET)
+        try:
+            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        finally:
+            os.lseek(number, here, os.SEEK_SET)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,27 @@ def test_a_process_that_is_killed_lets_go_of_its_slip(slips: Any, tmp_path: Path
     assert [found.held for found in slips.found(tmp_path)] == [False]
 
 
+def test_on_windows_what_is_locked_can_be_read_by_others(
+    without_gimp: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """There a lock is of the bytes where the file stands, and nobody else reads them."""
+    locked = set[tuple[int, int]]()
+
+    def locking(file: int, _mode: int, number: int) -> None:
+        place = os.fstat(file).st_ino, os.lseek(file, 0, os.SEEK_CUR)
+        if number != 1 or place in locked:
+            raise PermissionError
+        locked.add(place)
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
+    slips = importlib.import_module("slips")
+    with slips.Held(slip(slips), tmp_path, {"copies": ["iVBOR"]}):
+        (found,) = slips.found(tmp_path)
+        assert found.held and found.slip == slip(slips) and slips.about(found.path) == {"copies": ["iVBOR"]}
+        assert all(place > 1_000_000 > found.path.stat().st_size for _file, place in locked)
+
+
 NAMELESS = '{"job": "x", "styles": ["a"]}'
 UNSTYLED = '{"job": "x", "endpoint": "e", "layer": "l", "image": "i", "styles": []}'
 
