@@ -183,7 +183,8 @@ def styles_of(image: Any, source: Any, painted: Painted, copies: Mapping[int, by
     Raises ImpastoError.
     """
     pixels.check_there(source)
-    most = source.get_width() * source.get_height()
+    # The dialog shows a style before the source is looked at, whose size a stranger may have made up.
+    most = min(source.get_width() * source.get_height(), LIMITS.pixels)
 
     def own(number: int) -> Chosen | None:
         if number > len(painted.styles):

@@ -62,13 +62,16 @@ def unpacked(copy: bytes) -> Any:
 def enlarged(pixbuf: Any, size: tuple[int, int], most: int) -> Picture:
     """The copy with as many pixels as the style had, so that its strokes are as large as they were.
 
-    size: the style's width and height; most: pixels beyond which a style is made smaller anyway.
+    size: the style's width and height; most: pixels beyond which a style is made smaller anyway. Raises ValueError
+    where there is no memory for it.
     """
     width, height = pixbuf.get_width(), pixbuf.get_height()
     factor = math.sqrt(min(size[0] * size[1], most) / (width * height))
     if factor > 1:
         sides = (round(side * factor) for side in (width, height))
         pixbuf = pixbuf.scale_simple(*sides, GdkPixbuf.InterpType.BILINEAR)
+        if pixbuf is None:
+            raise ValueError("too large for this machine's memory")
     return pixbufs.picture(pixbuf)
 
 

@@ -230,6 +230,17 @@ def test_what_is_not_told_of_a_source_is_not_looked_for() -> None:
     assert module("restyle")._remembered(Lain(AS_IT_WAS).painting, untold) is None
 
 
+def test_a_source_that_claims_to_be_huge_makes_no_style_s_copy_huge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dialog shows the style before it refuses the source."""
+    restyle, source, most = module("restyle"), MagicMock(), list[int]()
+    source.get_width.return_value = source.get_height.return_value = 262_144
+    monkeypatch.setattr(restyle.pixels, "check_there", lambda _: None)
+    monkeypatch.setattr(restyle.styles, "chosen", lambda _config, _image, _limits, own: own(1))
+    monkeypatch.setattr(restyle.style_kept, "chosen", lambda _style, _copy, pixels, _limits: most.append(pixels))
+    restyle.styles_of(MagicMock(), source, parsed(KEPT), {}, MagicMock())
+    assert most == [restyle.LIMITS.pixels]
+
+
 @pytest.fixture
 def memory(tmp_path: Path) -> Any:
     found = module("style_memory")

@@ -8,6 +8,7 @@ import io
 import struct
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from impasto_protocol import preset
@@ -64,6 +65,15 @@ def test_a_copy_that_turns_out_larger_than_its_header_promises_is_refused(withou
     pixbuf.get_width.return_value, pixbuf.get_height.return_value = 12_000, 9
     with pytest.raises(ValueError, match="another size"):
         style_copy.unpacked(base64.b64encode(file.getvalue()))
+
+
+def test_a_copy_that_memory_has_no_room_for_at_its_style_s_size_is_none(without_gimp: None) -> None:
+    style_copy, pixbuf = importlib.import_module("style_copy"), MagicMock()
+    pixbuf.get_width.return_value, pixbuf.get_height.return_value = 10, 40
+    pixbuf.scale_simple.return_value = None
+    with pytest.raises(ValueError, match="memory"):
+        style_copy.enlarged(pixbuf, (30_000, 30_000), 40_000)
+    assert pixbuf.scale_simple.call_args.args[:2] == (100, 400), "and never at a size beyond the most"
 
 
 def test_all_of_a_style_is_gone_through_once_however_often_its_copy_is_tried(
