@@ -65,6 +65,8 @@ def _fill(popover: Any, choose: Callable[[Any], object]) -> None:
             _show(*waiting.pop(0))
         return bool(waiting)
 
+    for end in ("unmap", "destroy"):  # the source itself would outlive them
+        box.connect(end, lambda _box: waiting.clear())
     GLib.idle_add(unpack)
 
 
