@@ -42,8 +42,9 @@ FORMATS = {
 """Our (channels, dtype) to babl's names. An unknown name would end the process."""
 
 
-def only_layer(drawables: list[Any], limits: Limits) -> Any:
-    """The one layer to paint; none of its pixels is read yet. Raises ImpastoError where it cannot be painted."""
+def only_layer(image: Any, drawables: list[Any], limits: Limits) -> Any:
+    """The one layer of the image to paint; none of its pixels is read yet. Raises ImpastoError where it cannot be
+    painted."""
     if len(drawables) != 1:
         raise bad_request(_("Select one layer to paint. Selected are: {number}").format(number=len(drawables)))
     layer = drawables[0]
@@ -52,7 +53,11 @@ def only_layer(drawables: list[Any], limits: Limits) -> Any:
     if not isinstance(layer, Gimp.Layer):
         raise bad_request(_("Impasto paints layers. Select a layer instead of this channel, then try again."))
     check_there(layer)
-    if layer.get_image().get_floating_sel() is not None:
+    if layer.get_image().get_id() != image.get_id():
+        raise bad_request(
+            _("The layer {name} is in another image. Call Impasto with that image.").format(name=layer.get_name())
+        )
+    if image.get_floating_sel() is not None:
         raise bad_request(_("The image has a floating selection. Anchor it, or make it a layer, then try again."))
     if layer.is_group() and not layer.get_children():
         raise bad_request(_("This layer group is empty: there is nothing to paint."))

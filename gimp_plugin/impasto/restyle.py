@@ -56,7 +56,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
 def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config: Any) -> list[str]:
     """Ask, paint, and put it in its place; what the artist should know. Raises ImpastoError and GivenUp."""
-    layer = pixels.only_layer([colours.painting_in(pixels.only_layer(drawables, LIMITS))], LIMITS)
+    layer = pixels.only_layer(image, [colours.painting_in(pixels.only_layer(image, drawables, LIMITS))], LIMITS)
     painted, copies = record.read(layer), record.read_copies(layer)
     afresh = run_mode == Gimp.RunMode.INTERACTIVE
     made_with = fill(config, layer, painted, afresh)
@@ -73,7 +73,7 @@ def restyle(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], con
 
         own = kept_styles(painted, copies)
         call.ask(procedure, run_mode, config, Subject(seen, shown, outlines, made_with, own))
-    source = pixels.only_layer([source_of(layer, painted, config)], LIMITS)
+    source = pixels.only_layer(image, [source_of(layer, painted, config)], LIMITS)
     origin, extent = record.origin(source), pixels.extent(source)
     pixels.check_writable(layer, extent)
     chosen = record.copied(styles_of(image, source, painted, copies, config))

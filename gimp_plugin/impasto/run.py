@@ -24,14 +24,14 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     def work() -> list[str]:
         if len(drawables) > 1:
             return batch.of_selected(procedure, run_mode, image, drawables, config)
-        source = pixels.only_layer(drawables, order.LIMITS)
+        source = pixels.only_layer(image, drawables, order.LIMITS)
         subject = Subject(
             source=lambda: source,
             chosen=lambda: styles.chosen(config, image, order.LIMITS),
             outlines=lambda chosen: [(1, order.outline(source, chosen, config))],
         )
         last_values.ask(procedure, run_mode, config, subject)
-        pixels.only_layer(drawables, order.LIMITS)  # an artist may have changed, or closed, the image meanwhile
+        pixels.only_layer(image, drawables, order.LIMITS)  # an artist may have changed, or closed, the image meanwhile
         return paint(procedure.get_plug_in(), image, source, config, call.watcher(run_mode, source, config))
 
     return call.answered(procedure, run_mode, image, work)

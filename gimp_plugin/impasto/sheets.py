@@ -128,7 +128,7 @@ def of_layers(image: Any, layers: Sequence[Any], chosen: Mapping[int, Chosen], c
         about, contents = {**known, "source": record.origin(layer)}, list[Picture]()
 
         def request() -> Request:
-            asked = order.requested(pixels.only_layer([layer], order.LIMITS), chosen, config)
+            asked = order.requested(pixels.only_layer(image, [layer], order.LIMITS), chosen, config)
             if keep:
                 contents.append(asked.content)
             return asked

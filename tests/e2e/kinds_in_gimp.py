@@ -73,7 +73,7 @@ def paint(image, drawables, **given):
     config = arguments("style-transfer", image, **{"style_layer": STYLE, **given})
 
     def work():
-        source = pixels.only_layer(drawables, order.LIMITS)
+        source = pixels.only_layer(image, drawables, order.LIMITS)
         return run.paint(Procedure(), image, source, config, progress.StatusBar())
 
     return told(work)
@@ -344,6 +344,16 @@ def a_mask(image):
     return [layer.get_mask()]
 
 
+def a_stranger():
+    """A layer of another image than the one that it is given with."""
+    stranger = image_of()
+    layer = layer_of(stranger, name="stranger")
+    try:
+        return drawn(lambda _image: [layer])
+    finally:
+        stranger.delete()
+
+
 def floating(image):
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 4, 5, 5, 5)
     Gimp.Selection.float(image, image.get_layers(), 0, 0)
@@ -560,6 +570,7 @@ CASES = {
     **{f"layer: {name}": lambda prepare=prepare: prepared(prepare, True) for name, prepare in STATES.items()},
     **{f"layer: {name}": lambda place=place: prepared(lambda *_: None, **place) for name, place in PLACES.items()},
     **{f"other: {name}": lambda make=make: drawn(make) for name, make in OTHERS.items()},
+    "other: a layer of another image": a_stranger,
     "a style in a group": style_in_a_group,
     "a layer that is forgotten": forgotten,
     **{f"colours: {name}": case for name, case in KEPT.items()},

@@ -81,6 +81,7 @@ REFUSED = {
     "a floating selection": "The image has a floating selection. Anchor it",
     "a layer below a floating selection": "The image has a floating selection. Anchor it",
     "no layer": "Select one layer to paint. Selected are: 0",
+    "a layer of another image": "The layer stranger is in another image. Call Impasto with that image.",
     "an empty group": "This layer group is empty",
 }
 """Drawables that cannot be painted, and what the artist is told."""
