@@ -62,7 +62,7 @@ def watcher(run_mode: Any, source: Any, config: Any, place: Any = None) -> Watch
     import window
 
     kind = scrubber.Scrubber if config.get_property("choose") else window.Window
-    return kind(source, place or source)
+    return kind(source, place or source, config.get_property("keep-colours"))
 
 
 def is_watched(run_mode: Any) -> bool:

@@ -75,9 +75,21 @@ def values(dialog: Any, config: Any, subject: Subject) -> Any:
         dialog.set_sensitive("keep-colours", False, None, None, False)
     dialog.get_label("more-title", _("_More"), False, True)
     dialog.fill_box("more", [*MORE, *([] if subject.count else ["choose"]), *(["source-layer"] if again else [])])
-    dialog.fill_expander("more-expander", "more-title", False, "more")
+    reveal(dialog.fill_expander("more-expander", "more-title", False, "more"), config, "keep-colours")
     first = ["strength", "stroke-size", *(["continue"] if again else []), "more-expander", "preview"]
     return dialog.fill_box("values", first)
+
+
+def reveal(expander: Any, config: Any, name: str) -> None:
+    """Open it where this argument in it is set: what changes the picture is not to be hidden."""
+
+    def follow(*_changed: object) -> None:
+        if config.get_property(name):
+            expander.set_expanded(True)
+
+    handler = config.connect(f"notify::{name}", follow)
+    expander.connect("destroy", lambda _: config.disconnect(handler))
+    follow()
 
 
 def stay_given(config: Any, values: Mapping[str, Any]) -> None:

@@ -51,7 +51,9 @@ class Presets:
         self.button.set_image_position(Gtk.PositionType.RIGHT)
         self.button.set_tooltip_text(_("Ways to paint: ready-made ones, and your own in files that can be shared"))
         self.button.show()
-        self.said = Gtk.Label(xalign=1, ellipsize=Pango.EllipsizeMode.MIDDLE, no_show_all=True)
+        self.said = Gtk.Label(xalign=1, ellipsize=Pango.EllipsizeMode.MIDDLE, visible=True)
+        changed = config.connect("notify", lambda *_: self.said.set_text(""))  # what is said is not so any more
+        self.said.connect("destroy", lambda _: config.disconnect(changed))
 
     def place(self) -> None:
         """Beside GIMP's own buttons for settings and apart from them, or where those would be."""
@@ -145,9 +147,8 @@ class Presets:
         self._menu.show_all()
 
     def _say(self, sentence: str) -> None:
-        """Quietly, below the button."""
+        """Quietly, below the button, where there is room for it from the beginning."""
         self.said.set_text(sentence)
-        self.said.show()
 
     def _styles(self) -> dict[int, Chosen]:
         try:

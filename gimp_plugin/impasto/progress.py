@@ -58,14 +58,18 @@ def share(progress: Progress) -> float:
 
 
 def sentence(progress: Progress, forecast: Forecast | None) -> str:
-    """The same as one short line. What is measured takes the place of what was foreseen."""
+    """`state`, and what is `beside` it, as one short line."""
     if progress.note and not progress.stand_in and progress.state is not State.QUEUED:
         return progress.note
-    if forecast and progress.eta is not None:
-        forecast = replace(forecast, seconds=None)
-    if not forecast:
-        return state(progress)
-    return _("{progress} ({forecast})").format(progress=state(progress), forecast=foreseen(forecast))
+    about = beside(progress, forecast)
+    return _("{progress} ({forecast})").format(progress=state(progress), forecast=about) if about else state(progress)
+
+
+def beside(progress: Progress, forecast: Forecast | None) -> str:
+    """What was foreseen, but for the time where it is measured by now: two figures would contradict each other."""
+    if forecast is None:
+        return ""
+    return foreseen(forecast if progress.eta is None else replace(forecast, seconds=None))
 
 
 def state(progress: Progress) -> str:

@@ -31,6 +31,7 @@ BECOMING, PROGRESS, LOSSES = (
     _("Progress"),
     _("The losses: how far the picture still is from what was asked"),
 )
+COLOURS = _("The layer's own colours come over it in the end.")
 PICTURE = 480
 """Longest side in pixels of the picture in the window."""
 LINE = (120, 32)
@@ -59,6 +60,7 @@ class Steered:
         self._ending = ""
         self._lack: lacking.Lack | None = None
         self._size = (1, 1)
+        self._aside = ""
         self._dialog = GimpUi.Dialog(title=title, role=role)
         manual.at_f1(self._dialog, procedure)
         for response, label in BUTTONS.items():
@@ -83,7 +85,7 @@ class Steered:
         if self._lack or progress.step:
             self._notice.say(self._lack)
         news = "" if progress.warning else progress.note
-        self._about.set_text(news or (words.foreseen(forecast) if forecast else ""))
+        self._about.set_text("\n".join(filter(None, (news or words.beside(progress, forecast), self._aside))))
 
     def preview(self, picture: Picture, step: int) -> None:
         iterate = pixbufs.of(picture)
@@ -131,10 +133,10 @@ class Window(Steered):
     """A `job.Watcher` with a window of its own. GIMP stays usable behind it.
 
     source: the layer that is painted. It stands in the window until there is a preview of what it becomes. place: the
-    layer that it comes to lie above on a canvas.
+    layer that it comes to lie above on a canvas. keeps: the layer's colours are laid over the painting in the end.
     """
 
-    def __init__(self, source: Any, place: Any) -> None:
+    def __init__(self, source: Any, place: Any, keeps: bool = False) -> None:
         title = _("Painting {name}").format(name=source.get_name())
         super().__init__(title, "impasto-painting", "plug-in-impasto-style-transfer")
         self._canvas = Switch(place, source)
@@ -143,6 +145,7 @@ class Window(Steered):
         self._losses: list[float] = []
         self._step = 0
         self._line = named(Gtk.Image(tooltip_text=LOSSES), LOSSES)
+        self._aside = COLOURS if keeps and not source.is_gray() else ""
         self._start_with(source)
 
     def begin(self, job: Job) -> None:

@@ -229,6 +229,15 @@ def all_of_it(window, _config):
     return looked_over(window)
 
 
+def more_of_it(window, config):
+    """Whether More is open: at first, and once the layer's colours are to be kept."""
+    yield
+    (more,) = [each for each in inside(window) if isinstance(each, Gtk.Expander)]
+    told = [more.get_expanded()]
+    config.set_property("keep-colours", True)
+    return [*told, more.get_expanded()]
+
+
 MADE_WITH = {
     "recipe": "gatys",
     "strength": 70.0,
@@ -634,6 +643,7 @@ def presets_by_menu(plugin, layer):
     item("by menu").activate()
     told["own"] = values(config)
     config.set_property("strength", 1.0)
+    told["said"].append(buttons.said.get_text())
     opened(found, item("_Open Preset File…").activate, Gtk.ResponseType.ACCEPT)
     told["said"].append(buttons.said.get_text())
     dialog.destroy()
@@ -807,6 +817,7 @@ def main():
         "unknown": asked(plugin, unknown, layer, RESTYLE, {**MADE_WITH, "recipe": "cubism"}),
         "previewed": previewed(plugin, layer),
         "all open": asked(plugin, all_open, layer),
+        "more": asked(plugin, more_of_it, layer),
         "coloured": coloured(plugin, layer),
         "coloured as painted": coloured_as_painted(plugin, layer),
         "arrows": arrows(plugin, layer),

@@ -122,7 +122,9 @@ def test_a_preset_is_saved_and_opened_through_the_menu_and_named_after_its_style
     values, by_menu = {**CHOSEN, "style-file": str(studio.folder / "starry_night.png")}, told["presets by menu"]
     assert (by_menu["offered"], by_menu["saved"]) == ("starry_night.json", True)
     assert by_menu["own"] == by_menu["opened"] == values
-    assert by_menu["said"] == ["Preset saved: by menu", "Preset opened: In my own colours", "Preset opened: by menu"]
+    saved, ready_made, *later = by_menu["said"]
+    assert (saved, ready_made) == ("Preset saved: by menu", "Preset opened: In my own colours")
+    assert later == ["", "Preset opened: by menu"], "it is not what was opened any more once a value has changed"
 
 
 def test_the_menu_has_presets_that_come_with_impasto_the_artist_s_own_and_files(told: dict[str, Any]) -> None:
@@ -302,6 +304,10 @@ def test_the_arrow_keys_move_the_previews_part_and_no_others_do(told: dict[str, 
     assert told["arrows"]["focus"]
     moves = [[x - start[0], y - start[1]] for x, y, *_ in boxes]
     assert moves == [[56, 0], [112, 0], [112, 56], [56, 56], [56, 0], [56, 0]], "a quarter of what is seen"
+
+
+def test_more_opens_where_something_in_it_changes_the_picture(told: dict[str, Any]) -> None:
+    assert told["more"] == [False, True]
 
 
 GONE = "The layer to paint is not in the image any more. Select another one, then try again."

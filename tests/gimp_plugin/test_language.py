@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from impasto_protocol.errors import Code, ImpastoError
 from impasto_protocol.forecast import Forecast
+from impasto_protocol.jobstate import State
+from impasto_protocol.messages import Progress
 
 from tests.gimp_plugin.test_modules import SOURCES, module
 
@@ -65,7 +68,7 @@ def test_every_sentence_goes_through_the_language() -> None:
     """Of the errors that an artist sees, each."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_refused":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bad_request":
                 assert not isinstance(node.args[0], (ast.Constant, ast.JoinedStr)), f"{path.name} line {node.lineno}"
 
 
@@ -80,6 +83,14 @@ def test_every_error_that_the_daemon_alone_tells_has_a_headline() -> None:
     """The others the plug-in says itself, in the artist's language."""
     own = {Code.BAD_REQUEST, Code.TOO_LARGE, Code.CANCELLED, Code.UNREACHABLE}
     assert set(Code) - set(module("headlines").HEADLINES) == own
+
+
+def test_beside_a_time_that_is_measured_stands_none_that_was_foreseen() -> None:
+    progress, running = module("progress"), Progress(job="j", state=State.RUNNING, step=1, steps=9)
+    forecast = replace(LARGE, free=None)
+    assert "1 h 20 min" in progress.beside(running, forecast)
+    assert progress.beside(replace(running, eta=60.0), forecast) == "4000×3000, 6 tiles, 5.1 GB"
+    assert progress.beside(running, None) == ""
 
 
 LARGE = Forecast(4000, 3000, 6, 40, 5_100_000_000, 4740.0, "cuda", free=820_000_000)
