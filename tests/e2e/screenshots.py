@@ -22,7 +22,7 @@ from .window import Window, opened
 CONTENT, STYLE = REPOSITORY / "examples" / "lake.jpg", REPOSITORY / "examples" / "swirls.jpg"
 SIZE = (1120, 720)
 PATIENCE = 1800
-PREVIEW = 10
+PREVIEW = 75.0
 """Seconds that the dialog's preview gets, beside those in which the display comes to rest."""
 
 
