@@ -228,8 +228,8 @@ class Supervisor:
 
     def _state(self) -> str:
         """What the daemon does, for people."""
-        core = self._core
-        return f"painting job {core.active}, {len(core.queue)} more wait" if core.active else "waiting for jobs"
+        jobs = ", ".join(self._core.active)
+        return f"painting job {jobs}, {len(self._core.queue)} more wait" if jobs else "waiting for jobs"
 
     @contextlib.contextmanager
     def _guarded(self, what: str) -> Iterator[None]:

@@ -3,7 +3,7 @@
 Theory of operation: whoever owns the sockets calls `handle(event, now)` with what happened and carries out the
 actions that come back, in order. The core knows sessions (who talks to us, and since when in silence), jobs (what
 was asked, how far it is) and the queue; it knows no sockets, no processes, no clock and no pixels beyond handing
-them on. One job at a time is with the worker; the others wait, and clients take turns.
+them on. As many jobs are with workers as have room there; the others wait, and clients take turns.
 
 Every job ends exactly once, with a `result` or an `error` event to the client that owns it. A job that is painted
 ends when its result is `Stored`, so that nobody is told of one that could still be lost. Its outcome stays for `keep`
@@ -24,6 +24,7 @@ from . import messages, server_jobs, server_requests, server_sessions
 from .errors import Code, Problem
 from .server_events import (
     Action,
+    Capacity,
     Event,
     Evicted,
     Found,
@@ -49,7 +50,7 @@ class ServerCore(ServerState):
         actions += server_jobs.forget(self, now)
         actions += server_jobs.schedule(self)
         present = any(not session.absent for session in self.sessions.values())
-        busy = present or self.active is not None
+        busy = present or bool(self.active)
         self.idle_since = None if busy else (now if self.idle_since is None else self.idle_since)
         return actions
 
@@ -88,6 +89,7 @@ EVENTS: dict[type, Callable[[ServerState, Any, float], list[Action]]] = {
     WorkerSaid: server_jobs.worker_said,
     Stored: server_jobs.stored,
     Evicted: server_jobs.evicted,
+    Capacity: server_jobs.capacity,
     Gone: server_sessions.gone,
     Found: server_jobs.found,
     Tick: tick,

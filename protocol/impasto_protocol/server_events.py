@@ -57,10 +57,17 @@ class Refused:
 
 @dataclass(frozen=True)
 class WorkerSaid:
-    """A message about the running job from where it runs. An error `cancelled` means: let go after a cancel. A result
+    """A message about a running job from where it runs. An error `cancelled` means: let go after a cancel. A result
     with a `step` is an iterate to be kept; the job goes on."""
 
     message: Union[messages.Progress, messages.Preview, messages.Result, messages.Error]
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """So many jobs may be with workers from now on. Those that are there beyond it stay until they end."""
+
+    jobs: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class Leaving:
     """The daemon is about to end."""
 
 
-Event = Union[Received, Refused, WorkerSaid, Stored, Evicted, Gone, Found, Tick, Leaving]
+Event = Union[Received, Refused, WorkerSaid, Capacity, Stored, Evicted, Gone, Found, Tick, Leaving]
 
 # What is to be done ---------------------------------------------------------------------------------------
 
@@ -158,7 +165,7 @@ class Forget:
 
 @dataclass(frozen=True)
 class Start:
-    """Give this job to the worker."""
+    """Give this job to a worker."""
 
     submit: messages.Submit
 

@@ -16,6 +16,7 @@ from .limits import NAME
 from .server_events import (
     AckWorker,
     Action,
+    Capacity,
     Enough,
     Evicted,
     Forget,
@@ -38,7 +39,7 @@ def worker_said(state: ServerState, event: WorkerSaid, now: float) -> list[Actio
     """What comes late, of a job that is not with the worker any more, changes nothing."""
     message = event.message
     job = state.jobs.get(message.job)
-    if job is None or message.job != state.active:
+    if job is None or message.job not in state.active:
         return []
     return WORKER[type(message)](state, job, message, now)
 
@@ -60,7 +61,7 @@ def worker_preview(state: ServerState, job: Job, preview: messages.Preview, now:
 def worker_result(state: ServerState, job: Job, result: messages.Result, now: float) -> list[Action]:
     if result.step:
         return worker_iterate(job, result, now)
-    state.active = None
+    state.active.remove(job.id)
     stand_in = result.record.get("stand_in")
     if isinstance(stand_in, str):
         job.facts = {**job.facts, "stand_in": stand_in[:NAME]}
@@ -78,7 +79,7 @@ def worker_iterate(job: Job, iterate: messages.Result, now: float) -> list[Actio
 
 
 def worker_error(state: ServerState, job: Job, error: messages.Error, now: float) -> list[Action]:
-    state.active = None
+    state.active.remove(job.id)
     return end(state, job, jobstate.Event.FAIL, job.problem or error.problem(), now)
 
 
@@ -100,8 +101,8 @@ def leave(state: ServerState, event: Leaving, now: float) -> list[Action]:
     """Every job ends here, those that are painted with their results, and no other is taken."""
     state.leaving = True
     problem = Problem(Code.SHUTTING_DOWN, "The daemon is shutting down. Try again when it is back.")
-    actions: list[Action] = [Stop(state.active)] if state.active else []
-    state.active = None
+    actions: list[Action] = [Stop(job) for job in state.active]
+    state.active.clear()
     state.queue.clear()
     for job in state.jobs.values():
         if job.painted:
@@ -142,32 +143,36 @@ def to_owner(state: ServerState, job: Job, message: messages.Message) -> list[Ac
 
 def resume_previews(state: ServerState, job: Job, client: str) -> list[Action]:
     """The owner has seen the last preview, or comes back and may have missed it: the next may be made."""
-    return [AckWorker(job.id)] if job.id == state.active and job.owner == client else []
+    return [AckWorker(job.id)] if job.id in state.active and job.owner == client else []
 
 
 def schedule(state: ServerState) -> list[Action]:
-    """Start the next job if none is with the worker, and tell those that wait when their place changed."""
+    """Start the next jobs if a worker has room, and tell those that wait when their place changed."""
     actions: list[Action] = []
-    if state.active is None and state.queue:
-        job = state.jobs[turns(state)[0]]
-        state.queue.remove(job.id)
-        state.turn += 1
-        if job.owner in state.sessions:
-            state.sessions[job.owner].turn = state.turn
-        job.state = jobstate.advance(job.state, jobstate.Event.START)
-        job.position = 0
-        state.active = job.id
-        assert job.submit is not None
-        job.progress = messages.Progress(job=job.id, state=job.state)
-        actions += [Start(job.submit), *to_owner(state, job, job.progress)]
-        actions += [Enough(job.id)] if job.enough else []
-        job.submit = None
+    while len(state.active) < state.capacity and state.queue:
+        actions += start(state, state.jobs[turns(state)[0]])
     for name, position in positions(state).items():
         job = state.jobs[name]
         if position != job.position:
             job.position = position
             actions += to_owner(state, job, messages.Progress(job=job.id, state=job.state, position=position))
     return actions
+
+
+def start(state: ServerState, job: Job) -> list[Action]:
+    """Give this one, which waits, to a worker."""
+    state.queue.remove(job.id)
+    state.active.append(job.id)
+    state.turn += 1
+    if job.owner in state.sessions:
+        state.sessions[job.owner].turn = state.turn
+    job.state = jobstate.advance(job.state, jobstate.Event.START)
+    job.position = 0
+    assert job.submit is not None
+    job.progress = messages.Progress(job=job.id, state=job.state)
+    actions = [Start(job.submit), *to_owner(state, job, job.progress)]
+    job.submit = None
+    return [*actions, *([Enough(job.id)] if job.enough else [])]
 
 
 def turns(state: ServerState) -> list[str]:
@@ -179,8 +184,15 @@ def turns(state: ServerState) -> list[str]:
 
 
 def positions(state: ServerState) -> dict[str, int]:
-    """How many jobs are before each of those that wait."""
-    return {name: place + (1 if state.active else 0) for place, name in enumerate(turns(state))}
+    """How many jobs have to end before each of those that wait can start."""
+    first = len(state.active) - state.capacity + 1
+    return {name: max(0, first) + place for place, name in enumerate(turns(state))}
+
+
+def capacity(state: ServerState, event: Capacity, now: float) -> list[Action]:
+    """What waits is looked at after every event."""
+    state.capacity = event.jobs
+    return []
 
 
 def found(state: ServerState, event: Found, now: float) -> list[Action]:

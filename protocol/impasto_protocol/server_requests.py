@@ -115,7 +115,7 @@ def finish(state: ServerState, session: Session, finish: messages.Finish, now: f
     """A job that waits is told when it starts. What is over, or about to be, stays as it is."""
     job = state.job(finish.job)
     known, job.enough = job.enough, True
-    actions = [Enough(job.id)] if job.id == state.active and not known else []
+    actions = [Enough(job.id)] if job.id in state.active and not known else []
     return [Send(session.route, job.accepted(finish.id)), *actions]
 
 
@@ -160,7 +160,7 @@ def status(state: ServerState, session: Session, request: messages.Status, now: 
         "agent": state.agent,
         "instance": state.instance,
         "clients": sum(not session.absent for session in state.sessions.values()),
-        "running": state.active or "",
+        "running": next(iter(state.active), ""),
         "queued": len(state.queue),
         **state.report(),
     }

@@ -42,8 +42,10 @@ def hello(state: ServerState, route: bytes, hello: messages.Hello, guest: str, n
         heartbeat=state.heartbeat,
         agent=state.agent,
     )
-    running = state.jobs.get(state.active or "")
-    return [Send(route, welcome), *(server_jobs.resume_previews(state, running, hello.client) if running else [])]
+    actions: list[Action] = [Send(route, welcome)]
+    for job in state.active:
+        actions += server_jobs.resume_previews(state, state.jobs[job], hello.client)
+    return actions
 
 
 def heard(state: ServerState, route: bytes, now: float) -> Optional[Session]:

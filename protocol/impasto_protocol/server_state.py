@@ -133,8 +133,9 @@ class ServerState:
     instance: a name for this run of the daemon. check: raises ImpastoError for a request that cannot be painted, before
     it is queued. resumable: whether a job of an earlier run may be gone on from. forecast: what such a request will
     take, as `accepted` and `foreseen` tell it; must not raise. report: more plain data for `health`. routes: the client
-    behind each connection. queue: the jobs that wait, in the order in which they came. active: the one that is with the
-    worker. turn: how many have been. idle_since: without clients and jobs.
+    behind each connection. queue: the jobs that wait, in the order in which they came. active: those that are with
+    workers, in the order in which they started. capacity: how many may be. turn: how many have been. idle_since:
+    without clients and jobs.
     """
 
     instance: str
@@ -148,12 +149,13 @@ class ServerState:
     resumable: Callable[[str], bool] = perhaps
     forecast: Callable[[Outline], Mapping[str, Any]] = no_forecast
     report: Callable[[], Mapping[str, Any]] = dict
+    capacity: int = 1
 
     sessions: dict[str, Session] = field(default_factory=dict, init=False)
     routes: dict[bytes, str] = field(default_factory=dict, init=False)
     jobs: dict[str, Job] = field(default_factory=dict, init=False)
     queue: deque[str] = field(default_factory=deque, init=False)
-    active: Optional[str] = field(default=None, init=False)
+    active: list[str] = field(default_factory=list, init=False)
     turn: int = field(default=0, init=False)
     leaving: bool = field(default=False, init=False)
     idle_since: Optional[float] = field(default=None, init=False)

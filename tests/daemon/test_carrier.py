@@ -119,7 +119,7 @@ class Bench:
 
     def is_well(self) -> None:
         """Another job is painted, kept and delivered."""
-        assert self.core.active is None and self.rooms.running is None
+        assert not self.core.active and self.rooms.running is None
         self.rooms.faults = {}
         self.say(submit("next"))
         self.paint()

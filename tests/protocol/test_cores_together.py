@@ -21,7 +21,7 @@ from impasto_protocol.errors import Code, Problem
 from impasto_protocol.jobstate import State
 from impasto_protocol.limits import Limits
 from impasto_protocol.server_core import ServerCore
-from impasto_protocol.server_events import Finished, Found, Gone, Leaving, Received, Stored, WorkerSaid
+from impasto_protocol.server_events import Capacity, Finished, Found, Gone, Leaving, Received, Stored, WorkerSaid
 from impasto_protocol.server_state import Job
 
 from .pictures import picture, request
@@ -31,7 +31,7 @@ JOBS = st.sampled_from(ALICE_S)
 
 
 class Conversation(RuleBasedStateMachine):
-    """One client, one daemon, a worker that does as told, and a network that may lose everything at once."""
+    """One client, one daemon, workers that do as told, and a network that may lose everything at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class Conversation(RuleBasedStateMachine):
         self.heard: list[messages.Message] = []
         self.to_server: deque[messages.Message] = deque()
         self.to_client: deque[messages.Message] = deque()
-        self.working: str | None = None
-        self.stopping = False
+        self.room = 1
+        self.working: dict[str, bool] = {}  # whether each is to stop
         self.starts: list[str] = []
         self.kept: dict[str, tuple[Finished, float]] = {}
         self.storing: list[str] = []
@@ -105,20 +105,20 @@ class Conversation(RuleBasedStateMachine):
             elif isinstance(action, server_events.Forget):
                 self.it_forgets(action.job)
             elif isinstance(action, server_events.Start):
-                assert self.working is None, "one job at a time"
-                self.working, self.stopping = action.submit.job, False
+                assert len(self.working) < self.room, "no more than there is room for"
+                self.working[action.submit.job] = False
                 self.starts.append(action.submit.job)
             elif isinstance(action, server_events.Enough):
-                assert self.working == action.job
+                assert action.job in self.working
             elif isinstance(action, server_events.Stop):
-                assert self.working == action.job
-                self.stopping = True
+                assert action.job in self.working
+                self.working[action.job] = True
 
     def it_keeps(self, action: server_events.Keep | server_events.KeepIterate) -> None:
         job = action.finished.job
         assert job not in self.cancelled
         if isinstance(action, server_events.KeepIterate):
-            assert job == self.working
+            assert job in self.working
             self.iterated.add(job)
         else:
             self.kept[job] = action.finished, self.now
@@ -234,11 +234,17 @@ class Conversation(RuleBasedStateMachine):
             message = self.to_server.popleft()
             self.to_server.extendleft([message] * (copies * 2))
 
-    @rule(said=st.sampled_from(["step", "preview", "iterate", "result", "failure", "let go"]))
-    def the_worker_speaks(self, said: str) -> None:
-        if self.working is None:
+    @rule(room=st.integers(0, 3))
+    def there_is_room_for_more_or_less(self, room: int) -> None:
+        """What is with a worker stays there."""
+        self.room = room
+        self.the_daemon_hears(Capacity(room))
+
+    @rule(said=st.sampled_from(["step", "preview", "iterate", "result", "failure", "let go"]), which=st.integers(0, 2))
+    def a_worker_speaks(self, said: str, which: int) -> None:
+        if not self.working:
             return
-        job = self.working
+        job = list(self.working)[which % len(self.working)]
         message: Any = {
             "step": messages.Progress(job=job, state=State.RUNNING, step=1, steps=2),
             "preview": messages.Preview(job=job, pictures=(picture(),)),
@@ -247,10 +253,10 @@ class Conversation(RuleBasedStateMachine):
             "failure": messages.Error.of(Problem(Code.WORKER_DIED, "ouch"), job=job),
             "let go": messages.Error.of(Problem(Code.CANCELLED, "let go"), job=job),
         }[said]
-        if said == "let go" and not self.stopping:
+        if said == "let go" and not self.working[job]:
             return
         if said in {"result", "failure", "let go"}:
-            self.working = None
+            del self.working[job]
         known = self.server.jobs.get(job)
         actions = self.the_daemon_hears(WorkerSaid(message))
         owner = self.server.sessions.get(known.owner) if known and known.state is State.RUNNING else None
@@ -302,7 +308,7 @@ class Conversation(RuleBasedStateMachine):
             self.storing.clear()  # it waits for the disk first
             self.the_daemon_hears(Leaving())
             assert all(job.state.terminal for job in self.server.jobs.values())
-            assert self.stopping or not self.working
+            assert all(self.working.values())
         for _ in range(last_words):
             self.daemon_message_arrives()
         if way == "too early":
@@ -310,7 +316,7 @@ class Conversation(RuleBasedStateMachine):
         self.storing.clear()
         self.iterated &= self.kept.keys()  # on disk the others are nobody's
         self.instance += 1
-        self.server, self.working, self.stopping = self.a_daemon(), None, False
+        self.server, self.working, self.room = self.a_daemon(), {}, 1
         for finished, ended in self.kept.values():
             self.the_daemon_hears(Found(finished, self.now - ended))
         # What was not kept ended with its daemon: of the next one it may be asked again.
@@ -336,24 +342,25 @@ class Conversation(RuleBasedStateMachine):
     # What must hold ---------------------------------------------------------------------------------------
 
     @invariant()
-    def one_job_is_with_the_worker(self) -> None:
-        assert self.server.active == self.working
+    def what_is_under_way_is_with_a_worker(self) -> None:
+        assert self.server.active == list(self.working)
         busy = [j for j in self.server.jobs.values() if not j.state.terminal and j.state is not State.QUEUED]
-        assert sorted(j.id for j in busy) == sorted([*self.storing, *([self.working] if self.working else [])])
+        assert sorted(j.id for j in busy) == sorted([*self.storing, *self.working])
 
     @invariant()
     def the_queue_is_what_waits(self) -> None:
         waiting = [j.id for j in self.server.jobs.values() if j.state is State.QUEUED]
         assert sorted(waiting) == sorted(self.server.queue)
         assert len(waiting) <= self.server.limits.queue
-        assert not waiting or self.working, "nobody waits for an idle worker"
+        assert not waiting or len(self.working) >= self.room, "nobody waits for an idle worker"
 
     @invariant()
     def clients_take_turns(self) -> None:
         waiting = sorted(
             (j for j in self.server.jobs.values() if j.state is State.QUEUED), key=lambda job: job.position
         )
-        assert [job.position for job in waiting] == list(range(1, len(waiting) + 1))
+        first = max(0, len(self.working) - self.room + 1)  # so many have to end before the first one begins
+        assert [job.position for job in waiting] == list(range(first, first + len(waiting)))
         own = [self.server.queue.index(job.id) for job in waiting if job.owner == "alice"]
         assert own == sorted(own), "one's own jobs come in their order"
         ahead = [job.owner for job in waiting[:2]]
@@ -373,9 +380,9 @@ class Conversation(RuleBasedStateMachine):
                 assert job.detach or not self.is_silent(job.owner)
 
     @invariant()
-    def the_worker_was_told_to_stop_what_is_cancelled_and_nothing_else(self) -> None:
-        job = self.server.jobs.get(self.working or "")
-        assert bool(self.working and self.stopping) == bool(job and job.state is State.CANCELLING)
+    def workers_were_told_to_stop_what_is_cancelled_and_nothing_else(self) -> None:
+        for job, stopping in self.working.items():
+            assert stopping == (self.server.jobs[job].state is State.CANCELLING)
 
     @invariant()
     def no_job_runs_twice(self) -> None:
@@ -406,15 +413,16 @@ class Conversation(RuleBasedStateMachine):
 
     @invariant()
     def iterates_are_kept_of_what_is_painted_or_is_to_be(self) -> None:
-        assert self.iterated <= self.kept.keys() | {self.working}
+        assert self.iterated <= self.kept.keys() | self.working.keys()
 
     def teardown(self) -> None:
         """In a world that has become patient, owners hear how their jobs end, and whoever asks hears it again."""
         self.the_two_come_together()
         waited_for = [job.id for job in self.server.jobs.values() if job.owner == "alice" and not job.state.terminal]
         before = {job: len(self.outcomes.get(job, ())) for job in waited_for}
+        self.there_is_room_for_more_or_less(1)
         while self.working:
-            self.the_worker_speaks("result")
+            self.a_worker_speaks("result", 0)
         while self.storing:
             self.a_result_is_stored()
         self.everything_arrives()

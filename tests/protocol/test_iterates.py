@@ -45,7 +45,7 @@ def test_an_iterate_is_kept_and_the_job_goes_on(talk: Talk) -> None:
     talk.worker(STEP)
     (kept,) = keeps(talk)
     assert isinstance(kept, KeepIterate) and (kept.finished.job, kept.iterate.step) == ("j", 14)
-    assert talk.core.active == "j" and not sent(talk.later(0.1), messages.Error)
+    assert talk.core.active == ["j"] and not sent(talk.later(0.1), messages.Error)
 
 
 def test_of_a_finished_job_an_iterate_is_sent_by_its_step(talk: Talk) -> None:
