@@ -34,7 +34,7 @@ from .address import UnixDoor, claimed, links_of, socket_path
 from .carrier import Carrier
 from .doors import Doors
 from .engine import recipes
-from .executor import Executor, is_end
+from .executor import is_end, open_executor
 from .forecasting import Forecaster
 from .results import KEEP_BYTES, Results
 from .spool import AGE, Spool, folder_of
@@ -65,17 +65,19 @@ logger = logging.getLogger("impasto.supervisor")
 class Settings:
     """One daemon, as it is started. Times in seconds; `idle_exit` and `worker_idle` 0 for never.
 
-    listen: where paired clients reach it over the network, tcp://HOST:PORT; empty for nowhere.
+    devices: there is a worker for each. listen: where paired clients reach it over the network, tcp://HOST:PORT; empty
+    for nowhere. executor: one of `executor.EXECUTORS`.
     """
 
     endpoint: str
     listen: str = ""
-    device: str = "auto"
+    devices: tuple[str, ...] = ("auto",)
     weights: Path | None = None
     offline: bool = False
     idle_exit: float = 0.0
     worker_idle: float = 300.0
     painter: str = REAL_PAINTER
+    executor: str = "local"
     log_level: str = "info"
     limits: Limits = field(default_factory=Limits)
     lease: float = 10.0
@@ -165,8 +167,9 @@ class Supervisor:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         local = UnixDoor(path, manager.listening)
         self._doors = Doors(self._context, local, settings.limits, settings.listen)
-        self._forecaster = Forecaster(settings.device)
-        self._executor = Executor(self._context, _worker_settings(settings, links_of(path)), self._forecaster.learn)
+        self._forecaster = Forecaster(",".join(settings.devices))
+        workers = _worker_settings(settings, links_of(path))
+        self._executor = open_executor(settings.executor, self._context, workers, self._forecaster.learn)
         self._results = Results(Spool(folder_of(settings.endpoint)), settings.keep_bytes)
         self._core = ServerCore(
             instance=uuid.uuid4().hex,
@@ -181,6 +184,7 @@ class Supervisor:
             resumable=states.is_kept if settings.painter == REAL_PAINTER else perhaps,
             forecast=self._forecaster.forecast,
             report=self._report,
+            capacity=self._executor.capacity,
         )
         self._handle = Carrier(self._core, self._doors, self._executor, self._results).handle
 
@@ -201,13 +205,15 @@ class Supervisor:
         with self._guarded("reading what clients sent"):
             for event in self._doors.receive():
                 self._handle(event, now)
-        with self._guarded("listening to the worker"):
+        with self._guarded("listening to workers"):
             for message in self._executor.poll(now):
                 if is_end(message):
                     logger.info("job %s is over: %s", message.job, getattr(message, "code", "painted"))
                 self._handle(server_events.WorkerSaid(message), now)
                 if isinstance(message, Result) and not message.step:
                     self._forecaster.learn_of_painting(message.record)
+            if self._executor.capacity != self._core.capacity:
+                self._handle(server_events.Capacity(self._executor.capacity), now)
         with self._guarded("keeping results"):
             for job in self._results.stored(now):
                 self._handle(server_events.Stored(job), now)
@@ -299,29 +305,35 @@ class Supervisor:
         return None if stays or idle is None else idle + settings.idle_exit
 
     def _report(self) -> dict[str, Any]:
+        workers = self._executor.about()
         return {
             "endpoint": self._settings.endpoint,
             "network": self._doors.report(),
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._began, 3),
-            "device": self._settings.device,
+            "device": ",".join(self._settings.devices),
             "means": self._forecaster.facts(),
             "weights": str(self._settings.weights or ""),
-            "worker": self._executor.about(),
+            "worker": next((each for each in workers if each["state"] == "busy"), workers[0]) if workers else {},
+            "workers": workers,
             "kept": len(self._results),
             "kept_bytes": self._results.nbytes,
             "kept_in_memory": self._results.in_memory,
         }
 
 
-def _worker_settings(settings: Settings, links: Path) -> WorkerSettings:
-    return WorkerSettings(
-        painter=settings.painter,
-        links=links,
-        device=settings.device,
-        weights=settings.weights,
-        offline=settings.offline,
-        log_level=settings.log_level,
-        idle=settings.worker_idle,
-        grace=settings.grace,
-    )
+def _worker_settings(settings: Settings, links: Path) -> list[WorkerSettings]:
+    """Of the worker for each device."""
+    return [
+        WorkerSettings(
+            painter=settings.painter,
+            links=links,
+            device=device,
+            weights=settings.weights,
+            offline=settings.offline,
+            log_level=settings.log_level,
+            idle=settings.worker_idle,
+            grace=settings.grace,
+        )
+        for device in settings.devices
+    ]

@@ -160,7 +160,7 @@ class WorkerProcess:
             self.end_by(now, grace)
 
     def release(self) -> None:
-        """Have it leave: its standard input ends, and that is its sign."""
+        """Have it leave: its standard input ends, and that is its sign. A second time changes nothing."""
         assert self.process.stdin is not None
         self.doomed = True
         self.process.stdin.close()

@@ -234,7 +234,7 @@ def test_to_cancel_what_is_over_is_said_to_be_of_no_use(house: House, daemon: su
 
 def test_a_job_that_runs_is_said_to_be_painted_with_what_it_is_painted_with() -> None:
     rows = [{"job": name, "state": state, "recipe": "impasto"} for name, state in (("a", "running"), ("b", "queued"))]
-    running, queued = said_by(status.show_jobs, rows, "wavelets, which stands in for impasto")
+    running, queued = said_by(status.show_jobs, rows, {"a": "wavelets, which stands in for impasto"})
     assert "wavelets, which stands in for impasto" in running and "wavelets" not in queued
 
 

@@ -37,7 +37,7 @@ def test_a_second_daemon_on_the_same_endpoint_is_refused_and_the_first_goes_on(l
     assert first.status()["pid"] == first.process.pid
 
 
-@pytest.mark.parametrize("place", ["Executor.poll", "Doors.receive", "Doors.flush"])
+@pytest.mark.parametrize("place", ["LocalExecutor.poll", "Doors.receive", "Doors.flush"])
 def test_a_fault_in_one_turn_costs_nobody_the_daemon(launch: Launch, place: str) -> None:
     daemon = launch(fault=place)
     with daemon.client() as client:
@@ -46,7 +46,7 @@ def test_a_fault_in_one_turn_costs_nobody_the_daemon(launch: Launch, place: str)
 
 
 def test_a_job_that_cannot_be_started_does_not_keep_the_next_one_from_it(launch: Launch) -> None:
-    daemon = launch(fault="Executor.start")
+    daemon = launch(fault="LocalExecutor.start")
     with daemon.client() as client:
         with pytest.raises(ImpastoError, match="failed on this job") as error:
             client.stylize(request())
@@ -55,7 +55,7 @@ def test_a_job_that_cannot_be_started_does_not_keep_the_next_one_from_it(launch:
 
 
 def test_a_fault_in_every_turn_ends_the_daemon_before_its_log_fills_the_disk(launch: Launch) -> None:
-    daemon = launch(fault="Executor.poll", faults=-1)
+    daemon = launch(fault="LocalExecutor.poll", faults=-1)
     with daemon.raw() as client:
         client.hello()
 
@@ -294,7 +294,7 @@ def test_the_socket_and_its_lock_are_for_the_user_alone(daemon: RunningDaemon) -
 
 
 def test_the_log_names_jobs_and_holds_no_pixels(launch: Launch) -> None:
-    daemon = launch(log_level="debug", fault="Executor.poll")
+    daemon = launch(log_level="debug", fault="LocalExecutor.poll")
     asked = replace(request(), content=Picture(4, 3, 3, "u8", b"PIXELS" * 6))
     jobs: dict[str, dict[str, Scalar]] = {"whole": {}, "broken": {"bug": True}, "failed": {"fail": "diverged"}}
     with daemon.raw() as client:

@@ -54,9 +54,10 @@ def picture(width: int = 6, height: int = 4, seed: int = 0) -> Picture:
     return Picture(width, height, 3, "u8", bytes((7 * i + seed) % 256 for i in range(width * height * 3)))
 
 
-def request(width: int = 6, height: int = 4, **settings: Any) -> Request:
+def request(width: int = 6, height: int = 4, resume: str = "", **settings: Any) -> Request:
     """A request for the fake painter, which `settings` steer."""
-    return Request(content=picture(width, height), styles=(Style(picture(3, 3, seed=1)),), settings=settings)
+    styles = (Style(picture(3, 3, seed=1)),)
+    return Request(content=picture(width, height), styles=styles, resume=resume, settings=settings)
 
 
 def submit(job: str, *, preview: int = 0, detach: bool = False, iterates: int = 0, **settings: Any) -> messages.Submit:

@@ -6,7 +6,8 @@ code and lets no thread run), bug, memory, lost (the device), fail (an error cod
 standard error, without an end of line). `essay`: characters of a text in the record. `load`: the features that it has
 from then on. `keep`: a file that is written when the result is out, which takes `keeping` seconds; `niceness`: a file
 for how much nicer the thread is that writes it.
-It goes on from jobs that it has painted, and from no others; masks change nothing but the record.
+It goes on from jobs that it has painted, or from the one that the file `kept` names, and from no others; masks change
+nothing but the record.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class FakePainter:
 
     def paint(self, request: Request) -> Generator[PaintEvent, None, None]:
         settings = request.settings
-        if request.resume and request.resume not in self._painted:
+        if request.resume and request.resume not in {*self._painted, _kept(settings)}:
             sentence = f"The state of job {request.resume} is not kept any more."
             raise ImpastoError(Code.UNKNOWN_JOB, sentence, resume=request.resume)
         if "load" in settings:
@@ -81,6 +82,12 @@ class FakePainter:
             self._painted.add(job)
 
         return keep
+
+
+def _kept(settings: Mapping[str, Any]) -> str:
+    """The job that another painter has kept."""
+    path = Path(settings.get("kept", "/dev/null"))
+    return path.read_text() if path.exists() else ""
 
 
 def open_painter(device: str, weights: Path | None, offline: bool) -> FakePainter:

@@ -1,7 +1,7 @@
 """`python -m tests.fakes.serve JSON`: a daemon with these settings, its endpoint and painter among them.
 
-`fault`: a method, as Executor.poll, that fails the first time, or `faults` times (-1: always). `disk`: seconds that the
-disk takes to have what was written.
+`fault`: a method, as LocalExecutor.poll, that fails the first time, or `faults` times (-1: always). `disk`: seconds
+that the disk takes to have what was written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from impasto_daemon import supervisor
+from impasto_daemon import local, supervisor
 from impasto_daemon.supervisor import Settings, run
 from impasto_protocol.limits import Limits
 
@@ -20,7 +20,7 @@ from impasto_protocol.limits import Limits
 def sabotage(place: str, times: int) -> None:
     """Have this method of the supervisor's rooms fail so often."""
     name, method = place.split(".")
-    room = getattr(supervisor, name)
+    room = getattr(supervisor, name, None) or getattr(local, name)
     whole = getattr(room, method)
     left = [times]
 

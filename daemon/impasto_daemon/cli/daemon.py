@@ -28,12 +28,22 @@ def read_listen(ctx: click.Context, param: click.Parameter, value: str) -> str:
         raise click.BadParameter(str(error)) from None
 
 
+def read_devices(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    """The names in a list with commas. Raises click.BadParameter for an empty one."""
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names):
+        raise click.BadParameter(f"{value!r} is not a list of devices, such as cuda:0,cuda:1.")
+    return names
+
+
 @click.command()
 @options.endpoint
 @click.option("--listen", envvar=launch.LISTEN, default="", metavar="ENDPOINT", callback=read_listen,
               help="Let paired clients (see impasto pair) in over the network too: tcp://0.0.0.0:7766. "
               f"[default: ${launch.LISTEN}, else not]")  # fmt: skip
-@click.option("--device", default=_DEFAULT.device, show_default=True, help="auto, cpu, cuda, cuda:1, mps …")
+@click.option("--device", "--devices", "devices", default=",".join(_DEFAULT.devices), show_default=True,
+              metavar="NAMES", callback=read_devices, help="auto, cpu, cuda, cuda:1, mps …; of several, as in "
+              "cuda:0,cuda:1, each paints a job of its own.")  # fmt: skip
 @click.option("--weights", type=options.file_path(), metavar="PATH", help="VGG19 weights to use instead of the cache.")
 @click.option("--offline", is_flag=True, help="Never fetch weights from the network.")
 @click.option("--idle-exit", type=options.Number(0), default=_DEFAULT.idle_exit, show_default=True, metavar="SECONDS",
@@ -45,7 +55,7 @@ def read_listen(ctx: click.Context, param: click.Parameter, value: str) -> str:
 def daemon(
     endpoint: str | None,
     listen: str,
-    device: str,
+    devices: tuple[str, ...],
     weights: Path | None,
     offline: bool,
     idle_exit: float,
@@ -60,7 +70,7 @@ def daemon(
     settings = Settings(
         endpoint=launch.usable_endpoint(endpoint),
         listen=listen,
-        device=device,
+        devices=devices,
         weights=check_weights_path(weights) if weights else None,
         offline=offline,
         idle_exit=idle_exit,

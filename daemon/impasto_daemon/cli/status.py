@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -28,23 +29,35 @@ def status(endpoint: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"daemon": daemon, "jobs": jobs}))
         return
     show_daemon(daemon)
-    show_jobs(jobs, _map(daemon.get("worker")).get("painting"))
+    workers = [_map(worker) for worker in daemon.get("workers") or [daemon.get("worker")]]
+    show_jobs(jobs, {worker.get("job", ""): worker["painting"] for worker in workers if worker.get("painting")})
 
 
 def show_daemon(daemon: Mapping[str, Any]) -> None:
     """One line a fact; facts that this version does not know come as they are."""
     means = _map(daemon.get("means"))
+    shown: dict[str, Callable[[Any], str]] = {
+        "uptime": duration,
+        "means": lambda value: able(_map(value)),
+        "worker": lambda value: listed({name: item for name, item in _map(value).items() if name not in means}),
+        "workers": several,
+    }
     for key, value in daemon.items():
-        if key == "uptime":
-            value = duration(value)
-        elif key == "means":
-            value = able(means)
-        elif key == "worker":
-            value = {name: item for name, item in _map(value).items() if name not in means}
-        if isinstance(value, Mapping):
-            value = ", ".join(f"{name} {item}" for name, item in value.items() if item not in ("", None)) or "none"
-        if value not in ("", None):
-            click.echo(f"{key + ':':<12} {value}")
+        said = shown[key](value) if key in shown else listed(value) if isinstance(value, Mapping) else value
+        if said not in ("", None):
+            click.echo(f"{key + ':':<12} {said}")
+
+
+def listed(facts: Mapping[str, Any]) -> str:
+    """Facts on one line."""
+    return ", ".join(f"{name} {item}" for name, item in facts.items() if item not in ("", None)) or "none"
+
+
+def several(workers: object) -> str:
+    """What each does, where there is more than the one that has a line of its own."""
+    known = [_map(worker) for worker in workers] if isinstance(workers, (list, tuple)) else []
+    lines = [f"{worker.get('device', '?')} {worker.get('state', '?')}" for worker in known]
+    return ", ".join(lines) if len(lines) > 1 else ""
 
 
 def able(means: Mapping[str, Any]) -> str:
@@ -61,21 +74,21 @@ def _map(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def recipe_of(row: Mapping[str, Any], painting: str | None) -> str:
+def recipe_of(row: Mapping[str, Any], paintings: Mapping[str, str]) -> str:
     """What a job is or was painted with, as far as is known, else what was asked for."""
-    if row["state"] == State.RUNNING and painting:
-        return painting
+    if row["state"] == State.RUNNING and row["job"] in paintings:
+        return paintings[row["job"]]
     asked, stand_in = row.get("recipe", ""), row.get("stand_in")
     return f"{stand_in}, which stood in for {asked}" if stand_in else asked
 
 
-def show_jobs(jobs: Sequence[Mapping[str, Any]], painting: str | None = None) -> None:
-    """One line a job, or a sentence where there is none. painting: what the worker says that it paints with."""
+def show_jobs(jobs: Sequence[Mapping[str, Any]], paintings: Mapping[str, str] = MappingProxyType({})) -> None:
+    """One line a job, or a sentence where there is none. paintings: by job, what its worker says it paints with."""
     if not jobs:
         click.echo("no jobs")
     for row in jobs:
         size = f"{row.get('width', '?')}×{row.get('height', '?')}"
-        line = f"{row['job']}  {row['state']:<10} {recipe_of(row, painting)}, {size}"
+        line = f"{row['job']}  {row['state']:<10} {recipe_of(row, paintings)}, {size}"
         if row.get("steps"):
             line += f", step {row.get('step', 0)} of {row['steps']}"
         if forecast := Forecast.of(row.get("forecast")):

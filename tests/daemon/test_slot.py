@@ -14,64 +14,31 @@ from typing import Any
 import pytest
 import zmq
 from impasto_daemon import silence, worker_process
-from impasto_daemon.executor import Executor, WorkerMessage
 from impasto_daemon.link import Link
 from impasto_daemon.painting import KEEP_SECONDS
+from impasto_daemon.slot import Slot
 from impasto_daemon.worker_process import WorkerSettings
 from impasto_protocol.errors import Code
-from impasto_protocol.messages import Error, Preview, Progress, Result
+from impasto_protocol.messages import Preview, Result
 
-from tests.fakes.daemon import FAKE_PAINTER, PYTHONPATH, alive, submit
+from tests.fakes.daemon import FAKE_PAINTER, PYTHONPATH, alive
+from tests.fakes.loop import Loop
 from tests.fakes.painter import DEVICE
 
 
-class Bench:
-    """An executor in a poll loop of its own."""
+class Bench(Loop):
+    """A slot in a poll loop of its own."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.learnt: list[Mapping[str, Any]] = []
         worker = WorkerSettings(**{"painter": FAKE_PAINTER, "links": folder / "links", "grace": 0.2, **settings})
-        self.executor = Executor(self.context, worker, self.learnt.append)
-        self.said: list[WorkerMessage] = []
-        self.turns = 0
-
-    def start(self, job: str, **settings: Any) -> None:
-        self.executor.start(submit(job, **settings), time.monotonic())
-
-    def turn(self) -> None:
-        now = time.monotonic()
-        deadline = self.executor.deadline(now)
-        seconds = 1.0 if deadline is None else min(1.0, max(0.0, deadline - now))
-        zmq.zmq_poll([(each, zmq.POLLIN) for each in self.executor.watched()], int(seconds * 1000) + 1)
-        self.said += self.executor.poll(time.monotonic())
-        self.turns += 1
-
-    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, (self.executor.about(), self.said)
-            self.turn()
-
-    def ends(self, job: str) -> list[Result | Error]:
-        return [m for m in self.said if isinstance(m, (Result, Error)) and m.job == job]
-
-    def end_of(self, job: str) -> Result | Error:
-        self.until(lambda: self.ends(job))
-        (end,) = self.ends(job)
-        return end
-
-    def problem_of(self, job: str) -> Error:
-        end = self.end_of(job)
-        assert isinstance(end, Error)
-        return end
-
-    def at_step(self, job: str) -> None:
-        self.until(lambda: any(isinstance(m, Progress) and m.job == job and m.step for m in self.said))
+        self.slot = Slot(self.context, worker, self.learnt.append)
+        super().__init__(self.slot)
 
     @property
     def about(self) -> dict[str, Any]:
-        return self.executor.about()
+        return self.slot.about()
 
     def until_ready(self) -> None:
         """A worker that has been through its start."""
@@ -90,7 +57,7 @@ def bench_with(socket_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
     yield make
     for bench in benches:
-        bench.executor.close()
+        bench.slot.close()
         bench.context.term()
 
 
@@ -138,7 +105,7 @@ def test_each_worker_has_a_link_of_its_own(bench: Bench, socket_folder: Path) ->
 def test_a_cancel_is_honoured_and_the_worker_stays(bench: Bench) -> None:
     bench.start("long", steps=10_000, delay=0.01)
     bench.at_step("long")
-    bench.executor.cancel("long", time.monotonic())
+    bench.slot.cancel("long", time.monotonic())
     assert bench.problem_of("long").code == Code.CANCELLED.value
     bench.start("next")
     assert isinstance(bench.end_of("next"), Result)
@@ -150,8 +117,8 @@ def test_a_job_is_finished_with_the_iterate_that_there_is_and_the_next_one_is_no
     bench.start("long", steps=10_000, delay=0.01)
     if when == "while it paints":
         bench.at_step("long")
-    bench.executor.finish("another")
-    bench.executor.finish("long")
+    bench.slot.finish("another")
+    bench.slot.finish("long")
     end = bench.end_of("long")
     assert isinstance(end, Result) and end.record["steps"] < 1000
     bench.start("next", steps=7)
@@ -162,7 +129,7 @@ def test_a_job_is_finished_with_the_iterate_that_there_is_and_the_next_one_is_no
 def test_a_job_cancelled_while_the_worker_starts_ends_at_once(bench: Bench) -> None:
     bench.start("early")
     assert bench.about["state"] == "starting"
-    bench.executor.cancel("early", time.monotonic())
+    bench.slot.cancel("early", time.monotonic())
     bench.turn()
     assert bench.problem_of("early").code == Code.CANCELLED.value
     bench.start("next")
@@ -175,7 +142,7 @@ def test_a_worker_that_does_not_let_go_is_terminated_and_the_next_job_gets_a_fre
     old = bench.about["pid"]
     bench.start("stuck", hang=True)
     bench.turn()
-    bench.executor.cancel("stuck", time.monotonic())
+    bench.slot.cancel("stuck", time.monotonic())
     assert bench.problem_of("stuck").code == Code.CANCELLED.value
     assert not alive(old)
     bench.start("next")
@@ -203,7 +170,7 @@ def test_a_worker_that_is_stopped_is_killed(bench: Bench) -> None:
     bench.at_step("frozen")
     pid = bench.about["pid"]
     os.kill(pid, signal.SIGSTOP)
-    bench.executor.cancel("frozen", time.monotonic())
+    bench.slot.cancel("frozen", time.monotonic())
     assert bench.problem_of("frozen").code == Code.CANCELLED.value
     assert not alive(pid)
 
@@ -215,7 +182,7 @@ def test_a_job_that_is_cancelled_while_the_last_one_s_state_is_kept_does_not_cos
     assert isinstance(bench.end_of("first"), Result)
     pid = bench.about["pid"]
     bench.start("next", steps=10_000, delay=0.01)
-    bench.executor.cancel("next", time.monotonic())
+    bench.slot.cancel("next", time.monotonic())
     assert bench.problem_of("next").code == Code.CANCELLED.value
     bench.until(lambda: not bench.about["keeping"])
     assert (tmp_path / "kept").read_text() == "first" and bench.about["pid"] == pid
@@ -226,7 +193,7 @@ def test_a_worker_that_hangs_while_it_keeps_a_state_leaves_when_that_is_kept(ben
     bench.end_of("first")
     bench.start("stuck", hang=True)
     pid = bench.about["pid"]
-    bench.executor.cancel("stuck", time.monotonic())
+    bench.slot.cancel("stuck", time.monotonic())
     bench.until(lambda: bench.ends("stuck"), seconds=KEEP_SECONDS / 2)
     assert not alive(pid) and (tmp_path / "kept").read_text() == "first"
 
@@ -237,7 +204,7 @@ def test_a_worker_that_hangs_after_keeping_has_its_grace_and_no_more(bench: Benc
     bench.until(lambda: not bench.about["keeping"])
     bench.start("stuck", hang=True)
     pid = bench.about["pid"]
-    bench.executor.cancel("stuck", time.monotonic())
+    bench.slot.cancel("stuck", time.monotonic())
     bench.until(lambda: bench.ends("stuck"), seconds=KEEP_SECONDS / 2)
     assert not alive(pid) and (tmp_path / "kept").exists()
 
@@ -245,7 +212,7 @@ def test_a_worker_that_hangs_after_keeping_has_its_grace_and_no_more(bench: Benc
 def test_an_executor_that_closes_waits_until_the_last_job_s_state_is_kept(bench: Bench, tmp_path: Path) -> None:
     bench.start("job", keep=str(tmp_path / "kept"), keeping=worker_process.CLOSE_SECONDS + 0.5)
     assert isinstance(bench.end_of("job"), Result)
-    bench.executor.close()
+    bench.slot.close()
     assert (tmp_path / "kept").read_text() == "job"
 
 
@@ -259,9 +226,9 @@ def test_a_job_that_is_abandoned_is_heard_of_no_more_and_the_next_one_gets_a_fre
     bench.start("job", steps=10_000, delay=0.01)
     bench.at_step("job")
     old = bench.about["pid"]
-    bench.executor.abandon("another", time.monotonic())
+    bench.slot.abandon("another", time.monotonic())
     assert bench.about["state"] == "busy"
-    bench.executor.abandon("job", time.monotonic())
+    bench.slot.abandon("job", time.monotonic())
     bench.start("next")
     assert isinstance(bench.end_of("next"), Result)
     assert not bench.ends("job") and not alive(old)
@@ -275,7 +242,7 @@ def test_a_cancel_that_cannot_be_sent_frees_the_device_all_the_same(
     bench.at_step("job")
     monkeypatch.setattr(Link, "send", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
-        bench.executor.cancel("job", time.monotonic())
+        bench.slot.cancel("job", time.monotonic())
     assert bench.problem_of("job").code == Code.CANCELLED.value
 
 
@@ -292,10 +259,10 @@ def test_a_fault_while_the_worker_is_heard_costs_its_job_alone(bench: Bench, mon
 
 
 def test_cancelling_what_is_not_running_is_harmless(bench: Bench) -> None:
-    bench.executor.cancel("never", time.monotonic())
+    bench.slot.cancel("never", time.monotonic())
     bench.start("job", steps=5, delay=0.01)
-    bench.executor.cancel("never", time.monotonic())
-    bench.executor.ack("never")
+    bench.slot.cancel("never", time.monotonic())
+    bench.slot.ack("never")
     assert isinstance(bench.end_of("job"), Result)
 
 
@@ -411,9 +378,9 @@ def test_the_next_preview_is_made_when_the_last_one_has_arrived(bench: Bench) ->
         return sum(isinstance(message, Preview) for message in bench.said)
 
     bench.until(lambda: previews() == 1)
-    bench.executor.ack("job")
+    bench.slot.ack("job")
     bench.until(lambda: previews() == 2)
-    bench.executor.cancel("job", time.monotonic())
+    bench.slot.cancel("job", time.monotonic())
     bench.end_of("job")
 
 
@@ -430,7 +397,7 @@ def test_a_worker_with_nothing_to_do_leaves(bench_with: Callable[..., Bench]) ->
 def test_a_worker_that_is_told_to_stay_stays(bench_with: Callable[..., Bench]) -> None:
     bench = bench_with(idle=0.0)
     bench.until_ready()
-    assert bench.executor.deadline(time.monotonic()) is None
+    assert bench.slot.deadline(time.monotonic()) is None
 
 
 def test_waiting_for_a_worker_does_not_spin(bench: Bench) -> None:
@@ -456,7 +423,7 @@ def test_a_worker_is_ended_with_its_executor_whatever_it_does(bench: Bench) -> N
     bench.until(lambda: bench.about["state"] == "busy")
     pid = bench.about["pid"]
     os.kill(pid, signal.SIGSTOP)
-    bench.executor.close()
+    bench.slot.close()
     assert not alive(pid)
 
 
