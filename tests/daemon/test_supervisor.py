@@ -389,3 +389,24 @@ def test_what_is_not_kept_is_refused_before_a_worker_starts(launch: Launch) -> N
         client.stylize(replace(request(), recipe="wavelets", resume="nobody"))
     assert caught.value.code is Code.UNKNOWN_JOB
     assert daemon.worker()["state"] == "none"
+
+
+# Several devices ------------------------------------------------------------------------------------------
+
+
+def test_each_device_paints_a_job_of_its_own_and_the_others_wait_their_turn(launch: Launch) -> None:
+    daemon = launch(devices=["cpu:0", "cpu:1"])
+    with daemon.client() as client:
+        for job in ("a", "b", "c"):
+            client.submit(request(steps=10_000, delay=0.01), job=job)
+        states = wait_for(lambda: [s for s in [states_of(client)] if s["a"] == s["b"] == "running"])[0]
+        assert states["c"] == "queued"
+        assert {row["job"]: row["position"] for row in client.jobs()} == {"a": 0, "b": 0, "c": 1}
+        assert {worker["device"] for worker in client.status()["workers"]} == {"cpu:0", "cpu:1"}
+        client.cancel("b")
+        wait_for(lambda: states_of(client)["c"] == "running")
+        assert states_of(client)["a"] == "running"
+
+
+def states_of(client: Client) -> dict[str, str]:
+    return {row["job"]: row["state"] for row in client.jobs()}

@@ -65,7 +65,7 @@ def test_a_fault_in_every_turn_ends_the_daemon_before_its_log_fills_the_disk(lau
 
         wait_for(ended)
     assert daemon.process.returncode == 1
-    assert daemon.log.count("listening to the worker failed") == FAULTS
+    assert daemon.log.count("listening to workers failed") == FAULTS
 
 
 @pytest.fixture
