@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from impasto_daemon.executor import EXECUTORS
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = ROOT / "protocol" / "impasto_protocol"
@@ -58,6 +59,9 @@ def path_of(name: str) -> Path:
     return DAEMON.parent.joinpath(*name.split(".")).with_suffix(".py")
 
 
+EXECUTED = tuple(name.partition(":")[0].removeprefix("impasto_daemon.") for name in EXECUTORS.values())
+"""What the supervisor loads by name."""
+
 MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     (
         "the protocol knows msgpack alone",
@@ -77,7 +81,7 @@ MAY_IMPORT: list[tuple[str, list[Path], set[str]]] = [
     ),
     (
         "whoever owns sockets and queues knows no torch",
-        reached("supervisor", "worker"),
+        reached("supervisor", "worker", *EXECUTED),
         {"zmq", "filelock", "platformdirs", "impasto_protocol", "impasto_daemon"},
     ),
     (
@@ -130,12 +134,12 @@ def test_nobody_but_the_painter_knows_the_engine(path: Path) -> None:
 def test_the_test_of_imports_sees_every_form_of_them(tmp_path: Path) -> None:
     assert "impasto_daemon.weights" in imports(DAEMON / "networks.py"), "from . import weights"
     assert "impasto_daemon.engine.stylize" in imports(DAEMON / "painter.py"), "from .engine import stylize"
-    assert "impasto_daemon.executor" in imports(DAEMON / "supervisor.py"), "from .executor import Executor"
+    assert "impasto_daemon.executor" in imports(DAEMON / "supervisor.py"), "from .executor import is_end"
 
 
 def test_the_rule_of_the_two_processes_reaches_whatever_they_load() -> None:
-    found = {path.stem for path in reached("supervisor", "worker")}
-    assert found >= {"executor", "iterates", "course", "records"}, "and what only those load that they load"
+    found = {path.stem for path in reached("supervisor", "worker", *EXECUTED)}
+    assert found >= {"executor", "slot", "iterates", "course", "records"}, "and what only those load that they load"
     assert not found & OWNS_THE_DEVICE, "the painter is loaded by name"
 
 

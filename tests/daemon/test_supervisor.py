@@ -19,7 +19,7 @@ from impasto_protocol.forecast import Forecast
 from impasto_protocol.interrupt import Interrupt
 from impasto_protocol.jobstate import State
 from impasto_protocol.messages import Accepted, Ack, Cancel, Error, Jobs, List, Ping, Pong, Preview, Progress, Result
-from impasto_protocol.zmq_client import new_job_name
+from impasto_protocol.zmq_client import Client, new_job_name
 
 from tests.fakes.daemon import ROOT, RawClient, RunningDaemon, picture, refused, request, running, submit, wait_for
 from tests.fakes.painter import DEVICE, inverted
