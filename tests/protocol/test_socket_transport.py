@@ -295,6 +295,7 @@ def test_the_daemon_paints_twelve_megapixels_for_a_client_without_pyzmq(shared_d
     with shared_daemon.client() as client:
         result = client.stylize(Request(content=large, styles=(Style(picture(3, 3)),)))
         assert result.pictures[0].data == inverted(large).data
+        client.acknowledge(result.job)
 
 
 @pytest.mark.usefixtures("without_pyzmq")
