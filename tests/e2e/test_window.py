@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def test_an_artist_paints_cancels_undoes_and_repeats(studio: Studio) -> None:
     styles.picture().resize((600, 400)).save(content)
     styles.picture().save(style)
     (studio.profile / "parasiterc").unlink(missing_ok=True)  # what other tests chose last
+    shutil.rmtree(studio.folder / "state", ignore_errors=True)  # and the paintings that they left with their daemons
     (studio.profile / "impasto-styles.json").write_text(json.dumps({"1": str(content), "2": str(style)}))
     with running_daemon(studio):
         with opened(studio, content) as window:
