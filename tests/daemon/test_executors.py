@@ -193,6 +193,12 @@ def test_fresh_workers_are_for_the_jobs_to_come(studio: Studio) -> None:
     assert before not in {studio.worker_of("c"), studio.worker_of("d")}
 
 
+def test_a_worker_that_is_starting_is_not_sent_away_with_the_job_that_waits_for_it(studio: Studio) -> None:
+    studio.start("a")
+    studio.executor.renew(time.monotonic())
+    studio.painted("a")
+
+
 def test_no_worker_outlives_it(studio: Studio) -> None:
     for job in ("a", "b"):
         studio.start(job, **LONG)
